@@ -1,0 +1,142 @@
+"""One photo of one plant, as it flows through every data phase."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+IMAGE_ID_LENGTH = 32
+
+
+class Reason(StrEnum):
+    """Why a document or an image entry did not become a stored photo. A row carries the first one that applies."""
+
+    DOCUMENT_INVALID = "document_invalid"
+    DOCUMENT_NO_NAME = "document_no_name"
+    DOCUMENT_NO_IMAGES = "document_no_images"
+    ENTRY_OF_NAMELESS_DOCUMENT = "entry_of_nameless_document"
+    ENTRY_NO_URL = "entry_no_url"
+    ADDRESS_REFUSED = "address_refused"
+    LICENSE_REFUSED = "license_refused"
+    SAME_URL_IN_ONE_SPECIES = "same_url_in_one_species"
+    SAME_URL_IN_TWO_SPECIES = "same_url_in_two_species"
+    SPECIES_WITH_TOO_FEW_IMAGES = "entry_of_species_with_too_few_images"
+    MISSING = "missing"
+    FORBIDDEN = "forbidden"
+    HTTP_ERROR = "http_error"
+    TIMED_OUT = "timed_out"
+    CONNECTION_FAILED = "connection_failed"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    TOO_LARGE = "too_large"
+    OPTED_OUT = "opted_out"
+    EMPTY = "empty"
+    NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    DECOMPRESSION_BOMB = "decompression_bomb"
+    TRUNCATED = "truncated"
+    TOO_SMALL = "too_small"
+    DUPLICATE_PIXELS = "duplicate_pixels"
+
+
+def image_id_of(document_id: str, url: str) -> str:
+    """First 32 hex digits of sha256(``document_id`` + newline + ``url``): the photo's identity everywhere."""
+    return hashlib.sha256(f"{document_id}\n{url}".encode()).hexdigest()[:IMAGE_ID_LENGTH]
+
+
+def shard_of(image_id: str, num_shards: int) -> int:
+    """The shard in [0, ``num_shards``) of a photo: by hash, so that a new photo touches one shard only."""
+    return int(hashlib.sha256(image_id.encode()).hexdigest(), 16) % num_shards
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantImageRecord:
+    """One image entry of the collection, normalized.
+
+    ``license_id`` is SPDX-like (``CC-BY-4.0``); ``license_text`` is what the collection said, kept for the audit.
+    ``country`` and ``distribution`` are ISO 3166-1 alpha-2 codes; ``observed_on`` is an ISO date.
+    ``common_names`` are ``language:name`` strings (``es:Amapola``).
+    """
+
+    image_id: str
+    document_id: str
+    url: str
+    scientific_name: str
+    family: str | None = None
+    genus: str | None = None
+    common_names: tuple[str, ...] = ()
+    distribution: tuple[str, ...] = ()
+    license_id: str
+    license_text: str | None = None
+    author: str | None = None
+    source: str | None = None
+    observation_id: str | None = None
+    observed_on: str | None = None
+    country: str | None = None
+
+    def to_row(self) -> dict[str, Any]:
+        """A plain dict in the column order of ``RECORD_SCHEMA``."""
+        row = asdict(self)
+        row["common_names"] = list(self.common_names)
+        row["distribution"] = list(self.distribution)
+        return row
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> PlantImageRecord:
+        """Inverse of :meth:`to_row`; columns of a wider schema (an image shard's) are ignored."""
+        values = {field.name: row[field.name] for field in fields(cls)}
+        values["common_names"] = tuple(values["common_names"] or ())
+        values["distribution"] = tuple(values["distribution"] or ())
+        return cls(**values)
+
+
+RECORD_SCHEMA = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("document_id", pa.string(), nullable=False),
+        pa.field("url", pa.string(), nullable=False),
+        pa.field("scientific_name", pa.string(), nullable=False),
+        pa.field("family", pa.string()),
+        pa.field("genus", pa.string()),
+        pa.field("common_names", pa.list_(pa.string())),
+        pa.field("distribution", pa.list_(pa.string())),
+        pa.field("license_id", pa.string(), nullable=False),
+        pa.field("license_text", pa.string()),
+        pa.field("author", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("observation_id", pa.string()),
+        pa.field("observed_on", pa.string()),
+        pa.field("country", pa.string()),
+    ]
+)
+
+IMAGE_SCHEMA = pa.schema(
+    [
+        *RECORD_SCHEMA,
+        pa.field("image", pa.binary(), nullable=False),  # re-encoded JPEG, upright, RGB
+        pa.field("width", pa.int32(), nullable=False),  # of `image`, pixels
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("original_width", pa.int32(), nullable=False),  # after EXIF rotation
+        pa.field("original_height", pa.int32(), nullable=False),
+        pa.field("exif_rotated", pa.bool_(), nullable=False),
+        pa.field("content_type", pa.string(), nullable=False),  # by the bytes, not by the server
+        pa.field("source_bytes", pa.int64(), nullable=False),
+        pa.field("source_sha256", pa.string(), nullable=False),
+        pa.field("pixel_sha256", pa.string(), nullable=False),  # of the decoded, upright original
+        pa.field("perceptual_hash", pa.string(), nullable=False),  # 64-bit pHash, 16 hex digits
+    ]
+)
+
+REJECTION_SCHEMA = pa.schema(
+    [
+        pa.field("image_id", pa.string()),  # null when the entry has no URL
+        pa.field("document_id", pa.string(), nullable=False),
+        pa.field("scientific_name", pa.string()),
+        pa.field("url", pa.string()),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("detail", pa.string()),
+    ]
+)

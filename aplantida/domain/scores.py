@@ -1,0 +1,191 @@
+"""ScoreTable: the one schema for teacher logits, soft labels and predictions.
+
+One row per (image_id, view). Logits are float16 and raw: the temperature is swept later. A table is *dense* (every class)
+or *top-k*: the k largest logits with their class indices, how many classes lie in the tail, and the tail's log-sum-exp of
+``logit / T`` at each T of ``TAIL_TEMPERATURES`` (one number at T=1 does not determine the tail at T=3).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+TAIL_TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+_METADATA = b"aplantida.scores"
+
+FloatArray = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreTable:
+    """Scores of N (image, view) rows over C classes.
+
+    Attributes:
+        image_ids: (N,) strings.
+        views: (N,) int16; view 0 is the centre crop.
+        class_ids: the C classes these logits speak of, in column order (a regional teacher's are a subset).
+        logits: dense (N, C) float16, or top-k (N, k) float16 in descending order.
+        indices: None when dense, else (N, k) int32 positions in ``class_ids``.
+        tail_logsumexp: None when dense, else (N, 7) float32, log sum over the tail of exp(logit / T) per T.
+    """
+
+    image_ids: npt.NDArray[np.str_]
+    views: npt.NDArray[np.int16]
+    class_ids: tuple[str, ...]
+    logits: npt.NDArray[np.float16]
+    indices: npt.NDArray[np.int32] | None = None
+    tail_logsumexp: npt.NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse tables whose parts do not fit."""
+        rows = len(self.image_ids)
+        if self.views.shape != (rows,) or self.logits.ndim != 2 or len(self.logits) != rows:
+            raise ValueError(f"score table: {rows} ids, views {self.views.shape}, logits {self.logits.shape}")
+        if self.indices is None:
+            if self.logits.shape[1] != len(self.class_ids):
+                raise ValueError(f"dense table: {self.logits.shape[1]} columns for {len(self.class_ids)} classes")
+        elif self.indices.shape != self.logits.shape or self.tail_logsumexp is None:
+            raise ValueError("top-k table: indices must match logits, and the tail must be given")
+        elif self.tail_logsumexp.shape != (rows, len(TAIL_TEMPERATURES)):
+            raise ValueError(f"top-k table: tail is {self.tail_logsumexp.shape}")
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether every class has its logit."""
+        return self.indices is None
+
+    @property
+    def tail_count(self) -> int:
+        """How many classes lie in each row's tail."""
+        return 0 if self.is_dense else len(self.class_ids) - self.logits.shape[1]
+
+    def to_top_k(self, k: int) -> ScoreTable:
+        """The k largest logits of each row and what the rest sums to.
+
+        Raises:
+            ValueError: when the table is not dense, or k is not in 1..C-1.
+        """
+        if not self.is_dense or not 1 <= k < len(self.class_ids):
+            raise ValueError(f"to_top_k({k}) wants a dense table of more than {k} classes, not {len(self.class_ids)}")
+        values = self.logits.astype(np.float32)
+        order = np.argsort(-values, axis=1, kind="stable")
+        top = order[:, :k]
+        tail = np.take_along_axis(values, order[:, k:], axis=1)
+        tails = np.stack([log_sum_exp(tail / temperature) for temperature in TAIL_TEMPERATURES], axis=1)
+        kept = np.take_along_axis(self.logits, top, axis=1)
+        return ScoreTable(
+            self.image_ids, self.views, self.class_ids, kept, top.astype(np.int32), tails.astype(np.float32)
+        )
+
+    def to_arrow(self) -> pa.Table:
+        """An Arrow table; ``class_ids`` travel in the schema's metadata."""
+        columns: dict[str, pa.Array] = {
+            "image_id": pa.array(self.image_ids.tolist(), pa.string()),
+            "view": pa.array(self.views, pa.int16()),
+            "logits": _fixed(self.logits, pa.float16()),
+        }
+        if self.indices is not None and self.tail_logsumexp is not None:
+            columns["indices"] = _fixed(self.indices, pa.int32())
+            columns["tail_count"] = pa.array(np.full(len(self), self.tail_count, np.int32))
+            columns["tail_logsumexp"] = _fixed(self.tail_logsumexp, pa.float32())
+        metadata = {
+            _METADATA: json.dumps({"class_ids": self.class_ids, "tail_temperatures": TAIL_TEMPERATURES}).encode()
+        }
+        return pa.table(columns).replace_schema_metadata(metadata)
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> ScoreTable:
+        """Inverse of :meth:`to_arrow`.
+
+        Raises:
+            ValueError: when the table does not carry the score table's metadata or other tail temperatures.
+        """
+        metadata = table.schema.metadata or {}
+        if _METADATA not in metadata:
+            raise ValueError("not a score table: its schema has no aplantida.scores metadata")
+        header = json.loads(metadata[_METADATA])
+        if tuple(header["tail_temperatures"]) != TAIL_TEMPERATURES:
+            raise ValueError(f"score table: tail temperatures {header['tail_temperatures']}, want {TAIL_TEMPERATURES}")
+        dense = "indices" not in table.column_names
+        return cls(
+            image_ids=np.asarray(table["image_id"].to_pylist(), dtype=str),
+            views=_unfixed(table["view"], np.int16),
+            class_ids=tuple(header["class_ids"]),
+            logits=_unfixed(table["logits"], np.float16),
+            indices=None if dense else _unfixed(table["indices"], np.int32),
+            tail_logsumexp=None if dense else _unfixed(table["tail_logsumexp"], np.float32),
+        )
+
+    def take(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> ScoreTable:
+        """The table of only these rows, in this order."""
+        at = np.asarray(rows, dtype=np.int64)
+        return ScoreTable(
+            self.image_ids[at],
+            self.views[at],
+            self.class_ids,
+            self.logits[at],
+            None if self.indices is None else self.indices[at],
+            None if self.tail_logsumexp is None else self.tail_logsumexp[at],
+        )
+
+
+def concat(tables: Sequence[ScoreTable]) -> ScoreTable:
+    """One table of all rows; all must speak of the same classes in the same form.
+
+    Raises:
+        ValueError: when they do not, or there is none.
+    """
+    return ScoreTable.from_arrow(pa.concat_tables([table.to_arrow() for table in tables]))
+
+
+def log_sum_exp(values: FloatArray) -> FloatArray:
+    """Stable log sum exp over the last axis; an empty axis gives -inf."""
+    if values.shape[-1] == 0:
+        return np.full(values.shape[:-1], -np.inf, dtype=np.float32)
+    top = values.max(axis=-1, keepdims=True)
+    return np.log(np.exp(values - top).sum(axis=-1)) + top[..., 0]
+
+
+def tail_at(tail_logsumexp: FloatArray, temperature: float) -> FloatArray:
+    """The tail's log-sum-exp at any T in 1..8, interpolated linearly in 1/T (exact at the stored temperatures).
+
+    Args:
+        tail_logsumexp: (N, 7), as stored.
+        temperature: T, 1 to 8.
+
+    Raises:
+        ValueError: outside that range.
+    """
+    if not TAIL_TEMPERATURES[0] <= temperature <= TAIL_TEMPERATURES[-1]:
+        raise ValueError(f"temperature must lie in {TAIL_TEMPERATURES[0]}..{TAIL_TEMPERATURES[-1]}, not {temperature}")
+    inverse = 1.0 / np.asarray(TAIL_TEMPERATURES[::-1])
+    x = 1.0 / temperature
+    right = int(np.clip(np.searchsorted(inverse, x), 1, len(inverse) - 1))
+    left = right - 1
+    weight = (x - inverse[left]) / (inverse[right] - inverse[left])
+    columns = tail_logsumexp[:, ::-1]
+    return columns[:, left] * (1.0 - weight) + columns[:, right] * weight
+
+
+def _fixed(values: npt.NDArray[np.generic], kind: pa.DataType) -> pa.FixedSizeListArray:
+    flat = pa.array(np.ascontiguousarray(values).reshape(-1), type=kind)
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
+def _unfixed(column: pa.ChunkedArray, dtype: type[np.generic]) -> npt.NDArray:
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks)
+    if isinstance(array, pa.FixedSizeListArray):
+        return (
+            array.flatten().to_numpy(zero_copy_only=False).astype(dtype, copy=False).reshape(-1, array.type.list_size)
+        )
+    return array.to_numpy(zero_copy_only=False).astype(dtype, copy=False)
