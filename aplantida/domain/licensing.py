@@ -44,7 +44,7 @@ class LicensePolicy:
 
 
 def normalize_license(text: str | None) -> str | None:
-    """The SPDX-like id of a licence text or URL: ``CC-BY-4.0``, ``CC0-1.0``, ``PDM-1.0``, ``LicenseRef-AllRightsReserved``.
+    """The SPDX-like id of a licence text or URL: ``CC-BY-4.0``, ``CC0-1.0``, ``LicenseRef-AllRightsReserved`` …
 
     A CC licence without version is read as 4.0 (the text is kept beside it). None when nothing can be read.
     """

@@ -1,4 +1,4 @@
-"""How a photo becomes a model's input: born in the training config, carried inside the checkpoint, never typed again."""
+"""How a photo becomes a model's input: born in the training config, carried in the checkpoint, never typed again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class Preprocessing:
     """Resize, centre crop and normalization of one model.
 
     The photo's short side is scaled to ``round(image_size / crop_fraction)`` by ``interpolation``, the central
-    ``image_size`` x ``image_size`` square is taken, and each channel of the 0..1 RGB values becomes ``(x - mean) / std``.
+    ``image_size`` x ``image_size`` square is taken, and each channel of the RGB values (0..1) becomes
+    ``(x - mean) / std``.
     """
 
     image_size: int

@@ -1,8 +1,8 @@
 """ScoreTable: the one schema for teacher logits, soft labels and predictions.
 
-One row per (image_id, view). Logits are float16 and raw: the temperature is swept later. A table is *dense* (every class)
-or *top-k*: the k largest logits with their class indices, how many classes lie in the tail, and the tail's log-sum-exp of
-``logit / T`` at each T of ``TAIL_TEMPERATURES`` (one number at T=1 does not determine the tail at T=3).
+One row per (image_id, view). Logits are float16 and raw: the temperature is swept later. A table is *dense* (every
+class) or *top-k*: the k largest logits with their class indices, how many classes lie in the tail, and the tail's
+log-sum-exp of ``logit / T`` at each T of ``TAIL_TEMPERATURES`` (one number at T=1 does not determine the tail at T=3).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ def derive_seed(root: int, *names: str | int) -> int:
 
     Args:
         root: the run's seed.
-        *names: what the seed is for, e.g. ``("views", image_id, 3)``. Order matters; ``("ab",)`` and ``("a", "b")`` differ.
+        *names: what the seed is for, e.g. ``("views", image_id, 3)``; ``("ab",)`` and ``("a", "b")`` differ.
     """
     text = "\x1f".join(str(part) for part in (root, *names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -1,0 +1,77 @@
+"""The one command line of every job: seven flags."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from aplantida.pipeline.config import ConfigT
+from aplantida.pipeline.errors import BadRequest, PhaseError
+from aplantida.pipeline.logs import LEVELS, LOGGER, configure_console
+from aplantida.pipeline.phase import Phase
+from aplantida.pipeline.runner import execute
+
+
+def parser(phase: Phase[Any]) -> argparse.ArgumentParser:
+    """The seven flags."""
+    parse = argparse.ArgumentParser(prog=f"python -m jobs.{phase.name}", allow_abbrev=False)
+    parse.add_argument("--config", action="append", default=[], metavar="FILE", help="YAML; repeat for overlays")
+    parse.add_argument("--input", action="append", default=[], metavar="[NAME=]PATH", help="an input artifact; repeat")
+    parse.add_argument("--output", metavar="PATH", help="the artifact to make")
+    parse.add_argument("--seed", type=int, help="the run's seed")
+    parse.add_argument("--log-level", choices=LEVELS, default="info")
+    parse.add_argument("--device", choices=("auto", "cpu", "cuda"))
+    parse.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    return parse
+
+
+def main(phase: Phase[ConfigT], arguments: Sequence[str] | None = None) -> int:
+    """Run a job; returns the exit code (0 done, 2 bad request, 3 recipe changed, 4 a gate failed)."""
+    given = parser(phase).parse_args([_dashed(word) for word in (sys.argv[1:] if arguments is None else arguments)])
+    configure_console(given.log_level)
+    log = logging.getLogger(LOGGER)
+    try:
+        values: dict[str, Any] = {}
+        if given.output is not None:
+            values["output"] = given.output
+        if given.seed is not None:
+            values["seed"] = given.seed
+        if given.input:
+            values["inputs"] = _inputs(phase, given.input)
+        execute(phase, files=given.config, values=values, device=given.device, dry_run=given.dry_run)
+    except PhaseError as error:
+        log.error("%s", error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        log.error("interrupted; run the same command again to go on")
+        return 130
+    return 0
+
+
+def _dashed(word: str) -> str:
+    """``--log_level`` means ``--log-level``."""
+    flag, equals, value = word.partition("=")
+    return flag.replace("_", "-") + equals + value if word.startswith("--") else word
+
+
+def _inputs(phase: Phase[Any], words: Sequence[str]) -> dict[str, str | list[str]]:
+    specs = phase.input_specs
+    values: dict[str, str | list[str]] = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not equals:
+            if len(specs) != 1:
+                raise BadRequest(f"--input {word}: say which: {', '.join(f'{key}=PATH' for key in specs)}")
+            name, path = next(iter(specs)), word
+        if name not in specs:
+            raise BadRequest(f"--input {word}: {phase.name} has no input {name!r}; it takes {', '.join(specs)}")
+        if specs[name].many:
+            values[name] = [*values.get(name, []), path]
+        elif name in values:
+            raise BadRequest(f"--input {word}: {name!r} was given twice")
+        else:
+            values[name] = path
+    return values

@@ -1,0 +1,163 @@
+"""Configs: frozen pydantic models read from YAML files, later files over earlier ones."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aplantida.pipeline.errors import BadRequest
+
+ROOT_VARIABLE = "APLANTIDA_ROOT"
+NOT_IDENTITY = frozenset({"inputs", "output", "resources", "reuse"})
+CHECKOUT = Path(__file__).resolve().parents[2]
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_RAY_PACKAGE = "runtime_resources"
+
+
+class Section(BaseModel):
+    """A nested part of a config: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Resources(Section):
+    """What a phase may use of the machine. Never part of a recipe's identity."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    num_threads: int | None = Field(default=None, ge=1)
+
+
+class PhaseConfig(Section):
+    """Fields every phase has. ``inputs``, ``output`` and ``resources`` say where; the rest says what."""
+
+    inputs: dict[str, str | list[str]] = Field(default_factory=dict)
+    output: str = ""
+    seed: int = Field(default=42, ge=0)
+
+
+class ReusingConfig(PhaseConfig):
+    """A phase that may take over units from earlier artifacts of its own kind."""
+
+    reuse: list[str] = Field(default_factory=list)
+
+
+ConfigT = TypeVar("ConfigT", bound=PhaseConfig)
+
+
+def root() -> Path:
+    """The folder that relative artifact paths start from: ``APLANTIDA_ROOT``, else the checkout.
+
+    Raises:
+        BadRequest: when ``APLANTIDA_ROOT`` is relative, or unset while this code runs from a package folder of Ray's
+            (whatever is written there disappears with Ray's session).
+    """
+    text = os.environ.get(ROOT_VARIABLE)
+    if text is None:
+        if _RAY_PACKAGE in CHECKOUT.parts:
+            raise BadRequest(
+                f"{ROOT_VARIABLE} is not set and the code runs from Ray's copy of the working directory, which Ray "
+                f"deletes: set {ROOT_VARIABLE} to an absolute folder that all nodes share"
+            )
+        return CHECKOUT
+    if not Path(text).is_absolute():
+        raise BadRequest(f"{ROOT_VARIABLE}={text!r} is relative: want an absolute folder that all nodes share")
+    return Path(text)
+
+
+def resolve(text: str) -> Path:
+    """An artifact's path: absolute as it is, relative against :func:`root`; ``${VARIABLE}`` is expanded."""
+    return root() / expand(text)
+
+
+def find_file(text: str) -> Path:
+    """A file that ships with the code or lies under the working folder (a YAML, say).
+
+    Raises:
+        BadRequest: when it is in neither place.
+    """
+    for base in (Path.cwd(), CHECKOUT):
+        if (base / text).is_file():
+            return base / text
+    raise BadRequest(f"{text}: no such file under {Path.cwd()} or {CHECKOUT}")
+
+
+def expand(text: str) -> str:
+    """Replace ``${VARIABLE}`` by the environment's value.
+
+    Raises:
+        BadRequest: when the variable is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise BadRequest(f"{text!r}: the environment variable {name} is not set")
+        return os.environ[name]
+
+    return _VARIABLE.sub(value, text)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """One YAML file as a mapping.
+
+    Raises:
+        BadRequest: when it cannot be read, parsed, or is no mapping.
+    """
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise BadRequest(f"{path}: {error}") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadRequest(f"{path}: want a mapping of keys to values, found {type(value).__name__}")
+    return cast("dict[str, Any]", value)
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Overlay ``over`` on ``base``: mappings key by key, anything else replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[key] = merge(cast("Mapping[str, Any]", below), cast("Mapping[str, Any]", value))
+        else:
+            merged[key] = value
+    return merged
+
+
+def load_config(config_type: type[ConfigT], files: Sequence[str], values: Mapping[str, Any] | None = None) -> ConfigT:
+    """Read and validate a config.
+
+    Args:
+        config_type: the phase's config type.
+        files: YAML files, later over earlier.
+        values: values that go over all files (from the command line, or from a test).
+
+    Raises:
+        BadRequest: naming the files, the key, the value and what is wrong with it.
+    """
+    merged: dict[str, Any] = {}
+    for file in files:
+        merged = merge(merged, read_yaml(find_file(file)))
+    merged = merge(merged, values or {})
+    try:
+        return config_type.model_validate(merged)
+    except ValidationError as error:
+        where = ", ".join(files) or config_type.__name__
+        lines = [
+            f"{where}: {'.'.join(str(part) for part in item['loc'])} = {item['input']!r}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise BadRequest("\n".join(lines)) from error
+
+
+def identity(config: PhaseConfig) -> dict[str, Any]:
+    """The part of a config that bears on the result."""
+    return {key: value for key, value in config.model_dump(mode="json").items() if key not in NOT_IDENTITY}

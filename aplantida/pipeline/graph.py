@@ -1,0 +1,174 @@
+"""The graph: nodes name a phase, its configs, its inputs and its output. Nodes are not phases."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from aplantida.pipeline.config import CHECKOUT, Section, read_yaml
+from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.logs import LOGGER
+from aplantida.pipeline.phase import Phase
+from aplantida.pipeline.runner import Outcome, execute
+
+ALL = "*"
+
+
+class Node(Section):
+    """One node of ``configs/pipeline.yaml``.
+
+    ``inputs`` name other nodes (or ``"*"``: every sealing node before this one); ``output`` may use ``{runs}``,
+    ``{bundles}``, ``{name}`` and ``{version}``.
+    """
+
+    name: str
+    phase: str
+    config: list[str] = Field(min_length=1)
+    inputs: dict[str, str | list[str]] = Field(default_factory=dict)
+    output: str = "{runs}/{node}"
+
+    def needs(self) -> list[str]:
+        """Names of the nodes it reads, in the order given."""
+        return [name for given in self.inputs.values() for name in ([given] if isinstance(given, str) else given)]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a run's artifacts go.
+
+    Attributes:
+        profile: overlays ``configs/<profile>/<node>.yaml`` are added where they exist; None for the plain configs.
+        overlay_folder: the folder holding the profiles.
+        runs: folder of the nodes' artifacts.
+        bundles: folder of the bundles.
+        name: the bundle's name, e.g. ``student``.
+        version: the bundle's version, e.g. ``v1.0``.
+    """
+
+    profile: str | None
+    overlay_folder: str
+    runs: str
+    bundles: str
+    name: str
+    version: str
+
+    def output(self, node: Node) -> str:
+        """The artifact path of a node."""
+        return node.output.format(
+            runs=self.runs, bundles=self.bundles, name=self.name, version=self.version, node=node.name
+        )
+
+    def files(self, node: Node) -> list[str]:
+        """A node's config files, the profile's overlay last."""
+        overlay = f"{self.overlay_folder}/{self.profile}/{node.name}.yaml"
+        has_overlay = self.profile is not None and any((base / overlay).is_file() for base in (Path.cwd(), CHECKOUT))
+        return [*node.config, overlay] if has_overlay else node.config
+
+
+def load_graph(path: Path) -> list[Node]:
+    """Read the nodes and put each after those it reads.
+
+    Raises:
+        BadRequest: for a malformed node, a name used twice, an input that no node makes, or a circle.
+    """
+    content = read_yaml(path)
+    try:
+        nodes = [Node.model_validate(item) for item in content["nodes"]]
+    except (KeyError, TypeError, ValidationError) as error:
+        raise BadRequest(f"{path}: {error}") from error
+    names = [node.name for node in nodes]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadRequest(f"{path}: two nodes are called {twice[0]!r}")
+    for node in nodes:
+        unknown = sorted(set(node.needs()) - {*names, ALL})
+        if unknown:
+            raise BadRequest(f"{path}: node {node.name!r} reads {unknown[0]!r}, which no node makes")
+    return _ordered(nodes, path)
+
+
+def _ordered(nodes: Sequence[Node], path: Path) -> list[Node]:
+    done: list[Node] = []
+    waiting = list(nodes)
+    while waiting:
+        names = {node.name for node in done}
+        ready = next((node for node in waiting if set(node.needs()) - {ALL} <= names), None)
+        if ready is None:
+            raise BadRequest(f"{path}: the nodes {', '.join(node.name for node in waiting)} wait for each other")
+        done.append(ready)
+        waiting.remove(ready)
+    return done
+
+
+@dataclass(frozen=True)
+class NodeOutcome:
+    """What became of one node."""
+
+    node: Node
+    outcome: Outcome
+
+
+def run_graph(
+    nodes: Sequence[Node],
+    load_phase: Callable[[str], Phase[Any]],
+    layout: Layout,
+    *,
+    only: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    dry_run: bool = False,
+) -> Generator[NodeOutcome]:
+    """Run nodes one after the other, yielding each as it is done; sealed ones are skipped.
+
+    Args:
+        nodes: in an order in which inputs come first (:func:`load_graph` gives one).
+        load_phase: phase name to phase.
+        layout: where artifacts go.
+        only: names of the nodes to run; empty for all.
+        values: config values laid over every node's (the seed, say).
+        device: overrides every node's ``resources.device``.
+        dry_run: say what would happen.
+
+    Raises:
+        BadRequest: for a name in ``only`` that is no node; and whatever :func:`~aplantida.pipeline.runner.execute`
+            raises: the graph stops at the first node that fails, and the message names it.
+    """
+    by_name = {node.name: node for node in nodes}
+    unknown = sorted(set(only) - set(by_name))
+    if unknown:
+        raise BadRequest(f"no node is called {unknown[0]!r}; there are {', '.join(by_name)}")
+    log = logging.getLogger(f"{LOGGER}.graph")
+    chosen = [node for node in nodes if not only or node.name in only]
+    for position, node in enumerate(chosen, start=1):
+        log.info("node %d of %d: %s", position, len(chosen), node.name)
+        phase = load_phase(node.phase)
+        request = {**(values or {}), "inputs": _input_paths(node, nodes, by_name, layout, load_phase)}
+        if phase.output is not None:
+            request["output"] = layout.output(node)
+        yield NodeOutcome(
+            node, execute(phase, files=layout.files(node), values=request, device=device, dry_run=dry_run)
+        )
+
+
+def _input_paths(
+    node: Node,
+    nodes: Sequence[Node],
+    by_name: Mapping[str, Node],
+    layout: Layout,
+    load_phase: Callable[[str], Phase[Any]],
+) -> dict[str, str | list[str]]:
+    paths: dict[str, str | list[str]] = {}
+    for name, given in node.inputs.items():
+        if given == ALL:
+            before = nodes[: nodes.index(node)]
+            paths[name] = [layout.output(item) for item in before if load_phase(item.phase).output is not None]
+        elif isinstance(given, str):
+            paths[name] = layout.output(by_name[given])
+        else:
+            paths[name] = [layout.output(by_name[item]) for item in given]
+    return paths

@@ -1,0 +1,119 @@
+"""What a phase declares, and what it is given when it runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from aplantida.pipeline.artifact import ANY_KIND, Artifact
+from aplantida.pipeline.config import ConfigT
+from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.progress import Progress
+from aplantida.pipeline.writer import ArtifactWriter
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One declared input: ``kind`` is one, ``kind?`` may be absent, ``kind+`` is a list of one or more."""
+
+    kind: str
+    optional: bool
+    many: bool
+
+    @classmethod
+    def parse(cls, text: str) -> InputSpec:
+        """Read the short form."""
+        return cls(text.rstrip("?+"), text.endswith("?"), text.endswith("+"))
+
+    def accepts(self, kind: str) -> bool:
+        """Whether an artifact of ``kind`` fits."""
+        return self.kind in (ANY_KIND, kind)
+
+
+@dataclass(frozen=True)
+class Phase(Generic[ConfigT]):
+    """A phase: one name, one config type, typed inputs, one output kind, one function.
+
+    Attributes:
+        name: as in ``jobs/<name>.py`` and ``configs/<name>.yaml``.
+        config: its config type.
+        inputs: by name, the short form of :class:`InputSpec`.
+        output: the kind it seals, or None when it never seals (cleanup, run_pipeline …).
+        version: raise it when the same recipe would give another result.
+        run: does the work and returns metrics (JSON values).
+        sources: by name, a function that digests what lies outside artifacts (a collection, a weights file).
+    """
+
+    name: str
+    config: type[ConfigT]
+    inputs: Mapping[str, str]
+    output: str | None
+    version: int
+    run: Callable[[PhaseContext[ConfigT]], Mapping[str, Any]]
+    sources: Mapping[str, Callable[[ConfigT], str]] = field(default_factory=dict[str, Callable[[ConfigT], str]])
+
+    @property
+    def input_specs(self) -> dict[str, InputSpec]:
+        """The declared inputs, parsed."""
+        return {name: InputSpec.parse(text) for name, text in self.inputs.items()}
+
+
+@dataclass(frozen=True)
+class PhaseContext(Generic[ConfigT]):
+    """What :attr:`Phase.run` is given."""
+
+    config: ConfigT
+    inputs: Mapping[str, Sequence[Artifact]]
+    reuse: Sequence[Artifact]
+    log: logging.Logger
+    device: str
+    writer: ArtifactWriter | None
+
+    @property
+    def seed(self) -> int:
+        """The run's seed; derive others from it with ``derive_seed``."""
+        return self.config.seed
+
+    @property
+    def output(self) -> ArtifactWriter:
+        """Where results go.
+
+        Raises:
+            BadRequest: for a phase that declares no output.
+        """
+        if self.writer is None:
+            raise BadRequest("this phase declares no output")
+        return self.writer
+
+    def input(self, name: str) -> Artifact:
+        """The one artifact of a single input.
+
+        Raises:
+            BadRequest: when an optional input was not given.
+        """
+        given = self.inputs.get(name, ())
+        if len(given) != 1:
+            raise BadRequest(f"input {name!r}: want one artifact, {len(given)} given")
+        return given[0]
+
+    def has_input(self, name: str) -> bool:
+        """Whether an optional input was given."""
+        return bool(self.inputs.get(name))
+
+    def input_list(self, name: str) -> list[Artifact]:
+        """All artifacts of a list input, in the order given."""
+        return list(self.inputs.get(name, ()))
+
+    def progress(self, total: int | None, unit: str, description: str) -> Progress:
+        """A progress bar (or log lines); use as a context manager."""
+        return Progress(self.log, total, unit, description)
+
+    def reuse_unit(self, unit: str, key: str) -> bool:
+        """Take ``unit`` over from an artifact named in ``reuse:`` when it was made under the same ``key``."""
+        for artifact in self.reuse:
+            if artifact.units.get(unit, {}).get("key") == key:
+                self.output.link_unit(artifact, unit)
+                return True
+        return False

@@ -1,0 +1,68 @@
+"""Progress of long work: a bar with rate and ETA on a terminal, log lines otherwise."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from tqdm import tqdm
+
+LOG_EVERY_SECONDS = 10.0
+
+
+class Progress:
+    """Counts finished items. Use as a context manager.
+
+    Args:
+        log: where lines go when standard error is no terminal.
+        total: number of items, or None when unknown.
+        unit: what is counted, in the plural.
+        description: what is being done.
+    """
+
+    def __init__(self, log: logging.Logger, total: int | None, unit: str, description: str) -> None:
+        self._log = log
+        self._total = total
+        self._unit = unit
+        self._description = description
+        self._count = 0
+        self._started = self._last = time.monotonic()
+        self._bar = tqdm(total=total, unit=f" {unit}", desc=description, leave=True) if sys.stderr.isatty() else None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif self._count:
+            self._say("")
+
+    @property
+    def count(self) -> int:
+        """Items finished so far."""
+        return self._count
+
+    def update(self, n: int = 1, **postfix: Any) -> None:
+        """Note ``n`` more finished items; ``postfix`` values are shown beside the rate."""
+        self._count += n
+        if self._bar is not None:
+            if postfix:
+                self._bar.set_postfix_str(", ".join(f"{key} {value}" for key, value in postfix.items()), refresh=False)
+            self._bar.update(n)
+        elif time.monotonic() - self._last >= LOG_EVERY_SECONDS:
+            self._say(", ".join(f"{key} {value}" for key, value in postfix.items()))
+
+    def _say(self, extra: str) -> None:
+        self._last = time.monotonic()
+        seconds = max(self._last - self._started, 1e-9)
+        rate = self._count / seconds
+        parts = [f"{self._count}" + (f"/{self._total}" if self._total else "") + f" {self._unit}", f"{rate:.1f}/s"]
+        if self._total and self._count < self._total and rate > 0:
+            parts.append(f"ETA {(self._total - self._count) / rate:.0f} s")
+        if extra:
+            parts.append(extra)
+        self._log.info("%s: %s", self._description, ", ".join(parts))

@@ -1,0 +1,97 @@
+"""One writer at a time: a lock on this machine, a lease across machines."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import threading
+import time
+import uuid
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, TextIO
+
+from aplantida.pipeline.artifact import PROGRESS
+from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.writer import SESSION
+
+REFRESH_SECONDS = 10.0
+LEASE_SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def writing_session(path: Path, describe: dict[str, Any]) -> Generator[str]:
+    """Hold the right to write ``path`` while the block runs; yields the session's id.
+
+    Args:
+        path: the artifact's folder.
+        describe: facts of this session that are kept with it (environment …).
+
+    Raises:
+        BadRequest: when another live session holds it.
+    """
+    folder = path / PROGRESS
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+", encoding="utf-8") as lock:
+        _acquire(lock, path)
+        _check_lease(path)
+        session_id = uuid.uuid4().hex
+        facts = {"session_id": session_id, "host": platform.node(), "pid": os.getpid()}
+        write_session(path, facts)
+        with (folder / "sessions.jsonl").open("a", encoding="utf-8") as stream:
+            started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            stream.write(json.dumps({**facts, "started": started, "environment": describe}) + "\n")
+        stop = threading.Event()
+        refresher = threading.Thread(target=_refresh, args=(path, facts, stop), daemon=True)
+        refresher.start()
+        try:
+            yield session_id
+        finally:
+            stop.set()
+            refresher.join()
+
+
+def write_session(path: Path, facts: dict[str, Any]) -> None:
+    """Say who writes ``path`` now, and when it was last alive (Unix seconds)."""
+    temporary = path / PROGRESS / f"{SESSION}.{facts['session_id']}"
+    temporary.write_text(json.dumps({**facts, "alive": time.time()}), encoding="utf-8")
+    temporary.replace(path / PROGRESS / SESSION)
+
+
+def sessions(path: Path) -> list[dict[str, Any]]:
+    """Every session that has worked on ``path``, first to last."""
+    file = path / PROGRESS / "sessions.jsonl"
+    rows: list[dict[str, Any]] = []
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        with contextlib.suppress(ValueError):  # a line cut short by a kill
+            rows.append(json.loads(line))
+    return rows
+
+
+def _acquire(lock: TextIO, path: Path) -> None:
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise BadRequest(f"{path}: another process of this machine is writing it") from error
+
+
+def _check_lease(path: Path) -> None:
+    try:
+        last = json.loads((path / PROGRESS / SESSION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    age = time.time() - last.get("alive", 0.0)
+    if last.get("host") != platform.node() and age < LEASE_SECONDS:
+        raise BadRequest(f"{path}: being written by process {last.get('pid')} on {last.get('host')} ({age:.0f} s ago)")
+
+
+def _refresh(path: Path, facts: dict[str, Any], stop: threading.Event) -> None:
+    while not stop.wait(REFRESH_SECONDS):
+        with contextlib.suppress(OSError, ValueError):
+            current = json.loads((path / PROGRESS / SESSION).read_text(encoding="utf-8"))
+            if current["session_id"] != facts["session_id"]:
+                return
+            write_session(path, facts)
