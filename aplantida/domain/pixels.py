@@ -1,17 +1,18 @@
 """Pixels: a stored photo becomes a model's square, defined once for training, scoring, prediction and the page.
 
-Every resize is Pillow's ``Image.resize(BILINEAR)`` on 8-bit RGB (antialiased), which is deterministic and which the page
-reproduces. JPEG goes through libjpeg-turbo; other formats through Pillow.
+Every resize is Pillow's ``Image.resize(BILINEAR)`` on 8-bit RGB (antialiased): deterministic, and repeated by the page.
+JPEG goes through libjpeg-turbo; other formats through Pillow.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-import simplejpeg
+import simplejpeg  # pyright: ignore[reportMissingTypeStubs]
 from PIL import Image
 
 from aplantida.domain.preprocessing import Preprocessing
@@ -27,7 +28,7 @@ def decode_photo(data: bytes | memoryview) -> Pixels:
         ValueError: when the bytes are not a readable image.
     """
     if bytes(data[:2]) == b"\xff\xd8":
-        return simplejpeg.decode_jpeg(data, colorspace="RGB", strict=False)
+        return cast("Pixels", simplejpeg.decode_jpeg(data, colorspace="RGB", strict=False))  # pyright: ignore[reportUnknownMemberType]
     try:
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     except OSError as error:
@@ -54,7 +55,7 @@ def centre_square(photo: Pixels, preprocessing: Preprocessing) -> Pixels:
 def boxed_square(
     photo: Pixels, box: Sequence[float], flip: bool, image_size: int, interpolation: str = "bilinear"
 ) -> Pixels:
-    """A view: the box (x0, y0, x1, y1), in 0..1 of width and height, resized to (S, S, 3), then mirrored if ``flip``."""
+    """A view: the box (x0, y0, x1, y1), 0..1 of width and height, resized to (S, S, 3), then mirrored if ``flip``."""
     height, width = photo.shape[:2]
     x0, y0, x1, y1 = (float(value) for value in box)
     region = (x0 * width, y0 * height, min(x1 * width, width), min(y1 * height, height))

@@ -1,0 +1,1 @@
+"""The networks: timm bodies, heads, checkpoints with their card, and inference from stored photos."""
