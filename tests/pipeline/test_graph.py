@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aplantida.pipeline.artifact import open_artifact
+from aplantida.pipeline.errors import BadRequest, RecipeChanged
+from aplantida.pipeline.graph import Layout, load_graph, run_graph
+from tests.fixtures.counting_phase import COUNTING
+
+GRAPH = """
+nodes:
+  - {name: last, phase: counting, config: [base.yaml], inputs: {first: middle}, output: "{bundles}/{name}_{version}"}
+  - {name: middle, phase: counting, config: [base.yaml], inputs: {first: start}}
+  - {name: start, phase: counting, config: [base.yaml]}
+"""
+LAYOUT = Layout(profile="demo", overlay_folder="over", runs="runs/demo", bundles="dist", name="n", version="v1")
+
+
+@pytest.fixture
+def graph(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(root)
+    (root / "base.yaml").write_text("num_units: 2\n")
+    (root / "over/demo").mkdir(parents=True)
+    (root / "over/demo/middle.yaml").write_text("num_units: 4\n")
+    (root / "graph.yaml").write_text(GRAPH)
+    return root / "graph.yaml"
+
+
+def run(graph: Path, **options: object) -> list[tuple[str, str]]:
+    outcomes = run_graph(load_graph(graph), lambda name: COUNTING, LAYOUT, **options)  # type: ignore[arg-type]
+    return [(item.node.name, item.outcome.status) for item in outcomes]
+
+
+def test_nodes_run_after_their_inputs_and_are_skipped_the_second_time(graph: Path, root: Path) -> None:
+    assert run(graph) == [("start", "done"), ("middle", "done"), ("last", "done")]
+    assert run(graph) == [("start", "skipped"), ("middle", "skipped"), ("last", "skipped")]
+    assert open_artifact(root / "runs/demo/middle").config["num_units"] == 4
+    assert open_artifact(root / "runs/demo/start").config["num_units"] == 2
+    assert open_artifact(root / "dist/n_v1").inputs["first"][0]["path"] == "runs/demo/middle"
+
+
+def test_a_slice_and_a_changed_overlay(graph: Path, root: Path) -> None:
+    assert run(graph, only=["start"]) == [("start", "done")]
+    assert run(graph, only=["middle"]) == [("middle", "done")]
+    (root / "over/demo/middle.yaml").write_text("num_units: 5\n")
+    with pytest.raises(RecipeChanged, match="num_units: 4 -> 5"):
+        run(graph)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nodes: [{name: a, phase: p, config: [c], inputs: {x: b}}]", "reads 'b'"),
+        ("nodes: [{name: a, phase: p, config: [c]}, {name: a, phase: p, config: [c]}]", "two nodes"),
+        (
+            "nodes: [{name: a, phase: p, config: [c], inputs: {x: b}}, "
+            "{name: b, phase: p, config: [c], inputs: {x: a}}]",
+            "wait for each other",
+        ),
+        ("nodes: [{name: a, phase: p, config: []}]", "config"),
+    ],
+)
+def test_malformed_graphs(root: Path, text: str, message: str) -> None:
+    (root / "graph.yaml").write_text(text)
+    with pytest.raises(BadRequest, match=message):
+        load_graph(root / "graph.yaml")
