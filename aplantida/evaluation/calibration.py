@@ -1,0 +1,155 @@
+"""Temperature scaling and the expected calibration error (Guo et al. 2017, On Calibration of Modern Neural Networks)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from aplantida.domain.scores import ScoreTable, log_sum_exp
+from aplantida.evaluation.metrics import CHUNK_ROWS, BoolArray, FloatArray, IntArray, check_labels
+
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
+_STEPS = 60
+_TOLERANCE = 1e-9
+
+Scheme = Literal["equal_width", "equal_mass"]
+
+
+@dataclass(frozen=True)
+class TemperatureFit:
+    """A fitted temperature.
+
+    Attributes:
+        temperature: T; probabilities are softmax(logits / T). In ``MIN_TEMPERATURE..MAX_TEMPERATURE``.
+        nll_before: mean negative log-likelihood at T = 1, nats.
+        nll_after: the same at ``temperature``; never larger.
+        at_bound: the optimum lies outside the range (separable or worse than chance): do not trust T.
+    """
+
+    temperature: float
+    nll_before: float
+    nll_after: float
+    at_bound: bool
+
+
+def fit_temperature(table: ScoreTable, labels: IntArray) -> TemperatureFit:
+    """The temperature of least negative log-likelihood.
+
+    The loss is convex in 1/T, so Newton's method, kept inside a bracket, finds the one minimum.
+
+    Args:
+        table: dense scores of N >= 1 validation photos.
+        labels: (N,) true class positions.
+
+    Raises:
+        ValueError: when there is no photo, or labels and table do not fit.
+    """
+    labels = check_labels(table, labels)
+    if len(labels) == 0:
+        raise ValueError("temperature scaling needs at least one validation photo")
+    low, high = 1.0 / MAX_TEMPERATURE, 1.0 / MIN_TEMPERATURE
+    before = _nll(table, labels, 1.0)[0]
+    for bound, sign in ((low, 1.0), (high, -1.0)):
+        loss, slope, _ = _nll(table, labels, bound)
+        if slope * sign >= 0:
+            return TemperatureFit(1.0 / bound, before, loss, at_bound=True)
+    inverse = 1.0
+    for _ in range(_STEPS):
+        _, slope, curvature = _nll(table, labels, inverse)
+        low, high = (inverse, high) if slope < 0 else (low, inverse)
+        step = inverse - slope / curvature if curvature > 0 else low
+        following = step if low < step < high else (low * high) ** 0.5
+        if abs(following - inverse) <= _TOLERANCE * inverse:
+            break
+        inverse = following
+    temperature = float(f"{1.0 / inverse:.6g}")
+    return TemperatureFit(temperature, before, _nll(table, labels, 1.0 / temperature)[0], at_bound=False)
+
+
+def nll(table: ScoreTable, labels: IntArray, temperature: float) -> float:
+    """Mean negative log-likelihood at ``temperature``, nats."""
+    return _nll(table, check_labels(table, labels), 1.0 / temperature)[0]
+
+
+def _nll(table: ScoreTable, labels: npt.NDArray[np.integer], inverse: float) -> tuple[float, float, float]:
+    """Mean NLL, its first and its second derivative with respect to 1/T."""
+    loss = slope = curvature = 0.0
+    for start in range(0, len(table), CHUNK_ROWS):
+        logits = table.logits[start : start + CHUNK_ROWS].astype(np.float64)
+        true = np.take_along_axis(logits, labels[start : start + CHUNK_ROWS, None], axis=1)[:, 0]
+        scaled = logits * inverse
+        normalizer = log_sum_exp(scaled)
+        weights = np.exp(scaled - normalizer[:, None])
+        mean = (weights * logits).sum(axis=1)
+        loss += float((normalizer - true * inverse).sum())
+        slope += float((mean - true).sum())
+        curvature += float((weights * (logits - mean[:, None]) ** 2).sum())
+    return loss / len(table), slope / len(table), curvature / len(table)
+
+
+def confidences(table: ScoreTable, labels: IntArray, temperature: float) -> tuple[FloatArray, BoolArray]:
+    """Highest probability at ``temperature`` and whether it is the true class, (N,) each."""
+    labels = check_labels(table, labels)
+    values = np.empty(len(table), np.float64)
+    correct = np.empty(len(table), np.bool_)
+    for start in range(0, len(table), CHUNK_ROWS):
+        at = slice(start, start + CHUNK_ROWS)
+        scaled = table.logits[at].astype(np.float64) / temperature
+        values[at] = np.exp(scaled.max(axis=1) - log_sum_exp(scaled))
+        correct[at] = scaled.argmax(axis=1) == labels[at]
+    return values, correct
+
+
+def calibration_error(
+    confidence: FloatArray, correct: BoolArray, num_bins: int = 15, scheme: Scheme = "equal_width"
+) -> tuple[float, list[dict[str, Any]]]:
+    """Expected calibration error and the reliability bins it is made of.
+
+    ``equal_width`` cuts 0..1 in equal intervals, right-closed, as Guo et al. do; ``equal_mass`` puts equally many
+    photos in each bin (Nguyen & O'Connor 2015), which says more when most confidences crowd near 1.
+
+    Args:
+        confidence: (N,) in 0..1.
+        correct: (N,).
+        num_bins: how many.
+        scheme: how the bins are cut.
+
+    Returns:
+        (sum over bins of share x |accuracy - confidence|, bins with photos, in order of confidence).
+
+    Raises:
+        ValueError: when there is no photo.
+    """
+    count = len(confidence)
+    if count == 0:
+        raise ValueError("a calibration error needs at least one photo")
+    order = np.argsort(confidence, kind="stable")
+    if scheme == "equal_width":
+        bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    else:
+        bins = np.empty(count, np.int64)
+        bins[order] = np.arange(count) * num_bins // count
+    rows = []
+    for at in range(num_bins):
+        inside = bins == at
+        if not inside.any():
+            continue
+        low, high = (at / num_bins, (at + 1) / num_bins) if scheme == "equal_width" else _range(confidence[inside])
+        rows.append(
+            {
+                "low": low,
+                "high": high,
+                "num_photos": int(inside.sum()),
+                "confidence": float(confidence[inside].mean()),
+                "accuracy": float(correct[inside].mean()),
+            }
+        )
+    error = sum(row["num_photos"] / count * abs(row["accuracy"] - row["confidence"]) for row in rows)
+    return float(error), rows
+
+
+def _range(values: FloatArray) -> tuple[float, float]:
+    return float(values.min()), float(values.max())

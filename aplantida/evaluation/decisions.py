@@ -1,0 +1,112 @@
+"""When to name a species and when to say "unsure": the confidence threshold that reaches a target precision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aplantida.evaluation.metrics import BoolArray, FloatArray
+
+DECISION_FORMAT = "aplantida.decision/1"
+_DIGITS = 1_000_000  # thresholds are whole millionths
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A confidence threshold and what it did on the photos it was chosen on.
+
+    Attributes:
+        value: a photo is named when its confidence is at least this, 0..1.
+        precision: share of named photos that are right, 0..1.
+        coverage: share of photos that are named, 0..1.
+        num_accepted: how many photos are named.
+        target_reached: whether ``precision`` is at least the target.
+    """
+
+    value: float
+    precision: float
+    coverage: float
+    num_accepted: int
+    target_reached: bool
+
+
+def find_threshold(
+    confidence: FloatArray, correct: BoolArray, target_precision: float, min_accepted: int = 1
+) -> Threshold:
+    """The threshold of widest coverage whose precision reaches the target.
+
+    When none does, the one of highest precision (then widest coverage) is returned with ``target_reached`` false.
+
+    Args:
+        confidence: (N,) in 0..1.
+        correct: (N,).
+        target_precision: in 0..1.
+        min_accepted: thresholds that name fewer photos are not considered (a precision of 3 photos means nothing); when
+            there are fewer photos than that, all must be named.
+
+    Raises:
+        ValueError: when there is no photo.
+    """
+    count = len(confidence)
+    if count == 0:
+        raise ValueError("choosing a threshold needs at least one photo")
+    order = np.argsort(-confidence, kind="stable")
+    sorted_confidence, hits = confidence[order], np.cumsum(correct[order])
+    candidates = np.unique(np.floor(confidence * _DIGITS).astype(np.int64))  # rising
+    accepted = np.searchsorted(-sorted_confidence, -(candidates / _DIGITS), side="right")
+    kept = accepted >= min(min_accepted, count)
+    candidates, accepted = candidates[kept], accepted[kept]
+    precision = hits[accepted - 1] / accepted
+    reaching = np.flatnonzero(precision >= target_precision)
+    best = int(reaching[0]) if len(reaching) else int(np.argmax(precision))
+    return Threshold(
+        value=int(candidates[best]) / _DIGITS,
+        precision=float(precision[best]),
+        coverage=float(accepted[best] / count),
+        num_accepted=int(accepted[best]),
+        target_reached=bool(len(reaching)),
+    )
+
+
+def at_threshold(confidence: FloatArray, correct: BoolArray, threshold: float) -> dict[str, Any]:
+    """Precision (None when no photo is named), coverage and count of a given threshold on (N,) photos."""
+    named = confidence >= threshold
+    accepted = int(named.sum())
+    return {
+        "threshold": threshold,
+        "precision": float(correct[named].mean()) if accepted else None,
+        "coverage": accepted / len(confidence) if len(confidence) else None,
+        "num_accepted": accepted,
+    }
+
+
+def precision_table(confidence: FloatArray, correct: BoolArray, thresholds: Sequence[float]) -> list[dict[str, Any]]:
+    """:func:`at_threshold` for each of ``thresholds``."""
+    return [at_threshold(confidence, correct, threshold) for threshold in thresholds]
+
+
+def decision_json(
+    temperature: float, threshold: Threshold, target_precision: float, test: dict[str, Any]
+) -> dict[str, Any]:
+    """The one decision that Python and the page read.
+
+    ``coverage`` and ``precision`` are those measured on the test photos, which chose nothing.
+
+    Raises:
+        ValueError: when temperature or threshold cannot be meant.
+    """
+    if not (math.isfinite(temperature) and temperature > 0 and 0.0 <= threshold.value <= 1.0):
+        raise ValueError(f"decision: temperature {temperature}, threshold {threshold.value}")
+    return {
+        "format": DECISION_FORMAT,
+        "temperature": temperature,
+        "threshold": threshold.value,
+        "target_precision": target_precision,
+        "target_reached": threshold.target_reached,
+        "precision": test["precision"],
+        "coverage": test["coverage"],
+    }

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from aplantida.domain.scores import ScoreTable
+from aplantida.evaluation.calibration import (
+    MIN_TEMPERATURE,
+    calibration_error,
+    confidences,
+    fit_temperature,
+    nll,
+)
+
+
+def table_of(logits: np.ndarray) -> ScoreTable:
+    count, size = logits.shape
+    ids = np.array([f"{at:032x}" for at in range(count)])
+    classes = tuple(f"Genus species{at:02d}" for at in range(size))
+    return ScoreTable(ids, np.zeros(count, np.int16), classes, logits.astype(np.float16))
+
+
+def honest_case(scale: float, count: int = 20_000, size: int = 6) -> tuple[ScoreTable, np.ndarray]:
+    """Labels drawn from softmax(z); the model says ``scale * z``, so that the right temperature is ``scale``."""
+    draw = np.random.default_rng(11)
+    logits = draw.normal(scale=1.5, size=(count, size))
+    labels = (logits + draw.gumbel(size=logits.shape)).argmax(axis=1)
+    return table_of(logits * scale), labels
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+def test_the_known_temperature_is_found_and_repairs_the_calibration(scale: float) -> None:
+    table, labels = honest_case(scale)
+    fit = fit_temperature(table, labels)
+    assert fit.temperature == pytest.approx(scale, rel=0.04)
+    assert not fit.at_bound
+    assert fit.nll_after <= fit.nll_before
+    error_after, _ = calibration_error(*confidences(table, labels, fit.temperature))
+    assert error_after < 0.015
+    if scale != 1.0:
+        error_before, _ = calibration_error(*confidences(table, labels, 1.0))
+        assert error_before > 0.1
+
+
+def test_no_other_temperature_is_better() -> None:
+    table, labels = honest_case(2.0, count=500)
+    fit = fit_temperature(table, labels)
+    for other in np.linspace(0.2, 8.0, 79):
+        assert nll(table, labels, float(other)) >= fit.nll_after - 1e-9
+
+
+def test_a_perfect_validation_set_is_flagged_not_believed() -> None:
+    fit = fit_temperature(table_of(np.eye(3) * 4.0), np.arange(3))
+    assert fit.at_bound
+    assert fit.temperature == MIN_TEMPERATURE
+
+
+def test_worse_than_chance_is_flagged() -> None:
+    fit = fit_temperature(table_of(np.eye(3) * 4.0), np.array([1, 2, 0]))
+    assert fit.at_bound
+    assert fit.temperature == 20.0
+
+
+def test_no_photo_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        fit_temperature(table_of(np.zeros((0, 3))), np.zeros(0, int))
+
+
+def test_calibration_error_by_hand() -> None:
+    confidence = np.array([0.2, 0.2, 0.8, 0.8, 0.8, 1.0])
+    correct = np.array([True, False, True, True, False, True])
+    error, bins = calibration_error(confidence, correct, num_bins=5)
+    # bins (0, .2], (.6, .8], (.8, 1]: |.5 - .2| x 2/6 + |2/3 - .8| x 3/6 + 0
+    assert error == pytest.approx(0.1 + (0.8 - 2 / 3) / 2)
+    assert [(row["low"], row["num_photos"]) for row in bins] == [(0.0, 2), (pytest.approx(0.6), 3), (0.8, 1)]
+
+
+def test_equal_mass_bins_hold_equally_many_photos() -> None:
+    draw = np.random.default_rng(5)
+    confidence = draw.beta(8, 1, size=900)
+    correct = draw.random(900) < confidence
+    error, bins = calibration_error(confidence, correct, 15, "equal_mass")
+    assert [row["num_photos"] for row in bins] == [60] * 15
+    assert all(a["high"] <= b["low"] for a, b in itertools.pairwise(bins))
+    assert 0.0 < error < 0.1
+
+
+def test_fewer_photos_than_bins() -> None:
+    error, bins = calibration_error(np.array([0.9, 0.4]), np.array([True, False]), 15, "equal_mass")
+    assert len(bins) == 2
+    assert error == pytest.approx((0.1 + 0.4) / 2)

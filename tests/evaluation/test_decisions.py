@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aplantida.evaluation.decisions import at_threshold, decision_json, find_threshold, precision_table
+
+CONFIDENCE = np.array([0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+CORRECT = np.array([True, True, True, False, True, True, False])
+
+
+def test_the_widest_coverage_that_reaches_the_target() -> None:
+    found = find_threshold(CONFIDENCE, CORRECT, 0.8)
+    assert found.value == pytest.approx(0.5)
+    assert found.precision == pytest.approx(5 / 6)
+    assert found.coverage == pytest.approx(6 / 7)
+    assert found.target_reached
+    assert find_threshold(CONFIDENCE, CORRECT, 0.99).value == pytest.approx(0.8)
+
+
+def test_a_target_out_of_reach_is_said_and_the_best_is_given() -> None:
+    found = find_threshold(CONFIDENCE, np.array([False, True, True, False, False, False, False]), 0.9)
+    assert not found.target_reached
+    assert found.value == pytest.approx(0.8)
+    assert found.precision == pytest.approx(2 / 3)
+
+
+def test_nothing_right_at_all() -> None:
+    found = find_threshold(CONFIDENCE, np.zeros(7, bool), 0.9)
+    assert not found.target_reached
+    assert found.precision == 0.0
+
+
+def test_min_accepted_keeps_a_lucky_few_from_deciding() -> None:
+    correct = np.array([True, False, True, False, False, False, False])
+    assert find_threshold(CONFIDENCE, correct, 0.9).num_accepted == 1
+    found = find_threshold(CONFIDENCE, correct, 0.9, min_accepted=3)
+    assert found.num_accepted == 3
+    assert not found.target_reached
+    assert find_threshold(CONFIDENCE, correct, 0.9, min_accepted=100).num_accepted == 7
+
+
+def test_equal_confidences_stand_or_fall_together() -> None:
+    found = find_threshold(np.array([0.9, 0.9, 0.9, 0.1]), np.array([True, False, False, True]), 0.5)
+    assert found.num_accepted == 4
+    assert not find_threshold(np.array([0.9, 0.9]), np.array([True, False]), 0.9).target_reached
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60),
+    st.floats(0, 1),
+    st.integers(1, 10),
+)
+def test_what_is_reported_is_what_the_stored_threshold_does(
+    rows: list[tuple[float, bool]], target: float, min_accepted: int
+) -> None:
+    confidence = np.array([row[0] for row in rows])
+    correct = np.array([row[1] for row in rows])
+    found = find_threshold(confidence, correct, target, min_accepted)
+    measured = at_threshold(confidence, correct, found.value)
+    assert measured["num_accepted"] == found.num_accepted
+    assert measured["precision"] == pytest.approx(found.precision)
+    assert found.target_reached == (found.precision >= target)
+    assert found.num_accepted >= min(min_accepted, len(rows))
+
+
+def test_precision_table() -> None:
+    rows = precision_table(CONFIDENCE, CORRECT, [0.0, 0.75, 0.99])
+    assert [row["num_accepted"] for row in rows] == [7, 3, 0]
+    assert rows[1]["precision"] == 1.0
+    assert rows[2]["precision"] is None
+
+
+def test_decision() -> None:
+    found = find_threshold(CONFIDENCE, CORRECT, 0.8)
+    decision = decision_json(1.5, found, 0.8, at_threshold(CONFIDENCE, CORRECT, found.value))
+    assert decision["format"] == "aplantida.decision/1"
+    assert decision["threshold"] == pytest.approx(0.5)
+    assert decision["target_reached"] is True
+    with pytest.raises(ValueError, match="temperature 0"):
+        decision_json(0.0, found, 0.8, {"precision": 1.0, "coverage": 1.0})
