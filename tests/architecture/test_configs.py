@@ -1,0 +1,95 @@
+"""Every YAML validates, and a phase's YAML is its reference manual: every field, each with a comment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from aplantida.phases.registry import PHASES, load_phase
+from aplantida.pipeline.config import CHECKOUT, Section, load_config, merge, read_yaml
+from aplantida.pipeline.graph import Layout, load_graph
+
+CONFIGS = CHECKOUT / "configs"
+PROFILES = ("demo", "reference")
+GRAPH = load_graph(CONFIGS / "pipeline.yaml")
+OVERLAYS = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent != CONFIGS)
+NO_PHASE = {"pipeline.yaml", "targets.yaml"}
+
+
+def fields_of(model: type[BaseModel], prefix: str = "") -> set[str]:
+    names: set[str] = set()
+    for name, field in model.model_fields.items():
+        names.add(prefix + name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            names |= fields_of(field.annotation, f"{prefix}{name}.")
+    return names
+
+
+def keys_of(value: Any, known: set[str], prefix: str = "") -> set[str]:
+    names: set[str] = set()
+    for key, inner in value.items():
+        names.add(f"{prefix}{key}")
+        if isinstance(inner, dict) and any(name.startswith(f"{prefix}{key}.") for name in known):
+            names |= keys_of(inner, known, f"{prefix}{key}.")
+    return names
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_phase_config_names_every_field(phase: str) -> None:
+    config = load_phase(phase).config
+    known = fields_of(config)
+    assert keys_of(read_yaml(CONFIGS / f"{phase}.yaml"), known) == known
+    load_config(config, [f"configs/{phase}.yaml"])
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_every_key_has_a_comment(phase: str) -> None:
+    lines = (CONFIGS / f"{phase}.yaml").read_text().splitlines()
+    bare = []
+    for at, line in enumerate(lines):
+        key = line.split("#")[0].rstrip()
+        if not key or key.lstrip().startswith(("-", "#")) or ":" not in key:
+            continue
+        commented = "#" in line or (at > 0 and lines[at - 1].lstrip().startswith("#"))
+        opens_section = key.endswith(":") and at + 1 < len(lines) and lines[at + 1].startswith(" ")
+        if not commented and not opens_section:
+            bare.append(line.strip())
+    assert bare == []
+
+
+def test_every_file_in_configs_is_known() -> None:
+    top = {path.name for path in CONFIGS.glob("*.yaml")}
+    mentioned = {Path(file).name for node in GRAPH for file in node.config if Path(file).parent.name == "configs"}
+    assert top - NO_PHASE - {f"{phase}.yaml" for phase in PHASES} <= mentioned
+    nodes = {node.name for node in GRAPH} | {"run_pipeline", "release_student", "cleanup"}
+    assert [str(path) for path in OVERLAYS if path.stem not in nodes] == []
+    assert len(top) == len(PHASES) + 3  # pipeline, targets, baseline
+    assert len(OVERLAYS) >= 20
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("node", GRAPH, ids=lambda node: node.name)
+def test_every_node_validates_under_every_profile(
+    node: Any, profile: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WEIGHTS", str(tmp_path))
+    files = Layout(profile, "configs", "runs/x", "dist", "n", "v").files(node)
+    config = load_phase(node.phase).config
+    load_config(config, files)
+    changed: dict[str, Any] = {}
+    for file in files[1:]:
+        overlay = yaml.safe_load((CHECKOUT / file).read_text()) or {}
+        changed = merge(changed, overlay)
+    assert keys_of(changed, fields_of(config)) <= fields_of(config)
+
+
+def test_the_graph_feeds_every_declared_input() -> None:
+    assert len(GRAPH) == 26
+    for node in GRAPH:
+        specs = load_phase(node.phase).input_specs
+        missing = [name for name, spec in specs.items() if not spec.optional and name not in node.inputs]
+        assert (node.name, missing, sorted(set(node.inputs) - set(specs))) == (node.name, [], [])
