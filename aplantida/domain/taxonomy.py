@@ -18,11 +18,11 @@ def normalize_name(text: str) -> str | None:
     """
     words = unicodedata.normalize("NFC", text).replace("\u00a0", " ").split()
     words = [word for part in words for word in _split_hybrid(part)]
-    if not words or not words[0][0].isalpha():
-        return None
-    hybrid_genus = words[0] == "×" and len(words) > 1
+    hybrid_genus = len(words) > 1 and words[0] == "×"
     if hybrid_genus:
         words = words[1:]
+    if not words or not words[0][0].isalpha():
+        return None
     shouting = text.upper() == text
     kept = [("× " if hybrid_genus else "") + words[0].capitalize()]
     rest = [word.lower() for word in words[1:]] if shouting else words[1:]

@@ -65,7 +65,7 @@ def test_regions() -> None:
     assert spain.membership("ES", ["US"]) == Membership.BY_COUNTRY
     assert spain.membership("FR", ["ES"]) == Membership.NONE
     assert spain.membership(None, ["PT", "ES"]) == Membership.BY_DISTRIBUTION
-    with pytest.raises(ValueError, match="Spain"):
+    with pytest.raises(ValueError, match="SPAIN"):
         regions_from_mapping({"spain": ["Spain"]})
 
 
