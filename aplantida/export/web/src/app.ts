@@ -1,0 +1,204 @@
+/** The page: one photo in, five names out. */
+
+import { load, type Candidate, type Classifier, type Prediction } from "./classifier.js";
+import { keepOffline } from "./offline";
+import { preferredLanguage, rememberLanguage, speciesKnown, text, type Language, type TextKey } from "./texts";
+
+function element<Kind extends HTMLElement>(id: string): Kind {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no #${id}`);
+  return found as Kind;
+}
+
+const drop = element("drop");
+const input = element<HTMLInputElement>("photo");
+const preview = element<HTMLImageElement>("preview");
+const answer = element("answer");
+
+let language: Language = preferredLanguage();
+let classifier: Classifier | undefined;
+let prediction: Prediction | undefined;
+/** The problem on show, as a text key and a detail, so that it can be said again in the other language. */
+let problem: { key: TextKey; detail: string } | undefined;
+
+type View = "loading" | "ready" | "problem" | "result";
+
+function show(view: View): void {
+  for (const id of ["loading", "ready", "problem", "result"]) element(id).hidden = id !== view;
+  answer.setAttribute("aria-busy", String(view === "loading"));
+  document.documentElement.dataset.view = view;
+}
+
+function percent(probability: number): string {
+  const digits = probability < 0.1 ? 1 : 0;
+  return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: digits }).format(probability);
+}
+
+function bar(candidate: Candidate): HTMLLIElement {
+  const item = document.createElement("li");
+  const name = document.createElement("span");
+  name.className = "name";
+  const scientific = document.createElement("i");
+  scientific.lang = "la";
+  scientific.textContent = candidate.scientific_name;
+  name.append(scientific);
+  if (candidate.common_names.length > 0) {
+    const common = document.createElement("small");
+    common.textContent = candidate.common_names.slice(0, 2).join(", ");
+    name.append(common);
+  }
+  name.title = [candidate.scientific_name, ...candidate.common_names].join(" · ");
+  const share = document.createElement("span");
+  share.className = "share";
+  share.textContent = percent(candidate.probability);
+  const meter = document.createElement("meter");
+  meter.value = candidate.probability;
+  meter.setAttribute("aria-hidden", "true");
+  item.append(name, share, meter);
+  return item;
+}
+
+function showPrediction(found: Prediction): void {
+  const unsure = found.decision === "unsure";
+  const [best] = found.top;
+  answer.classList.toggle("unsure", unsure);
+  element("verdict").textContent = text(language, unsure ? "unsure" : "sure");
+  element("winner").textContent = unsure ? "" : best.scientific_name;
+  element("winner").hidden = unsure;
+  element("winner-names").textContent = unsure ? "" : [...best.common_names.slice(0, 3), best.family ?? ""].filter(Boolean).join(" · ");
+  element("bars").replaceChildren(...found.top.map(bar));
+  element("note").textContent = text(language, unsure ? "unsureNote" : "sureNote");
+  show("result");
+}
+
+function showProblem(key: TextKey, detail = ""): void {
+  problem = { key, detail };
+  element("problem").textContent = detail ? `${text(language, key)}: ${detail}` : text(language, key);
+  show("problem");
+}
+
+function showTexts(): void {
+  document.documentElement.lang = language;
+  for (const node of document.querySelectorAll<HTMLElement>("[data-text]")) {
+    node.textContent = text(language, node.dataset.text as TextKey);
+  }
+  const other = element("language");
+  other.textContent = language === "es" ? "English" : "Español";
+  other.lang = language === "es" ? "en" : "es";
+  if (classifier) {
+    element("knows").textContent = speciesKnown(language, classifier.scientificNames.length);
+    element("model").textContent = `${classifier.name} ${classifier.version}`;
+  }
+  if (prediction) showPrediction(prediction);
+  else if (problem) showProblem(problem.key, problem.detail);
+}
+
+function showPreview(photo: Blob): void {
+  if (preview.src) URL.revokeObjectURL(preview.src);
+  preview.src = URL.createObjectURL(photo);
+  preview.hidden = false;
+  element("invitation").hidden = true;
+  element("another").hidden = false;
+  drop.classList.add("filled");
+}
+
+function hidePreview(): void {
+  preview.hidden = true;
+  element("invitation").hidden = false;
+  element("another").hidden = true;
+  drop.classList.remove("filled");
+}
+
+let latest = 0;
+
+async function identify(photo: Blob): Promise<void> {
+  if (!classifier) return;
+  const turn = ++latest;
+  prediction = undefined;
+  problem = undefined;
+  showPreview(photo);
+  element("loading-text").textContent = text(language, "looking");
+  element("progress").hidden = true;
+  element("loading-size").hidden = true;
+  show("loading");
+  await new Promise((painted) => setTimeout(painted, 30));
+  try {
+    const found = await classifier.classify(photo, 5);
+    if (turn !== latest) return;
+    prediction = found;
+    showPrediction(found);
+  } catch (error) {
+    if (turn !== latest) return;
+    console.warn(error);
+    hidePreview();
+    showProblem("unreadable");
+  }
+}
+
+function firstPhoto(files: FileList | null | undefined): File | undefined {
+  return Array.from(files ?? []).find((file) => file.type.startsWith("image/")) ?? files?.[0];
+}
+
+function listen(): void {
+  const take = (files: FileList | null | undefined) => {
+    const photo = firstPhoto(files);
+    if (photo) void identify(photo);
+  };
+  input.addEventListener("change", () => {
+    take(input.files);
+    input.value = "";
+  });
+  document.addEventListener("paste", (event) => take(event.clipboardData?.files));
+  for (const kind of ["dragenter", "dragover"]) {
+    document.addEventListener(kind, (event) => {
+      event.preventDefault();
+      drop.classList.add("over");
+    });
+  }
+  document.addEventListener("dragleave", (event) => {
+    if (!(event as DragEvent).relatedTarget) drop.classList.remove("over");
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    take(event.dataTransfer?.files);
+  });
+  element("language").addEventListener("click", () => {
+    language = language === "es" ? "en" : "es";
+    rememberLanguage(language);
+    showTexts();
+  });
+}
+
+function showProgress(loaded: number, total: number): void {
+  element<HTMLProgressElement>("progress").value = total > 0 ? loaded / total : 0;
+  const megabytes = (bytes: number) => new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(bytes / 1e6);
+  element("loading-size").textContent = `${megabytes(loaded)} / ${megabytes(total)} MB`;
+}
+
+async function start(): Promise<void> {
+  showTexts();
+  listen();
+  show("loading");
+  try {
+    classifier = await load("./", { onProgress: showProgress });
+  } catch (error) {
+    console.error(error);
+    showProblem("broken", (error as Error).message);
+    return;
+  }
+  input.disabled = false;
+  showTexts();
+  show("ready");
+  const kept = () => {
+    element("offline").hidden = false;
+    document.documentElement.dataset.offline = "ready";
+  };
+  const newer = (switchOver: () => void) => {
+    element("update").hidden = false;
+    element("reload").addEventListener("click", switchOver, { once: true });
+  };
+  await keepOffline(classifier.digest, kept, newer).catch((error) => console.warn(error));
+}
+
+void start();

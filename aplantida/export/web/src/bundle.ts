@@ -1,0 +1,110 @@
+/** A model bundle's files, each checked against the digest that bundle.json gives for it. */
+
+import type { Preprocessing } from "./preprocess";
+import { sha256 } from "./sha256";
+
+/** bundle.json. */
+export interface BundleManifest {
+  readonly name: string;
+  readonly version: string;
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+}
+
+/** decision.json: what turns logits into probabilities and probabilities into an answer. */
+export interface Decision {
+  readonly format: string;
+  readonly temperature: number;
+  readonly threshold: number;
+}
+
+/** One entry of classes.json, in the order of the model's outputs. */
+export interface PlantClass {
+  readonly class_id: string;
+  readonly common_names: readonly string[];
+  readonly family: string | null;
+}
+
+/** How to read a file: past any cache when `fresh`. */
+export interface ReadOptions {
+  readonly fresh?: boolean;
+  readonly onBytes?: (loaded: number) => void;
+}
+
+/** Where a bundle's bytes come from: HTTP in a page, the disk in Node. */
+export type ReadFile = (name: string, options: ReadOptions) => Promise<Uint8Array<ArrayBuffer>>;
+
+/** A bundle that is not what it says: a file is missing, altered or of an unknown format. */
+export class BundleError extends Error {
+  override name = "BundleError";
+}
+
+const DECISION_FORMAT = "aplantida.decision/1";
+const CLASSES_FORMAT = "aplantida.class_index/1";
+
+function parse(name: string, bytes: Uint8Array): any {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw new BundleError(`${name} is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** A bundle whose bundle.json has been read. */
+export class Bundle {
+  private constructor(
+    readonly manifest: BundleManifest,
+    /** sha256 of bundle.json: the identity of everything it lists. */
+    readonly digest: string,
+    private readonly readFile: ReadFile,
+  ) {}
+
+  static async open(readFile: ReadFile): Promise<Bundle> {
+    const bytes = await readFile("bundle.json", { fresh: true });
+    const manifest = parse("bundle.json", bytes);
+    if (typeof manifest?.files !== "object") throw new BundleError('bundle.json has no "files"');
+    return new Bundle(manifest, await sha256(bytes), readFile);
+  }
+
+  /** The file's bytes, once they are known to be the published ones; a stale cached copy is read again. */
+  async read(name: string, onBytes?: (loaded: number) => void): Promise<Uint8Array<ArrayBuffer>> {
+    const entry = this.manifest.files[name];
+    if (!entry) throw new BundleError(`bundle.json does not list ${name}`);
+    let found = "";
+    for (const fresh of [false, true]) {
+      const bytes = await this.readFile(name, { fresh, onBytes });
+      found = await sha256(bytes);
+      if (found === entry.sha256) return bytes;
+    }
+    throw new BundleError(`${name} was altered: its sha256 is ${found}, bundle.json says ${entry.sha256}`);
+  }
+
+  async readJson(name: string): Promise<any> {
+    return parse(name, await this.read(name));
+  }
+
+  async decision(): Promise<Decision> {
+    const decision = await this.readJson("decision.json");
+    if (decision.format !== DECISION_FORMAT) {
+      throw new BundleError(`decision.json: format ${JSON.stringify(decision.format)}, want "${DECISION_FORMAT}"`);
+    }
+    if (!(decision.temperature > 0)) {
+      throw new BundleError(`decision.json: temperature ${decision.temperature}, want a positive number`);
+    }
+    if (typeof decision.threshold !== "number") {
+      throw new BundleError(`decision.json: threshold ${decision.threshold}, want a number`);
+    }
+    return decision;
+  }
+
+  async classes(): Promise<PlantClass[]> {
+    const index = await this.readJson("classes.json");
+    if (index.format !== CLASSES_FORMAT) {
+      throw new BundleError(`classes.json: format ${JSON.stringify(index.format)}, want "${CLASSES_FORMAT}"`);
+    }
+    return index.classes;
+  }
+
+  async preprocessing(): Promise<Preprocessing> {
+    return this.readJson("preprocessing.json");
+  }
+}

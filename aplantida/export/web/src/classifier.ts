@@ -1,0 +1,117 @@
+/**
+ * The classifier of a model bundle, for any page:
+ *
+ *     import { load } from "./models/demo_v1.0/classifier.js";
+ *     const classifier = await load("./models/demo_v1.0/");
+ *     const { top, decision } = await classifier.classify(document.querySelector("img"), 5);
+ */
+
+import type { ReadOptions } from "./bundle";
+import { open } from "./core";
+import { decide } from "./decide";
+import { withPixels } from "./decode";
+import { prepare } from "./preprocess";
+
+/** What a photo may come as. A Blob (a File, say) is decoded; its EXIF orientation counts, its color profile does not. */
+export type Photo = Blob | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap | HTMLVideoElement | ImageData;
+
+/** One named possibility. */
+export interface Candidate {
+  scientific_name: string;
+  common_names: readonly string[];
+  family: string | null;
+  /** Calibrated, 0..1. */
+  probability: number;
+}
+
+/** The answer for one photo. */
+export interface Prediction {
+  /** Best first. */
+  top: Candidate[];
+  /** "unsure" when the best probability lies below the bundle's threshold. */
+  decision: "species" | "unsure";
+  /** From decoded photo to answer. */
+  milliseconds: number;
+}
+
+export interface LoadOptions {
+  /** Called while the weights arrive, with bytes so far and in all. */
+  onProgress?: (loaded: number, total: number) => void;
+  /** Folder of the .wasm files; the bundle's own when not given. */
+  wasmPath?: string;
+}
+
+export interface Classifier {
+  readonly name: string;
+  readonly version: string;
+  /** sha256 of bundle.json. */
+  readonly digest: string;
+  /** Scientific names in the order of the logits. */
+  readonly scientificNames: readonly string[];
+  /** Below this probability the answer is "unsure". */
+  readonly threshold: number;
+  /** The `k` likeliest species, 5 when not given. */
+  classify(photo: Photo, k?: number): Promise<Prediction>;
+  /** The model's raw outputs for a photo. */
+  logits(photo: Photo): Promise<Float32Array>;
+  /** The model's input for a photo: `image_size` x `image_size` x RGB, 0..255. */
+  prepare(photo: Photo): Promise<Float32Array>;
+  /** The model's raw outputs for an input such as `prepare` gives. */
+  logitsOfInput(input: Float32Array): Float32Array;
+  dispose(): void;
+}
+
+/** Read the body as it comes: progress, and no wait on a connection that the browser keeps for a later file. */
+async function readBody(response: Response, onBytes: (loaded: number) => void = () => undefined): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = response.body?.getReader();
+  if (!reader) return new Uint8Array(await response.arrayBuffer());
+  const parts: Uint8Array[] = [];
+  let loaded = 0;
+  for (let step = await reader.read(); !step.done; step = await reader.read()) {
+    parts.push(step.value);
+    loaded += step.value.length;
+    onBytes(loaded);
+  }
+  const bytes = new Uint8Array(loaded);
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+/**
+ * Load the bundle at `url` (a folder; relative to the page).
+ *
+ * @throws Error naming the file that is missing, altered or not understood.
+ */
+export async function load(url: string, options: LoadOptions = {}): Promise<Classifier> {
+  const folder = new URL(url.endsWith("/") ? url : `${url}/`, document.baseURI);
+  const readFile = async (name: string, { fresh = false, onBytes }: ReadOptions) => {
+    const response = await fetch(new URL(name, folder), { cache: fresh ? "no-cache" : "default" });
+    if (!response.ok) throw new Error(`${name}: HTTP ${response.status}`);
+    return readBody(response, onBytes);
+  };
+  const parts = await open(readFile, options.wasmPath ?? folder.href, options.onProgress);
+  const { bundle, classes, decision, model, preprocessing } = parts;
+  const input = (photo: Photo) => withPixels(photo, (source) => prepare(source, preprocessing));
+  return {
+    name: bundle.manifest.name,
+    version: bundle.manifest.version,
+    digest: bundle.digest,
+    scientificNames: classes.map((plant) => plant.class_id),
+    threshold: decision.threshold,
+    prepare: input,
+    logitsOfInput: (values) => model.logits(values),
+    logits: async (photo) => model.logits(await input(photo)),
+    async classify(photo, k = 5) {
+      return withPixels(photo, (source) => {
+        const start = performance.now();
+        const logits = model.logits(prepare(source, preprocessing));
+        return { ...decide(logits, classes, decision, k), milliseconds: performance.now() - start };
+      });
+    },
+    dispose: () => model.dispose(),
+  };
+}

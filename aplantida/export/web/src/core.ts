@@ -1,0 +1,37 @@
+/** The classifier without a platform: what the page's module and the Node program have in common. */
+
+import { Bundle, type Decision, type PlantClass, type ReadFile } from "./bundle";
+import { Model } from "./model";
+import { prepare, type Preprocessing } from "./preprocess";
+import type { PixelSource } from "./resize";
+
+export interface Parts {
+  readonly bundle: Bundle;
+  readonly preprocessing: Preprocessing;
+  readonly classes: readonly PlantClass[];
+  readonly decision: Decision;
+  readonly model: Model;
+}
+
+/** Read, check and start a bundle; the first run, which is slow, is made here. */
+export async function open(
+  readFile: ReadFile,
+  wasmPath: string,
+  onProgress: (loaded: number, total: number) => void = () => undefined,
+): Promise<Parts> {
+  const bundle = await Bundle.open(readFile);
+  const [preprocessing, classes, decision] = await Promise.all([
+    bundle.preprocessing(),
+    bundle.classes(),
+    bundle.decision(),
+  ]);
+  const size = preprocessing.image_size;
+  const model = await Model.load(bundle, size, classes.length, wasmPath, onProgress);
+  model.logits(new Float32Array(size * size * 3));
+  return { bundle, preprocessing, classes, decision, model };
+}
+
+/** Logits of one photo. */
+export function logitsOf(parts: Parts, source: PixelSource): Float32Array {
+  return parts.model.logits(prepare(source, parts.preprocessing));
+}

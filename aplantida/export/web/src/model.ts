@@ -1,0 +1,95 @@
+/** The TF.js graph of a bundle on the WebAssembly backend: one photo in, logits out. */
+
+import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+import { loadGraphModel, type GraphModel } from "@tensorflow/tfjs-converter";
+import { enableProdMode, env, io, ready, setBackend, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { BundleError, type Bundle } from "./bundle";
+
+let backend: Promise<void> | undefined;
+
+/** Start the backend once; `wasmPath` is the folder (URL or path, with its final slash) of the .wasm files. */
+function startBackend(wasmPath: string): Promise<void> {
+  backend ??= (async () => {
+    enableProdMode();
+    env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+    setWasmPaths(wasmPath);
+    if (!(await setBackend("wasm"))) throw new BundleError(`WebAssembly did not start from ${wasmPath}`);
+    await ready();
+  })();
+  backend.catch(() => (backend = undefined));
+  return backend;
+}
+
+async function artifactsOf(bundle: Bundle, onProgress: (loaded: number, total: number) => void): Promise<io.ModelArtifacts> {
+  const topology = await bundle.readJson("model/model.json");
+  const groups = (topology.weightsManifest ?? []) as io.WeightsManifestConfig;
+  const names = groups.flatMap((group) => group.paths.map((path) => `model/${path}`));
+  const total = names.reduce((sum, name) => sum + (bundle.manifest.files[name]?.bytes ?? 0), 0);
+  const parts: Uint8Array[] = [];
+  let done = 0;
+  for (const name of names) {
+    const bytes = await bundle.read(name, (loaded) => onProgress(done + loaded, total));
+    done += bytes.length;
+    onProgress(done, total);
+    parts.push(bytes);
+  }
+  const weights = new Uint8Array(done);
+  let offset = 0;
+  for (const part of parts) {
+    weights.set(part, offset);
+    offset += part.length;
+  }
+  return {
+    modelTopology: topology.modelTopology,
+    format: topology.format,
+    generatedBy: topology.generatedBy,
+    convertedBy: topology.convertedBy,
+    signature: topology.signature,
+    weightSpecs: groups.flatMap((group) => group.weights),
+    weightData: weights.buffer,
+  };
+}
+
+/** A loaded graph with its one image input and its logits output. */
+export class Model {
+  private constructor(
+    private readonly graph: GraphModel,
+    private readonly output: string,
+    private readonly shape: [number, number, number, number],
+    readonly numClasses: number,
+  ) {}
+
+  /**
+   * @throws BundleError when a file is missing or altered, or when the graph does not fit `imageSize` and `numClasses`.
+   */
+  static async load(
+    bundle: Bundle,
+    imageSize: number,
+    numClasses: number,
+    wasmPath: string,
+    onProgress: (loaded: number, total: number) => void,
+  ): Promise<Model> {
+    const [artifacts] = await Promise.all([artifactsOf(bundle, onProgress), startBackend(wasmPath)]);
+    const graph = await loadGraphModel({ load: async () => artifacts });
+    const shape = graph.inputs[0]?.shape;
+    if (graph.inputs.length !== 1 || shape?.length !== 4 || shape[1] !== imageSize || shape[2] !== imageSize || shape[3] !== 3) {
+      const found = graph.inputs.map((input) => JSON.stringify(input.shape)).join(", ");
+      throw new BundleError(`model.json takes ${found}, preprocessing.json wants [1,${imageSize},${imageSize},3]`);
+    }
+    const outputs = graph.outputs.filter((node) => node.shape?.at(-1) === numClasses);
+    if (outputs.length !== 1) {
+      const found = graph.outputs.map((node) => `${node.name} ${JSON.stringify(node.shape)}`).join(", ");
+      throw new BundleError(`model.json gives ${found}; classes.json has ${numClasses} classes`);
+    }
+    return new Model(graph, outputs[0].name, [1, imageSize, imageSize, 3], numClasses);
+  }
+
+  /** Logits for one prepared photo (H x W x RGB, float32 0..255). */
+  logits(input: Float32Array): Float32Array {
+    return tidy(() => (this.graph.execute(tensor(input, this.shape), this.output) as Tensor).dataSync<"float32">().slice());
+  }
+
+  dispose(): void {
+    this.graph.dispose();
+  }
+}

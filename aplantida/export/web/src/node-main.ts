@@ -1,0 +1,133 @@
+/**
+ * The classifier as a long-running program: `node predict-node.cjs BUNDLE WASM_FOLDER`.
+ *
+ * Requests and answers are frames on standard input and output: two little-endian uint32 (length of the JSON, length
+ * of the payload), the JSON, the payload. The first answer says whether the bundle could be read.
+ *
+ *     {"op": "classify", "width": W, "height": H, "k": 5} + W*H*3 bytes RGB  -> {"top": …, "decision": …}
+ *     {"op": "logits", "width": W, "height": H}           + W*H*3 bytes RGB  -> {} + float32 logits
+ *     {"op": "prepare", "width": W, "height": H}          + W*H*3 bytes RGB  -> {} + float32 input
+ *     {"op": "logits_of_input"}                           + float32 input    -> {} + float32 logits
+ */
+
+import { readFileSync, readSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { logitsOf, open, type Parts } from "./core";
+import { decide } from "./decide";
+import { prepare } from "./preprocess";
+import type { PixelSource } from "./resize";
+
+const INPUT = 0;
+const OUTPUT = 1;
+
+interface Request {
+  op: "classify" | "logits" | "prepare" | "logits_of_input";
+  width: number;
+  height: number;
+  k: number;
+}
+
+interface Answer {
+  header: unknown;
+  payload?: Uint8Array;
+}
+
+/** Exactly `length` bytes, or null when the input ends before the first. */
+function readExactly(length: number): Uint8Array<ArrayBuffer> | null {
+  const buffer = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const count = readSync(INPUT, buffer, filled, length - filled, null);
+    if (count === 0) {
+      if (filled === 0) return null;
+      throw new Error(`the input ended after ${filled} of ${length} bytes`);
+    }
+    filled += count;
+  }
+  return buffer;
+}
+
+function writeAll(bytes: Uint8Array): void {
+  let written = 0;
+  while (written < bytes.length) written += writeSync(OUTPUT, bytes, written, bytes.length - written);
+}
+
+function send({ header, payload = new Uint8Array(0) }: Answer): void {
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const lengths = new DataView(new ArrayBuffer(8));
+  lengths.setUint32(0, json.length, true);
+  lengths.setUint32(4, payload.length, true);
+  writeAll(new Uint8Array(lengths.buffer));
+  writeAll(json);
+  writeAll(payload);
+}
+
+function receive(): { request: Request; payload: Uint8Array<ArrayBuffer> } | null {
+  const lengths = readExactly(8);
+  if (lengths === null) return null;
+  const view = new DataView(lengths.buffer);
+  const json = readExactly(view.getUint32(0, true));
+  const payload = readExactly(view.getUint32(4, true));
+  return { request: JSON.parse(new TextDecoder().decode(json!)), payload: payload! };
+}
+
+function sourceOf({ width, height }: Request, pixels: Uint8Array): PixelSource {
+  if (pixels.length !== width * height * 3) {
+    throw new RangeError(`${pixels.length} bytes are not ${width}x${height} RGB pixels`);
+  }
+  const rows = (top: number, count: number) => pixels.subarray(top * width * 3, (top + count) * width * 3);
+  return { width, height, channels: 3, rows };
+}
+
+function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+function answer(parts: Parts, request: Request, payload: Uint8Array<ArrayBuffer>): Answer {
+  switch (request.op) {
+    case "classify": {
+      const logits = logitsOf(parts, sourceOf(request, payload));
+      return { header: decide(logits, parts.classes, parts.decision, request.k) };
+    }
+    case "logits":
+      return { header: {}, payload: bytesOf(logitsOf(parts, sourceOf(request, payload))) };
+    case "prepare":
+      return { header: {}, payload: bytesOf(prepare(sourceOf(request, payload), parts.preprocessing)) };
+    case "logits_of_input":
+      return { header: {}, payload: bytesOf(parts.model.logits(new Float32Array(payload.buffer))) };
+    default:
+      throw new Error(`unknown op ${JSON.stringify(request.op)}`);
+  }
+}
+
+async function main([folder, wasmFolder]: string[]): Promise<void> {
+  console.log = console.info = console.debug = console.error;
+  let parts: Parts;
+  try {
+    parts = await open(async (name) => new Uint8Array(readFileSync(join(folder, name))), join(wasmFolder, "/"));
+  } catch (error) {
+    send({ header: { error: (error as Error).message } });
+    return;
+  }
+  const { bundle, classes, decision, preprocessing } = parts;
+  send({
+    header: {
+      name: bundle.manifest.name,
+      version: bundle.manifest.version,
+      digest: bundle.digest,
+      class_ids: classes.map((plant) => plant.class_id),
+      image_size: preprocessing.image_size,
+      temperature: decision.temperature,
+      threshold: decision.threshold,
+    },
+  });
+  for (let message = receive(); message !== null; message = receive()) {
+    try {
+      send(answer(parts, message.request, message.payload));
+    } catch (error) {
+      send({ header: { error: (error as Error).message } });
+    }
+  }
+}
+
+void main(process.argv.slice(2));

@@ -1,0 +1,82 @@
+/** What a visitor reads, in the languages of the page. */
+
+export type Language = "en" | "es";
+
+const ENGLISH = {
+  title: "What plant is this?",
+  lead: "Give me a photo of a leaf, a flower or the whole plant, and I will tell you what it may be.",
+  choose: "Choose or take a photo",
+  hint: "or drop it here, or paste it",
+  another: "Another photo",
+  loading: "Fetching the model, once only…",
+  ready: "Ready. Choose a photo.",
+  offlineReady: "Works offline",
+  privacy: "Your photo never leaves this device: the plant is named here, in your browser.",
+  credits: "Photo credits",
+  license: "Model license",
+  update: "A newer model is ready.",
+  reload: "Reload",
+  looking: "Looking…",
+  sure: "Likely",
+  unsure: "I am not sure",
+  unsureNote: "None of these is likely enough to be named. Try closer, sharper, with a flower or a leaf in the middle.",
+  sureNote: "Never eat or use a plant because of this answer alone.",
+  unreadable: "I cannot read this file as a photo. JPEG, PNG and WebP work.",
+  broken: "The model could not be loaded",
+};
+
+export type TextKey = keyof typeof ENGLISH;
+
+const SPANISH: Record<TextKey, string> = {
+  title: "¿Qué planta es?",
+  lead: "Dame una foto de una hoja, una flor o la planta entera y te diré cuál puede ser.",
+  choose: "Elige o haz una foto",
+  hint: "o suéltala aquí, o pégala",
+  another: "Otra foto",
+  loading: "Descargando el modelo, solo esta vez…",
+  ready: "Listo. Elige una foto.",
+  offlineReady: "Funciona sin conexión",
+  privacy: "Tu foto no sale de este dispositivo: la planta se reconoce aquí, en tu navegador.",
+  credits: "Autores de las fotos",
+  license: "Licencia del modelo",
+  update: "Hay un modelo más nuevo.",
+  reload: "Recargar",
+  looking: "Mirando…",
+  sure: "Probablemente",
+  unsure: "No estoy seguro",
+  unsureNote: "Ninguna es bastante probable. Prueba más cerca y con más nitidez, con una flor o una hoja en el centro.",
+  sureNote: "No comas ni uses nunca una planta fiándote solo de esta respuesta.",
+  unreadable: "No puedo leer este archivo como foto. JPEG, PNG y WebP funcionan.",
+  broken: "No se pudo cargar el modelo",
+};
+
+const TEXTS: Record<Language, Record<TextKey, string>> = { en: ENGLISH, es: SPANISH };
+const STORED = "aplantida.language";
+
+/** The language chosen before, else the browser's, else English. */
+export function preferredLanguage(): Language {
+  let wanted: string = navigator.language;
+  try {
+    wanted = localStorage.getItem(STORED) ?? wanted;
+  } catch {
+    // A browser that keeps nothing for this page still has a language.
+  }
+  return wanted.toLowerCase().startsWith("es") ? "es" : "en";
+}
+
+export function rememberLanguage(language: Language): void {
+  try {
+    localStorage.setItem(STORED, language);
+  } catch {
+    // The choice then lasts as long as the page.
+  }
+}
+
+export function text(language: Language, key: TextKey): string {
+  return TEXTS[language][key];
+}
+
+export function speciesKnown(language: Language, count: number): string {
+  const number = new Intl.NumberFormat(language).format(count);
+  return language === "es" ? `Conozco ${number} especies.` : `I know ${number} species.`;
+}
