@@ -31,11 +31,11 @@ class RunPipelineConfig(PhaseConfig):
 
 def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[NodeOutcome]:
     """Run the config's nodes in one Ray session; the list holds what became of each."""
-    from aplantida.distributed.session import ray_session
+    from aplantida.distributed.session import shared_session
     from aplantida.phases.registry import load_phase
 
     nodes = load_graph(find_file(config.graph))
-    with ray_session(lazy=True):
+    with shared_session():
         outcomes = run_graph(
             nodes,
             load_phase,

@@ -1,0 +1,105 @@
+"""One Ray session around whatever needs Ray: a cluster that is there is used, else a local one is started."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import ray
+
+ADDRESS_VARIABLE = "RAY_ADDRESS"
+MAX_OBJECT_STORE_BYTES = 8 * 1024**3
+MIN_OBJECT_STORE_BYTES = 128 * 1024**2
+OBJECT_STORE_SHARE = 0.15
+_PATIENCE = {
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
+    "RAY_raylet_start_wait_time_s": "180",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+_sharing = threading.local()
+
+
+@contextmanager
+def shared_session() -> Iterator[None]:
+    """Keep one Ray over several :func:`ray_session` blocks: the first starts it, the end of this block stops it.
+
+    Costs nothing when no block inside needs Ray (every node of a graph is sealed, say).
+    """
+    _sharing.active = True
+    was_there = ray.is_initialized()
+    try:
+        yield
+    finally:
+        _sharing.active = False
+        if ray.is_initialized() and not was_there:
+            ray.shutdown()
+
+
+@contextmanager
+def ray_session(
+    *,
+    num_cpus: int | None = None,
+    object_store_bytes: int | None = None,
+    include_dashboard: bool = False,
+    dashboard_host: str = "127.0.0.1",
+) -> Iterator[None]:
+    """Make Ray usable inside the ``with`` block, and stop afterwards only what was started here.
+
+    An initialized Ray is used as it is; else the cluster ``RAY_ADDRESS`` names (set for every submitted job); else a
+    local Ray is started. Sessions nest: the inner ones use the outermost one's Ray.
+
+    Args:
+        num_cpus: CPUs of a local Ray; None = what this process may use. Ignored when a cluster is there.
+        object_store_bytes: shared memory of a local Ray; None = 15 % of the free memory, 128 MiB to 8 GiB.
+        include_dashboard: whether a local Ray serves its dashboard.
+        dashboard_host: where it does.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
+    if os.environ.get(ADDRESS_VARIABLE):
+        ray.init(logging_level=logging.WARNING, log_to_driver=True)
+    else:
+        ray.init(
+            address="local",
+            num_cpus=num_cpus or usable_cpus(),
+            object_store_memory=object_store_bytes or object_store_size(psutil.virtual_memory().available),
+            include_dashboard=include_dashboard,
+            dashboard_host=dashboard_host,
+            logging_level=logging.WARNING,
+            log_to_driver=True,
+        )
+    try:
+        yield
+    finally:
+        if not getattr(_sharing, "active", False):
+            ray.shutdown()
+
+
+def usable_cpus() -> int:
+    """CPUs this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def object_store_size(free_bytes: int) -> int:
+    """Shared memory for a local Ray on a machine with ``free_bytes`` of free memory."""
+    return min(MAX_OBJECT_STORE_BYTES, max(MIN_OBJECT_STORE_BYTES, int(free_bytes * OBJECT_STORE_SHARE)))
+
+
+def cluster_cpus() -> int:
+    """CPUs of the Ray in use, over all nodes."""
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def cluster_gpus() -> int:
+    """GPUs of the Ray in use, over all nodes."""
+    return int(ray.cluster_resources().get("GPU", 0))
