@@ -1,0 +1,64 @@
+"""What every benchmark prints: one row a comparison, as a table or as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison; ``ratio`` and ``goal`` are oriented so that bigger is better.
+
+    Attributes:
+        name: what was measured.
+        ours: our figure, in ``unit``.
+        peer: the peer's figure, in ``unit``.
+        unit: images/s, bytes, s …
+        ratio: ours against the peer's.
+        goal: what ``ratio`` should reach; None where there is no goal.
+        note: the peer, and what else a reader must know.
+    """
+
+    name: str
+    ours: float
+    peer: float
+    unit: str
+    ratio: float
+    goal: float | None = None
+    note: str = ""
+
+
+def interleaved(functions: Sequence[Callable[[], object]], repeats: int = 5) -> list[float]:
+    """Median seconds of each function, called in turns, so that a noisy machine disturbs all alike."""
+    times: list[list[float]] = [[] for _ in functions]
+    for _ in range(repeats):
+        for position, function in enumerate(functions):
+            started = time.perf_counter()
+            function()
+            times[position].append(time.perf_counter() - started)
+    return [statistics.median(series) for series in times]
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Print JSON lines when the command line says ``--json``, else a table."""
+    if "--json" in sys.argv[1:]:
+        for row in rows:
+            print(json.dumps(asdict(row)), flush=True)
+        return
+    print(table(rows))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A Markdown table."""
+    lines = ["| what | ours | peer | unit | ratio | goal | |", "|---|---:|---:|---|---:|---:|---|"]
+    for row in rows:
+        goal = "–" if row.goal is None else f"≥ {row.goal:g}"
+        lines.append(
+            f"| {row.name} | {row.ours:.4g} | {row.peer:.4g} | {row.unit} | {row.ratio:.2f} | {goal} | {row.note} |"
+        )
+    return "\n".join(lines)
