@@ -1,4 +1,4 @@
-"""Temperature scaling and the expected calibration error (Guo et al. 2017, On Calibration of Modern Neural Networks)."""
+"""Temperature scaling and calibration error, after Guo et al. 2017, "On Calibration of Modern Neural Networks"."""
 
 from __future__ import annotations
 

@@ -1,0 +1,114 @@
+"""From an evaluation to a decision: a temperature and a threshold, chosen on val and measured on test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from aplantida.domain.scores import ScoreTable
+from aplantida.evaluation.calibration import Scheme, calibration_error, confidences, fit_temperature, nll
+from aplantida.evaluation.decisions import at_threshold, decision_json, find_threshold, precision_table
+from aplantida.evaluation.metrics import BoolArray, FloatArray, IntArray
+from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.config import PhaseConfig
+from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.phase import Phase, PhaseContext
+
+FORMAT = "aplantida.calibration/1"
+
+
+class CalibrateModelConfig(PhaseConfig):
+    """How sure the model must be before it names a species."""
+
+    target_precision: float = Field(default=0.9, gt=0.0, le=1.0)
+    min_accepted: int = Field(default=20, ge=1)
+    num_bins: int = Field(default=15, ge=2)
+    table_thresholds: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+
+
+def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
+    """Fit on val, measure on test, write the decision."""
+    config, evaluation = ctx.config, ctx.input("evaluation")
+    val, val_labels = _scores(evaluation, "val")
+    test, test_labels = _scores(evaluation, "test")
+    fit = fit_temperature(val, val_labels)
+    if fit.at_bound:
+        ctx.log.warning(
+            "the temperature ran to its bound, %s: the %d val photos do not determine it", fit.temperature, len(val)
+        )
+    val_pairs = confidences(val, val_labels, fit.temperature)
+    test_pairs = confidences(test, test_labels, fit.temperature)
+    threshold = find_threshold(*val_pairs, config.target_precision, config.min_accepted)
+    on_test = at_threshold(*test_pairs, threshold.value)
+    if not threshold.target_reached:
+        ctx.log.warning(
+            "no threshold reaches a precision of %s on val; the best, %.3f, is taken and target_reached is false",
+            config.target_precision,
+            threshold.precision,
+        )
+    reliability = {
+        "before": _reliability(confidences(test, test_labels, 1.0), config.num_bins),
+        "after": _reliability(test_pairs, config.num_bins),
+    }
+    calibration = {
+        "format": FORMAT,
+        "temperature": fit.temperature,
+        "temperature_at_bound": fit.at_bound,
+        "nll": {
+            "val": {"before": fit.nll_before, "after": fit.nll_after},
+            "test": {"before": nll(test, test_labels, 1.0), "after": nll(test, test_labels, fit.temperature)},
+        },
+        "ece": {name: part["equal_width"]["ece"] for name, part in reliability.items()},
+        "ece_equal_mass": {name: part["equal_mass"]["ece"] for name, part in reliability.items()},
+        "reliability": reliability,
+        "threshold": {
+            "target_precision": config.target_precision,
+            "target_reached": threshold.target_reached,
+            "target_reached_on_test": (on_test["precision"] or 0.0) >= config.target_precision,
+            "val": at_threshold(*val_pairs, threshold.value),
+            "test": on_test,
+        },
+        "precision_table": {
+            "val": precision_table(*val_pairs, config.table_thresholds),
+            "test": precision_table(*test_pairs, config.table_thresholds),
+        },
+    }
+    ctx.output.write_json("calibration.json", calibration)
+    decision = decision_json(fit.temperature, threshold, config.target_precision, on_test)
+    ctx.output.write_json("decision.json", decision)
+    ctx.log.info("T %.3f, test ECE %.3f -> %.3f", fit.temperature, *calibration["ece"].values())
+    return {**decision, "ece_before": calibration["ece"]["before"], "ece_after": calibration["ece"]["after"]}
+
+
+def _scores(evaluation: Artifact, split: str) -> tuple[ScoreTable, IntArray]:
+    scores = ScoreTable.from_arrow(pq.read_table(evaluation.file(f"scores_{split}.parquet")))
+    labels = pq.read_table(evaluation.file("labels.parquet"))
+    labels = labels.filter(pa.array([name == split for name in labels["split"].to_pylist()], pa.bool_()))
+    if len(scores) == 0:
+        raise BadRequest(f"{evaluation.path}: holds no scored {split} photo, so nothing can be calibrated on it")
+    if labels["image_id"].to_pylist() != scores.image_ids.tolist():
+        raise BadRequest(f"{evaluation.path}: labels and {split} scores are of different photos")
+    return scores, labels["class_index"].to_numpy().astype(np.int64)
+
+
+def _reliability(pairs: tuple[FloatArray, BoolArray], num_bins: int) -> dict[str, Any]:
+    schemes: tuple[Scheme, ...] = ("equal_width", "equal_mass")
+    report: dict[str, Any] = {}
+    for scheme in schemes:
+        error, bins = calibration_error(*pairs, num_bins, scheme)
+        report[scheme] = {"ece": error, "bins": bins}
+    return report
+
+
+PHASE = Phase(
+    name="calibrate_model",
+    config=CalibrateModelConfig,
+    inputs={"evaluation": "evaluation"},
+    output="calibration",
+    version=1,
+    run=run,
+)
