@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from aplantida.domain.preprocessing import Preprocessing
+from aplantida.models.folding import fold_batch_norm
 from aplantida.models.zoo import PlantModel, create_model
 
 FORMAT = "aplantida.model/1"
@@ -32,6 +33,7 @@ class ModelCard:
         width: channel multiplier.
         preprocessing: how a photo becomes the input.
         class_ids: the classes in output order.
+        folded: whether batch normalization has been folded into the convolutions (see ``models.folding``).
         precision: how tensors are stored: name → ``float16`` or ``uint8``; missing means float32.
         pretrained: where the initial weights came from; None from scratch.
         pretrained_license: their licence.
@@ -44,6 +46,7 @@ class ModelCard:
     width: float = 1.0
     preprocessing: Preprocessing
     class_ids: tuple[str, ...]
+    folded: bool = False
     precision: dict[str, str] = field(default_factory=dict)
     pretrained: str | None = None
     pretrained_license: str | None = None
@@ -83,13 +86,16 @@ class ModelCard:
 
 def build(card: ModelCard) -> PlantModel:
     """The card's model with untrained weights."""
-    return create_model(
+    model = create_model(
         card.architecture,
         card.num_classes,
         head_rank=card.head_rank,
         dropout=card.dropout,
         width=card.width,
     )
+    if card.folded:
+        fold_batch_norm(model.eval(), card.preprocessing.image_size)
+    return model
 
 
 def save_checkpoint(folder: Path, state_dict: Mapping[str, torch.Tensor], card: ModelCard) -> None:
@@ -133,7 +139,8 @@ def load_weights(folder: Path, card: ModelCard) -> dict[str, torch.Tensor]:
         if name.endswith((_SCALE, _MINIMUM)):
             continue
         if card.precision.get(name) == "uint8":
-            value = value.float() * stored[name + _SCALE] + stored[name + _MINIMUM]
+            # in float64 and rounded once, as TensorFlow.js decodes it: both sides hold the same numbers
+            value = value.double() * stored[name + _SCALE].double() + stored[name + _MINIMUM].double()
         state[name] = value.float() if value.is_floating_point() else value
     return state
 

@@ -1,0 +1,146 @@
+"""A TensorFlow.js graph model whose weights file holds exactly a checkpoint's stored values.
+
+The converter writes float32. Each of its tensors is recognized as a transposed checkpoint tensor, value by value, and
+written again in the precision the checkpoint was rounded to; a rounded tensor that cannot be found is an error. So the
+browser computes with the numbers that were evaluated and calibrated, to the last bit.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aplantida.export.quantization import Encoding
+
+MODEL_FILE, WEIGHTS_FILE = "model.json", "weights.bin"
+_DTYPES: dict[str, str] = {"float32": "<f4", "int32": "<i4", "bool": "u1"}
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One tensor of a weights file: its manifest name, values in graph layout, and how they are stored."""
+
+    name: str
+    values: npt.NDArray
+    encoding: Encoding
+
+
+def read_weights(folder: Path) -> list[Weight]:
+    """All tensors of a graph model, as TensorFlow.js decodes them, in file order.
+
+    Raises:
+        ValueError: when a tensor's type is not understood, or the files hold more or less than the manifest says.
+    """
+    return list(_weights_of(folder, json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))))
+
+
+def _weights_of(folder: Path, model: Mapping[str, Any]) -> Iterator[Weight]:
+    for group in model["weightsManifest"]:
+        data = b"".join((folder / name).read_bytes() for name in group["paths"])
+        offset = 0
+        for entry in group["weights"]:
+            count = int(np.prod(entry["shape"], dtype=np.int64))
+            quantization = entry.get("quantization")
+            encoding = Encoding.from_manifest(quantization)
+            dtype = quantization["dtype"] if quantization else entry["dtype"]
+            if dtype not in ("float16", "uint8", *_DTYPES):
+                raise ValueError(f"{folder}: weight {entry['name']!r} has type {dtype!r}, want {', '.join(_DTYPES)}")
+            width = {"float16": 2, "uint8": 1}.get(dtype) or np.dtype(_DTYPES[dtype]).itemsize
+            part = data[offset : offset + count * width]
+            offset += count * width
+            is_float = entry["dtype"] == "float32"
+            values = encoding.decode(part) if is_float else np.frombuffer(part, _DTYPES[dtype])
+            yield Weight(entry["name"], values.reshape(entry["shape"]), encoding)
+        if offset != len(data):
+            raise ValueError(f"{folder}: the manifest describes {offset} bytes of weights, the files hold {len(data)}")
+
+
+def match_tensor(values: FloatArray, tensors: Mapping[str, FloatArray]) -> str | None:
+    """The tensor of ``tensors`` that ``values`` is a transposition of (axes of length 1 apart), or None."""
+    given = np.squeeze(values)
+    for name, tensor in tensors.items():
+        candidate = np.squeeze(tensor)
+        if sorted(candidate.shape) != sorted(given.shape):
+            continue
+        for order in itertools.permutations(range(candidate.ndim)):
+            turned = candidate.transpose(order)
+            if turned.shape == given.shape and np.array_equal(turned, given):
+                return name
+    return None
+
+
+def write_graph_model(
+    converted: Path, folder: Path, tensors: Mapping[str, FloatArray], encodings: Mapping[str, Encoding]
+) -> dict[str, str]:
+    """Write ``model.json`` and one ``weights.bin`` from the converter's float32 output.
+
+    Nodes of outputs get their signature's names (``logits``, ``pooled`` for ``Identity``, ``Identity_1``); equal inputs
+    give equal bytes.
+
+    Args:
+        converted: the converter's folder.
+        folder: where the two files go.
+        tensors: the checkpoint's values as float32.
+        encodings: how the rounded ones are stored; those not named stay float32.
+
+    Returns:
+        weight name → checkpoint tensor name, for every weight that was recognized.
+
+    Raises:
+        ValueError: when a rounded tensor of the checkpoint is not among the graph's weights.
+    """
+    model = json.loads((converted / MODEL_FILE).read_text(encoding="utf-8"))
+    matches: dict[str, str] = {}
+    entries: list[dict[str, Any]] = []
+    data = bytearray()
+    for weight in sorted(_weights_of(converted, model), key=lambda item: item.name):
+        entry: dict[str, Any] = {
+            "name": weight.name,
+            "shape": list(weight.values.shape),
+            "dtype": "float32" if weight.values.dtype == np.float32 else _name_of(weight.values.dtype),
+        }
+        if weight.values.dtype == np.float32:
+            found = match_tensor(weight.values, tensors)
+            encoding = encodings.get(found or "", Encoding("float32"))
+            if found is not None:
+                matches[weight.name] = found
+            if encoding.precision != "float32":
+                entry["quantization"] = encoding.to_manifest()
+            data += encoding.encode(weight.values)
+        else:
+            data += weight.values.tobytes()
+        entries.append(entry)
+    lost = sorted(set(encodings) - set(matches.values()))
+    if lost:
+        raise ValueError(f"the converted graph holds no weight equal to the rounded tensor {lost[0]!r} (of {len(lost)})")
+    _name_outputs(model)
+    model["weightsManifest"] = [{"paths": [WEIGHTS_FILE], "weights": entries}]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS_FILE).write_bytes(bytes(data))
+    text = json.dumps(model, sort_keys=True, separators=(",", ":"))
+    (folder / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
+    return matches
+
+
+def _name_of(dtype: np.dtype[Any]) -> str:
+    return {np.dtype("<i4"): "int32", np.dtype("u1"): "bool"}[dtype]
+
+
+def _name_outputs(model: dict[str, Any]) -> None:
+    """Give each output node the name its signature has for it."""
+    outputs: dict[str, dict[str, Any]] = model["signature"]["outputs"]
+    names = {value["name"].partition(":")[0]: key for key, value in outputs.items()}
+    for node in model["modelTopology"]["node"]:
+        node["name"] = names.get(node["name"], node["name"])
+        node["input"] = [names.get(source, source) for source in node.get("input", [])]
+    for key, value in outputs.items():
+        value["name"] = f"{key}:0"
