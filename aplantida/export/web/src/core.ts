@@ -13,7 +13,7 @@ export interface Parts {
   readonly model: Model;
 }
 
-/** Read, check and start a bundle; the first run, which is slow, is made here. */
+/** Read, check and start a bundle; the first run, which is slow, is made in `Model.load`. */
 export async function open(
   readFile: ReadFile,
   wasmPath: string,
@@ -25,9 +25,7 @@ export async function open(
     bundle.classes(),
     bundle.decision(),
   ]);
-  const size = preprocessing.image_size;
-  const model = await Model.load(bundle, size, classes.length, wasmPath, onProgress);
-  model.logits(new Float32Array(size * size * 3));
+  const model = await Model.load(bundle, preprocessing.image_size, classes.length, wasmPath, onProgress);
   return { bundle, preprocessing, classes, decision, model };
 }
 

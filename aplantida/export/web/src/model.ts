@@ -2,7 +2,7 @@
 
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { loadGraphModel, type GraphModel } from "@tensorflow/tfjs-converter";
-import { enableProdMode, env, io, ready, setBackend, tensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import { enableProdMode, env, io, ready, setBackend, tensor, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import { BundleError, type Bundle } from "./bundle";
 
 let backend: Promise<void> | undefined;
@@ -50,6 +50,22 @@ async function artifactsOf(bundle: Bundle, onProgress: (loaded: number, total: n
   };
 }
 
+/** Run the graph once, which also compiles it, and name the output that holds one number per class. */
+function logitsNode(graph: GraphModel, imageSize: number, numClasses: number): string {
+  const names = graph.outputNodes;
+  const sizes = tidy(() => {
+    const results = graph.execute(zeros([1, imageSize, imageSize, 3]), names);
+    return (Array.isArray(results) ? results : [results]).map((result) => result.size);
+  });
+  const fitting = names.filter((_, position) => sizes[position] === numClasses);
+  const output = fitting.find((name) => name.replace(/:\d+$/, "") === "logits") ?? fitting[0];
+  if (output === undefined) {
+    const found = names.map((name, position) => `${name} (${sizes[position]})`).join(", ");
+    throw new BundleError(`model.json gives ${found}; classes.json has ${numClasses} classes`);
+  }
+  return output;
+}
+
 /** A loaded graph with its one image input and its logits output. */
 export class Model {
   private constructor(
@@ -76,12 +92,8 @@ export class Model {
       const found = graph.inputs.map((input) => JSON.stringify(input.shape)).join(", ");
       throw new BundleError(`model.json takes ${found}, preprocessing.json wants [1,${imageSize},${imageSize},3]`);
     }
-    const outputs = graph.outputs.filter((node) => node.shape?.at(-1) === numClasses);
-    if (outputs.length !== 1) {
-      const found = graph.outputs.map((node) => `${node.name} ${JSON.stringify(node.shape)}`).join(", ");
-      throw new BundleError(`model.json gives ${found}; classes.json has ${numClasses} classes`);
-    }
-    return new Model(graph, outputs[0].name, [1, imageSize, imageSize, 3], numClasses);
+    const output = logitsNode(graph, imageSize, numClasses);
+    return new Model(graph, output, [1, imageSize, imageSize, 3], numClasses);
   }
 
   /** Logits for one prepared photo (H x W x RGB, float32 0..255). */
