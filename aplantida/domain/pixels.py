@@ -46,7 +46,9 @@ def centre_square(photo: Pixels, preprocessing: Preprocessing) -> Pixels:
     """View 0: short side to ``resize_size``, then the central (S, S, 3) square (offsets rounded down)."""
     height, width = photo.shape[:2]
     target = resized_size(width, height, preprocessing.resize_size)
-    image = Image.fromarray(photo).resize(target, _FILTERS[preprocessing.interpolation])
+    method = _FILTERS[preprocessing.interpolation]
+    # Rows, then columns, as two steps: inside one resize, Pillow's version and the shape decide which comes first.
+    image = Image.fromarray(photo).resize((target[0], height), method).resize(target, method)
     size = preprocessing.image_size
     left, top = (target[0] - size) // 2, (target[1] - size) // 2
     return np.asarray(image.crop((left, top, left + size, top + size)))
