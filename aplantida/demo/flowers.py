@@ -149,7 +149,7 @@ def _globe(sketch: Sketch, form: FlowerForm, pose: FlowerPose, color: Color, rng
     angles = np.arange(42) * 2.399963 + pose.turn
     spike = np.array([[-0.05, 0.09], [0.26, 0.0], [-0.05, -0.09]])
     for reach, angle in zip(distance, angles, strict=True):
-        turned = (spike + [reach * 0.78, 0.0]) @ rotation(angle)
+        turned = (spike + np.array([reach * 0.78, 0.0])) @ rotation(angle)
         sketch.polygon(pose.center + pose.radius * turned, shade(color, rng.uniform(0.82, 1.08)))
 
 

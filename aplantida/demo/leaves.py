@@ -110,7 +110,7 @@ class LeafPose:
 def draw_leaf(sketch: Sketch, shape: str, pose: LeafPose, green: Color) -> None:
     """Add one leaf of ``shape`` (one of SIMPLE_SHAPES or COMPOUND_SHAPES) to the sketch."""
     if pose.petiole > 0:
-        end = np.array([[-pose.petiole, 0.0], [-pose.petiole / 2, 0.02], [0.0, 0.0]]) + [pose.petiole, 0.0]
+        end = np.array([[0.0, 0.0], [pose.petiole / 2, 0.02], [pose.petiole, 0.0]])
         sketch.line(_place(end, pose), shade(green, 0.85), 0.018)
     if shape == "trifoliate":
         for turn in (-1.15, 1.15, 0.0):

@@ -138,7 +138,7 @@ def _raceme(
     for order, at in enumerate((6, 7, 8, 9, 10, 11)):
         side = 1 if order % 2 else -1
         reach = 0.17 - 0.022 * order
-        center = axis[at] + [side * reach * rng.uniform(0.85, 1.15), 0.05]
+        center = axis[at] + np.array([side * reach * rng.uniform(0.85, 1.15), 0.05])
         sketch.line(np.vstack([axis[at], center]), shade(green, 0.8), 0.012)
         pose = _pose(center, (0.125 if hanging else 0.115) - 0.008 * order, rng)
         upright = FlowerPose(pose.center, pose.radius, float(rng.normal(0, 0.3)), pose.tilt, pose.facing)
@@ -152,7 +152,8 @@ def _spike(
         width = 0.075 * (1.25 - at) / 0.75 + 0.02
         center = np.array([np.interp(at, np.linspace(0, 1, 12), axis[:, 0]), axis[-1, 1] * at])
         for side in (-1.0, 1.0, 0.0):
-            draw_flower(sketch, species.flower, _pose(center + [side * width, abs(side) * 0.02], 0.04, rng), color, rng)
+            pose = _pose(center + np.array([side * width, abs(side) * 0.02]), 0.04, rng)
+            draw_flower(sketch, species.flower, pose, color, rng)
 
 
 def _umbel(
@@ -181,7 +182,7 @@ def _camera(sketch: Sketch, size: tuple[int, int], rng: np.random.Generator) -> 
     middle = (low + high) / 2
     if rng.random() < 0.3:
         zoom *= float(rng.uniform(1.15, 1.5))
-        middle = middle + [0.0, float(rng.uniform(-0.1, 0.28)) * extent]
+        middle = middle + np.array([0.0, float(rng.uniform(-0.1, 0.28)) * extent])
     scale = zoom * min(size) / extent
     squash = np.diag([float(rng.choice([-1.0, 1.0])) * float(rng.uniform(0.85, 1.15)), float(rng.uniform(0.82, 1.1))])
     matrix = squash @ rotation(float(rng.normal(0, 0.2))) @ np.diag([scale, -scale])

@@ -1,4 +1,4 @@
-"""A sketch: flat shapes in plant coordinates, painted in the order they were added, photographed by an affine camera."""
+"""A sketch: flat shapes in plant coordinates, painted in the order they were added, seen by an affine camera."""
 
 from __future__ import annotations
 
