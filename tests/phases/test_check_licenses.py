@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aplantida.phases.check_licenses import PHASE
+from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.cli import main
+from aplantida.pipeline.errors import GateFailed
+from aplantida.pipeline.runner import execute
+from tests.fixtures.artifacts import make_checkpoint, make_images, make_split, photo_row
+
+BASE = "configs/check_licenses.yaml"
+LINEAGE = {"images": "images", "split": "split"}
+
+
+def check(checkpoints: list[str], output: str = "licenses", **values: Any) -> Artifact:
+    request = {"inputs": {**LINEAGE, "checkpoints": checkpoints}, "output": output, **values}
+    artifact = execute(PHASE, files=[BASE], values=request).artifact
+    assert artifact is not None
+    return artifact
+
+
+def test_a_clean_lineage_passes_with_every_credit() -> None:
+    make_images("images", change=lambda row: {**row, "author": " " if row["author"] == "Author 1" else row["author"]})
+    make_split("split", "images")
+    make_checkpoint("teacher", LINEAGE, pretrained="vit.safetensors", pretrained_license="Apache-2.0")
+    make_checkpoint("student", {**LINEAGE, "checkpoint": "teacher"})
+    artifact = check(["student"])
+    report = json.loads(artifact.file("license_report.json").read_text())
+    assert report["production_safe"] is True
+    assert report["photos"]["by_license"] == {"CC-BY-4.0": 36, "CC0-1.0": 24}
+    assert report["photos"]["missing_author"] == sorted(photo_row(index, 1)["image_id"] for index in range(6))
+    assert {row["pretrained_license"] for row in report["weights"]} == {None, "Apache-2.0"}
+    credits = [json.loads(line) for line in artifact.file("attributions.jsonl").read_text().splitlines()]
+    assert len(credits) == 60
+    assert credits == sorted(credits, key=lambda credit: credit["image_id"])
+    want = photo_row(3, 4)
+    assert {name: want[name] for name in credits[0]} in credits
+    page = artifact.file("attributions.html").read_text()
+    assert page.count("https://photos.example/") == 60
+    assert check(["student"], "again").digest == artifact.digest
+
+
+def test_a_photo_against_the_policy_is_named_and_exit_is_4(root: Path) -> None:
+    bad = photo_row(2, 5)["image_id"]
+    make_images("images", change=lambda row: {**row, "license_id": "CC-BY-NC-4.0"} if row["image_id"] == bad else row)
+    make_split("split", "images")
+    make_checkpoint("student", LINEAGE)
+    with pytest.raises(GateFailed, match=f"photo {bad} .*CC-BY-NC-4.0 forbids commercial use"):
+        check(["student"])
+    listed = json.loads((root / "_logs" / "licenses" / "license_violations.json").read_text())
+    assert len(listed) == 1
+    words = ["images=images", "split=split", "checkpoints=student"]
+    flags = [word for given in words for word in ("--input", given)]
+    assert main(PHASE, ["--config", BASE, *flags, "--output", "licenses"]) == 4
+    assert not (root / "licenses" / "artifact.json").exists()
+
+
+def test_share_alike_and_missing_authors_follow_the_policy() -> None:
+    make_images("images", change=lambda row: {**row, "license_id": "CC-BY-SA-3.0"})
+    make_split("split", "images")
+    make_checkpoint("student", LINEAGE)
+    check(["student"])
+    with pytest.raises(GateFailed, match=r"(?s)60 licence violations.*and 40 more"):
+        check(["student"], "strict", license_policy={"allow_share_alike": False})
+    make_images("nameless", change=lambda row: {**row, "author": None})
+    make_split("their_split", "nameless")
+    lineage = {"images": "nameless", "split": "their_split"}
+    make_checkpoint("their_student", lineage)
+    with pytest.raises(GateFailed, match="asks for the author"):
+        check(
+            [],
+            "authors",
+            license_policy={"require_author": True},
+            inputs={**lineage, "checkpoints": ["their_student"]},
+        )
+
+
+@pytest.mark.parametrize("license_id", ["CC-BY-NC-4.0", None])
+def test_weights_of_an_ancestor_count(license_id: str | None) -> None:
+    make_images("images")
+    make_split("split", "images")
+    make_checkpoint("teacher", LINEAGE, pretrained="wild.pth", pretrained_license=license_id)
+    make_checkpoint("distilled", {**LINEAGE, "checkpoint": "teacher"})
+    make_checkpoint("student", {**LINEAGE, "checkpoint": "distilled"})
+    with pytest.raises(GateFailed, match=r"weights of teacher: began from wild\.pth") as caught:
+        check(["student"])
+    assert "1 licence violations" in str(caught.value)
+
+
+def test_photos_nobody_audited_are_a_violation() -> None:
+    make_images("images")
+    make_split("split", "images")
+    make_images("others", per_class=20)
+    make_split("other_split", "others", per_class=20)
+    make_checkpoint("student", {"images": "others", "split": "other_split"})
+    with pytest.raises(GateFailed, match=r"others \(image_shards .* is in the lineage"):
+        check(["student"])
+
+
+def test_an_ancestor_that_is_gone_is_a_violation(root: Path) -> None:
+    make_images("images")
+    make_split("split", "images")
+    make_checkpoint("teacher", LINEAGE)
+    make_checkpoint("student", {**LINEAGE, "checkpoint": "teacher"})
+    (root / "teacher" / "artifact.json").unlink()
+    with pytest.raises(GateFailed, match="student descends from teacher, which cannot be read"):
+        check(["student"])
