@@ -1,0 +1,1 @@
+"""The collection and its photos: reading Mongo, fetching, decoding, duplicates, splits, views and batches."""

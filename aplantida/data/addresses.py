@@ -1,0 +1,172 @@
+"""Which URLs may be touched: http(s) only, public addresses only, unless a ``host:port`` is allow-listed.
+
+A URL is checked twice: as text (scheme, host, port, literal addresses) by :class:`AddressGuard`, and as the addresses
+its name resolves to by :class:`GuardedResolver`. The connection goes to exactly the addresses that were checked, so a
+name cannot answer one thing to the check and another to the connection (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+MAX_URL_LENGTH = 4096
+_PORTS = {"http": 80, "https": 443}
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class AddressRefused(Exception):
+    """A URL, or an address its host resolves to, that must not be touched; the message says why."""
+
+
+@dataclass(frozen=True)
+class AddressGuard:
+    """The rule.
+
+    Attributes:
+        allowed: ``host:port`` pairs that may be touched although they are not public, as written in URLs, e.g.
+            ``127.0.0.1:8089`` or ``cdn.lan:80``.
+    """
+
+    allowed: frozenset[str] = field(default_factory=frozenset)
+
+    @classmethod
+    def of(cls, allowed: Iterable[str]) -> AddressGuard:
+        """Build from ``host:port`` texts.
+
+        Raises:
+            ValueError: for a text that is not ``host:port``.
+        """
+        pairs = [text.strip().lower() for text in allowed]
+        for pair in pairs:
+            host, colon, port = pair.rpartition(":")
+            if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+                raise ValueError(f"allowed address {pair!r}: want host:port, e.g. 127.0.0.1:8089")
+        return cls(frozenset(pairs))
+
+    def check(self, url: str) -> SplitResult:
+        """Check a URL as text; no name is resolved.
+
+        Returns:
+            The URL's parts.
+
+        Raises:
+            AddressRefused: unless it is a well-formed http(s) URL of a name, a public address or an allow-listed one.
+        """
+        parts = _parts_of(url)
+        host, port = host_and_port(parts)
+        address = _literal(host)
+        if address is not None:
+            self.check_address(host, port, address)
+        elif _is_local_name(host) and not self.is_allowed(host, port):
+            raise AddressRefused(f"{host} names a machine of a private network")
+        return parts
+
+    def check_address(self, host: str, port: int, address: IpAddress) -> None:
+        """Check one address that ``host`` stands for.
+
+        Raises:
+            AddressRefused: when it is not public and ``host:port`` is not allow-listed.
+        """
+        if not self.is_allowed(host, port) and not is_public(address):
+            raise AddressRefused(f"{host}:{port} leads to {address}, which is not a public address")
+
+    def is_allowed(self, host: str, port: int) -> bool:
+        """Whether ``host:port`` is on the allow-list."""
+        return f"{host}:{port}" in self.allowed
+
+
+class GuardedResolver(AbstractResolver):
+    """A resolver for aiohttp that hands on only addresses the guard accepts; one refused answer refuses the host."""
+
+    def __init__(self, guard: AddressGuard) -> None:
+        self._guard = guard
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Resolve ``host`` and check every answer.
+
+        Raises:
+            AddressRefused: when an answer is not acceptable.
+            OSError: when the name does not resolve.
+        """
+        answers = await self._resolver.resolve(host, port, family)
+        for answer in answers:
+            self._guard.check_address(host, port, ipaddress.ip_address(answer["host"].partition("%")[0]))
+        return answers
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+        await self._resolver.close()
+
+
+def host_and_port(parts: SplitResult) -> tuple[str, int]:
+    """Lower-case host and effective port of a checked URL."""
+    return (parts.hostname or "").lower().rstrip("."), parts.port or _PORTS[parts.scheme]
+
+
+def is_public(address: IpAddress) -> bool:
+    """Whether ``address`` is globally routable unicast, looking through IPv4 addresses wrapped in IPv6 ones."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = _wrapped_ipv4(address)
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _wrapped_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None
+
+
+def _parts_of(url: str) -> SplitResult:
+    if len(url) > MAX_URL_LENGTH:
+        raise AddressRefused(f"a URL of {len(url)} characters; at most {MAX_URL_LENGTH} are accepted")
+    if url != url.strip() or any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
+        raise AddressRefused("a URL with control characters or surrounding spaces")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise AddressRefused(f"not a URL: {error}") from None
+    if parts.scheme not in _PORTS:
+        raise AddressRefused(f"scheme {parts.scheme!r}: only http and https are fetched")
+    if not parts.hostname or any(character in parts.hostname for character in " \\%"):
+        raise AddressRefused("a URL without a proper host")
+    if parts.username is not None or parts.password is not None:
+        raise AddressRefused("a URL that carries a user name or password")
+    if port == 0:
+        raise AddressRefused("port 0")
+    return parts
+
+
+def _literal(host: str) -> IpAddress | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    try:  # 127.1, 0x7f000001, 2130706433: what the C library would read as an address
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
+
+
+def _is_local_name(host: str) -> bool:
+    return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))

@@ -1,0 +1,78 @@
+"""The same picture twice: exactly (equal decoded pixels), and nearly (perceptual hashes a few bits apart)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+_ROWS_AT_A_TIME = 1024
+
+
+def exact_duplicates(image_ids: Sequence[str], species: Sequence[str], pixel_digests: Sequence[str]) -> dict[str, str]:
+    """Photos to set aside because of equal pixels.
+
+    Within a species the photo of the lowest ``image_id`` stays; a picture that two species claim is set aside for both.
+
+    Returns:
+        By ``image_id``: what it equals.
+    """
+    same: defaultdict[str, list[int]] = defaultdict(list)
+    for row, digest in enumerate(pixel_digests):
+        same[digest].append(row)
+    aside: dict[str, str] = {}
+    for rows in same.values():
+        if len(rows) < 2:
+            continue
+        ordered = sorted(rows, key=lambda row: image_ids[row])
+        names = sorted({species[row] for row in ordered})
+        if len(names) > 1:
+            aside.update((image_ids[row], f"the same picture is claimed by {'; '.join(names)}") for row in ordered)
+        else:
+            aside.update((image_ids[row], f"same picture as {image_ids[ordered[0]]}") for row in ordered[1:])
+    return aside
+
+
+def near_pairs(hashes: npt.NDArray[np.uint64], max_distance: int) -> list[tuple[int, int]]:
+    """Pairs of rows (i < j) whose 64-bit hashes differ in at most ``max_distance`` bits."""
+    pairs: list[tuple[int, int]] = []
+    for start in range(0, len(hashes), _ROWS_AT_A_TIME):
+        some = hashes[start : start + _ROWS_AT_A_TIME]
+        distances = np.bitwise_count(some[:, None] ^ hashes[None, start:])
+        left, right = np.nonzero(distances <= max_distance)
+        pairs.extend((start + int(i), start + int(j)) for i, j in zip(left, right, strict=True) if i < j)
+    return pairs
+
+
+def hashes_of(texts: Iterable[str]) -> npt.NDArray[np.uint64]:
+    """64-bit hashes from 16 hex digits each."""
+    return np.array([int(text, 16) for text in texts], dtype=np.uint64)
+
+
+def components(count: int, pairs: Iterable[tuple[int, int]], keys: Sequence[Hashable | None] = ()) -> list[int]:
+    """Connected rows: joined by ``pairs`` or by equal non-null ``keys``.
+
+    Returns:
+        For each of ``count`` rows the lowest row of its component.
+    """
+    parent = list(range(count))
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    def join(left: int, right: int) -> None:
+        low, high = sorted((root(left), root(right)))
+        parent[high] = low
+
+    for left, right in pairs:
+        join(left, right)
+    first: dict[Hashable, int] = {}
+    for row, key in enumerate(keys):
+        if key is not None:
+            join(first.setdefault(key, row), row)
+    return [root(row) for row in range(count)]

@@ -1,0 +1,162 @@
+"""Reading a MongoDB collection by ``_id`` ranges, with plain cursors; credentials never show in what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import bson
+import pyarrow as pa
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect, PyMongoError
+
+from aplantida.data.entries import ENTRY_SCHEMA, FieldMapping, entries_of
+
+URI_VARIABLE = "MONGO_URI"
+DEFAULT_URI = "mongodb://localhost:27017"
+SELECTION_TIMEOUT_MS = 15_000
+MAX_RECONNECTS = 5
+
+
+class CollectionError(Exception):
+    """The collection cannot be read as asked; the message never holds credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionAddress:
+    """Which collection. Its ``repr`` hides the URI, which may hold a password."""
+
+    uri: str
+    db_name: str
+    collection: str
+
+    def __repr__(self) -> str:
+        return f"CollectionAddress({self.db_name}.{self.collection})"
+
+    @classmethod
+    def find(cls, uri: str | None, db_name: str, collection: str) -> CollectionAddress:
+        """From a config: ``uri``, else ``MONGO_URI``, else a server on this machine.
+
+        Raises:
+            CollectionError: when ``uri`` holds a user name; credentials come from the environment only.
+        """
+        if uri is not None and "@" in uri:
+            raise CollectionError(
+                f"mongo_uri in a config must not hold credentials (configs are recorded): leave it null and set "
+                f"{URI_VARIABLE} in the environment"
+            )
+        return cls(uri or os.environ.get(URI_VARIABLE) or DEFAULT_URI, db_name, collection)
+
+
+def split_ranges(address: CollectionAddress, num_ranges: int) -> pa.Table:
+    """Cut the collection into about ``num_ranges`` ranges of ``_id`` of equal size.
+
+    Returns:
+        A table of ``lower`` (inclusive) and ``upper`` (exclusive): BSON documents ``{"_id": …}``; null = open.
+
+    Raises:
+        CollectionError: when the server cannot be asked.
+    """
+    with _open(address) as collection:
+        count = collection.count_documents({})
+        step = max(1, -(-count // max(1, num_ranges)))
+        ids = collection.find({}, {"_id": 1}).sort("_id", 1)
+        cuts = [bson.encode(item) for position, item in enumerate(ids) if position and position % step == 0]
+    return pa.table(
+        {"lower": pa.array([None, *cuts], pa.binary()), "upper": pa.array([*cuts, None], pa.binary())},
+    )
+
+
+def collection_digest(address: CollectionAddress) -> str:
+    """sha256 over the content of all documents, whatever their order: equal digests, equal collections.
+
+    Raises:
+        CollectionError: when the server cannot be asked.
+    """
+    total, count = 0, 0
+    with _open(address) as collection:
+        for raw in _documents(collection, None, None):
+            total += int.from_bytes(hashlib.sha256(raw.raw).digest(), "big")
+            count += 1
+    return hashlib.sha256(f"{count}\n{total % (1 << 256):x}".encode()).hexdigest()
+
+
+def read_documents(
+    address: CollectionAddress, lower: bytes | None = None, upper: bytes | None = None
+) -> Iterator[dict[str, Any]]:
+    """Documents of one ``_id`` range, in order of ``_id``. A dropped connection is taken up where it broke.
+
+    Raises:
+        CollectionError: when the server cannot be asked, or keeps dropping the connection.
+    """
+    with _open(address) as collection:
+        for raw in _documents(collection, lower, upper):
+            yield bson.decode(raw.raw)
+
+
+def read_entries(
+    ranges: pa.Table, *, address: CollectionAddress, mapping: FieldMapping, default_license: str | None
+) -> Iterator[pa.Table]:
+    """Entries of some ``_id`` ranges, in tables of ``ENTRY_SCHEMA`` of some thousand rows."""
+    rows: list[dict[str, Any]] = []
+    for item in ranges.to_pylist():
+        for document in read_documents(address, item["lower"], item["upper"]):
+            rows.extend(entries_of(document, mapping, default_license))
+            if len(rows) >= 4096:
+                yield pa.Table.from_pylist(rows, ENTRY_SCHEMA)
+                rows = []
+    yield pa.Table.from_pylist(rows, ENTRY_SCHEMA)
+
+
+def _documents(
+    collection: Collection[RawBSONDocument], lower: bytes | None, upper: bytes | None
+) -> Iterator[RawBSONDocument]:
+    """Documents from ``lower`` to before ``upper``, by bounds on the index: they hold across ``_id`` types."""
+    reconnects, last = 0, None
+    while True:
+        cursor = collection.find({}).hint([("_id", 1)]).sort("_id", 1)
+        start = last or lower
+        if start is not None:
+            cursor = cursor.min(list(bson.decode(start).items()))
+        if upper is not None:
+            cursor = cursor.max(list(bson.decode(upper).items()))
+        try:
+            for raw in cursor:
+                key = bson.encode({"_id": raw["_id"]})
+                if key != last:
+                    last = key
+                    yield raw
+            return
+        except AutoReconnect:
+            reconnects += 1
+            if reconnects > MAX_RECONNECTS:
+                raise
+
+
+@contextmanager
+def _open(address: CollectionAddress) -> Iterator[Collection[RawBSONDocument]]:
+    options: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+    try:
+        with MongoClient(
+            address.uri, serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS, appname="aplantida", tz_aware=True
+        ) as client:
+            yield client.get_database(address.db_name).get_collection(address.collection, codec_options=options)
+    except PyMongoError as error:
+        raise CollectionError(_without_secrets(address, error)) from None
+
+
+def _without_secrets(address: CollectionAddress, error: PyMongoError) -> str:
+    message = str(error).replace(address.uri, "(the URI)").partition(", Timeout:")[0]
+    authority = address.uri.partition("://")[2].partition("/")[0]
+    user_info, at, _hosts = authority.rpartition("@")
+    if at:
+        for secret in (user_info, *user_info.split(":")):
+            message = message.replace(secret, "***") if secret else message
+    return f"{address.db_name}.{address.collection}: {type(error).__name__}: {message}"

@@ -1,0 +1,125 @@
+"""Train, val and test: by hash, by groups that never part, every species in each where it has enough groups.
+
+A group's place is a number in [0, 1) drawn from its key, not from its position: test takes the low end, val the high
+end, train the middle. A photo that joins later changes nobody else's number, so that the splits stay as they are; only
+where a species would otherwise have no test (val) group at all, the lowest (highest) one is lent, and it goes back when
+a real one comes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aplantida.data.duplicates import components, hashes_of, near_pairs
+from aplantida.domain.seeds import derive_seed
+
+TRAIN, VAL, TEST = "train", "val", "test"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRule:
+    """How photos are dealt out.
+
+    Attributes:
+        val_fraction: share of a species' groups that goes to val, 0 to below 1.
+        test_fraction: the same for test; the two leave something for train.
+        min_groups_to_hold_out: a species of fewer groups goes to train as a whole.
+        near_distance: photos of one species whose perceptual hashes differ in at most this many bits stay together.
+    """
+
+    val_fraction: float
+    test_fraction: float
+    min_groups_to_hold_out: int
+    near_distance: int
+
+    def __post_init__(self) -> None:
+        """Refuse fractions that leave nothing to train on."""
+        if min(self.val_fraction, self.test_fraction) < 0 or self.val_fraction + self.test_fraction >= 1:
+            raise ValueError(
+                f"val_fraction {self.val_fraction}, test_fraction {self.test_fraction}: want both >= 0, their sum < 1"
+            )
+
+
+def group_keys(
+    image_ids: Sequence[str],
+    observation_ids: Sequence[str | None],
+    perceptual_hashes: Sequence[str],
+    near_distance: int,
+) -> list[str]:
+    """The group of each photo of one species: photos of one observation, and near duplicates, share one.
+
+    Returns:
+        A key per photo: the least of its members' observation ids (``o:…``), else image ids (``i:…``).
+    """
+    pairs = near_pairs(hashes_of(perceptual_hashes), near_distance)
+    parts = components(len(image_ids), pairs, observation_ids)
+    own = [
+        f"o:{observation}" if observation else f"i:{image_id}"
+        for image_id, observation in zip(image_ids, observation_ids, strict=True)
+    ]
+    least: dict[int, str] = {}
+    for part, key in zip(parts, own, strict=True):
+        # an observation's key goes before a photo's: it stays when photos join
+        least[part] = min(least.get(part, key), key, key=lambda text: (text[0] != "o", text))
+    return [least[part] for part in parts]
+
+
+def assign_splits(species: str, groups: Sequence[str], rule: SplitRule, seed: int) -> dict[str, str]:
+    """The split of every group of one species.
+
+    Test takes the groups whose number lies below ``test_fraction``, val those at or above ``1 - val_fraction``: each at
+    least one (when the species has ``min_groups_to_hold_out``) and at most twice its share. Train keeps at least one.
+    """
+    distinct = sorted(set(groups))
+    numbers = {group: _number(seed, species, group) for group in distinct}
+    ordered = sorted(distinct, key=lambda group: (numbers[group], group))
+    splits = dict.fromkeys(ordered, TRAIN)
+    if len(ordered) < max(rule.min_groups_to_hold_out, 2):
+        return splits
+    room = len(ordered) - 1
+    low = [group for group in ordered if numbers[group] < rule.test_fraction]
+    num_test = min(_bounded(len(low), rule.test_fraction, len(ordered)), room)
+    high = [group for group in ordered if numbers[group] >= 1 - rule.val_fraction]
+    num_val = min(_bounded(len(high), rule.val_fraction, len(ordered)), room - num_test)
+    splits.update(dict.fromkeys(ordered[:num_test], TEST))
+    if num_val:
+        splits.update(dict.fromkeys(ordered[-num_val:], VAL))
+    return splits
+
+
+def split_species(
+    species: str,
+    image_ids: Sequence[str],
+    observation_ids: Sequence[str | None],
+    perceptual_hashes: Sequence[str],
+    rule: SplitRule,
+    seed: int,
+) -> list[tuple[str, str]]:
+    """(split, group) of each photo of one species."""
+    groups = group_keys(image_ids, observation_ids, perceptual_hashes, rule.near_distance)
+    splits = assign_splits(species, groups, rule, seed)
+    return [(splits[group], _short(species, group)) for group in groups]
+
+
+def rows_by(values: Sequence[str]) -> dict[str, list[int]]:
+    """The rows of each value, values in order."""
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for row, value in enumerate(values):
+        rows[value].append(row)
+    return {value: rows[value] for value in sorted(rows)}
+
+
+def _bounded(count: int, fraction: float, total: int) -> int:
+    return 0 if fraction == 0 else max(1, min(count, math.ceil(2 * fraction * total)))
+
+
+def _number(seed: int, species: str, group: str) -> float:
+    return derive_seed(seed, "split", species, group) / 2**63
+
+
+def _short(species: str, group: str) -> str:
+    return hashlib.sha256(f"{species}\n{group}".encode()).hexdigest()[:16]

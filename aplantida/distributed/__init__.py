@@ -1,0 +1,1 @@
+"""The only package that imports ray: sessions, mapping over data, trainers, launching, search."""

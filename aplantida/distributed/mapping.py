@@ -1,0 +1,107 @@
+"""Plain functions and classes over streams of Arrow tables, by Ray Data.
+
+A *block* is one table; a worker turns one block into one table (or several). Blocks come back as they are finished, not
+in order: every table must say whose it is. Only a bounded number of blocks is in flight (Ray Data's back-pressure).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import pyarrow as pa
+import ray
+import ray.data
+from ray.data import ActorPoolStrategy, TaskPoolStrategy
+
+BlockFunction = Callable[..., "pa.Table | Iterator[pa.Table]"]
+
+
+def map_tables(
+    blocks: Iterable[pa.Table],
+    function: BlockFunction,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    num_cpus: float = 1.0,
+    max_tasks: int | None = None,
+) -> Iterator[pa.Table]:
+    """Call ``function(block, **arguments)`` for every block in Ray tasks.
+
+    Args:
+        blocks: tables of one schema.
+        function: importable from ``aplantida``; returns a table or yields tables.
+        arguments: keyword arguments of every call.
+        num_cpus: CPUs reserved per call.
+        max_tasks: most calls at a time; None = as many as CPUs allow.
+
+    Yields:
+        Result tables that have rows, in the order they are finished.
+    """
+    given = list(blocks)
+    if not given:
+        return
+    dataset = ray.data.from_arrow(given).map_batches(
+        function,
+        batch_size=None,
+        batch_format="pyarrow",
+        fn_kwargs=dict(arguments or {}),
+        num_cpus=num_cpus,
+        compute=TaskPoolStrategy(size=max_tasks),
+    )
+    yield from _tables(dataset)
+
+
+def map_with_actors(
+    blocks: Iterable[pa.Table],
+    worker: type,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    num_actors: int = 1,
+    calls_per_actor: int = 1,
+    num_cpus: float = 1.0,
+    num_gpus: float = 0.0,
+) -> Iterator[pa.Table]:
+    """Construct ``worker(**arguments)`` in each actor of a pool and call ``worker(block)`` for every block.
+
+    Args:
+        blocks: tables of one schema.
+        worker: a class importable from ``aplantida`` with ``__call__(pa.Table) -> pa.Table``.
+        arguments: keyword arguments of the constructor.
+        num_actors: size of the pool.
+        calls_per_actor: blocks an actor works on at the same time, each call in a thread of its own.
+        num_cpus: CPUs reserved per actor.
+        num_gpus: GPUs reserved per actor.
+
+    Yields:
+        Result tables that have rows, in the order they are finished.
+    """
+    given = list(blocks)
+    if not given:
+        return
+    dataset = ray.data.from_arrow(given).map_batches(
+        worker,
+        batch_size=None,
+        batch_format="pyarrow",
+        fn_constructor_kwargs=dict(arguments or {}),
+        num_cpus=num_cpus,
+        num_gpus=num_gpus or None,
+        compute=ActorPoolStrategy(
+            size=num_actors,
+            max_tasks_in_flight_per_actor=calls_per_actor + 1,
+            max_concurrent_calls_per_actor=calls_per_actor,
+            enable_true_multi_threading=calls_per_actor > 1,
+        ),
+    )
+    yield from _tables(dataset)
+
+
+def _tables(dataset: ray.data.Dataset) -> Iterator[pa.Table]:
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
+        table = cast("pa.Table", batch)
+        if table.num_rows:
+            yield table

@@ -1,0 +1,145 @@
+"""Phase audit_dataset: what the collection holds, what is wrong with it, and whether its links still work."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from aplantida.data.actors import PROBE_SCHEMA, UrlProber, slices
+from aplantida.data.auditing import bucket_of, describe, is_sampled, species_table, summary_text
+from aplantida.data.links import check_together, rejections_of
+from aplantida.phases.export_dataset import CollectionConfig, read_collection, source_digest
+from aplantida.phases.fetch_images import (
+    BLOCKS_PER_ACTOR,
+    FetchResources,
+    HttpSection,
+    choose_num_actors,
+    fetch_settings,
+)
+from aplantida.pipeline.artifact import unit_key
+from aplantida.pipeline.errors import GateFailed
+from aplantida.pipeline.phase import Phase, PhaseContext
+
+
+class AuditResources(FetchResources):
+    """How much of the machine, and of each server, the audit takes."""
+
+    num_readers: int | None = Field(default=None, ge=1)
+
+
+class AuditDatasetConfig(CollectionConfig):
+    """Fields of configs/audit_dataset.yaml."""
+
+    url_sample_fraction: float = Field(default=1.0, ge=0, le=1)
+    num_url_buckets: int = Field(default=64, ge=1)
+    max_broken_fraction: float = Field(default=0.05, ge=0, le=1)
+    fail_on_verdict: bool = False
+    http: HttpSection = HttpSection()
+    resources: AuditResources = AuditResources()
+
+
+def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
+    """Read, count, probe, judge."""
+    config, started = ctx.config, time.monotonic()
+    from aplantida.distributed.session import ray_session
+
+    fetch_settings(config.http, config.allow_addresses, config.resources, 1)
+    with ray_session():
+        raw = read_collection(ctx, config, config.resources.num_readers)
+        entries = check_together(raw, config.min_images_per_species)
+        # links are worth asking for where address and licence are in order
+        urls = sorted({row["url"] for row in raw.select(["url", "reason"]).to_pylist() if row["reason"] is None})
+        health = _probe(ctx, [url for url in urls if is_sampled(url, config.url_sample_fraction)])
+    report = describe(entries, health, config.max_broken_fraction)
+    ctx.output.write_table("species.parquet", species_table(entries, health))
+    ctx.output.write_table("rejections.parquet", rejections_of(entries))
+    ctx.output.write_table("url_health.parquet", health)
+    ctx.output.write_json("audit.json", report)
+    ctx.output.write_text("summary.md", summary_text(report))
+    ctx.log.info(
+        "%d documents, %d entries, %d species; %d of %d links broken; verdict: %s",
+        *(report[key] for key in ("num_documents", "num_entries", "num_species")),
+        *(report["links"][key] for key in ("broken", "asked")),
+        report["verdict"],
+    )
+    if config.fail_on_verdict and report["verdict"] != "pass":
+        raise GateFailed(
+            f"{report['links']['broken_fraction']:.1%} of the links are broken, more than max_broken_fraction "
+            f"{config.max_broken_fraction:.1%}: {json.dumps(report['links']['by_reason'])}"
+        )
+    return {**report, "seconds": round(time.monotonic() - started, 2)}
+
+
+def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: list[str]) -> pa.Table:
+    """One row of ``PROBE_SCHEMA`` per URL, sorted; each bucket of URLs is a unit of resume."""
+    config = ctx.config
+    buckets: dict[int, list[str]] = {number: [] for number in range(config.num_url_buckets)}
+    for url in urls:
+        buckets[bucket_of(url, config.num_url_buckets)].append(url)
+    limits = {"allow_addresses": config.allow_addresses, "max_redirects": config.http.max_redirects}
+    keys = {
+        number: unit_key("url_health/1", limits, hashlib.sha256("\n".join(some).encode()).hexdigest())
+        for number, some in buckets.items()
+    }
+    pending = {number: some for number, some in buckets.items() if not ctx.output.is_done(_name(number), keys[number])}
+    found: dict[int, list[dict[str, Any]]] = {number: [] for number in pending}
+    for number in [number for number, some in pending.items() if not some]:
+        _write_bucket(ctx, number, keys[number], found.pop(number))
+    for row in _outcomes(ctx, [url for some in pending.values() for url in some], len(urls)):
+        number = bucket_of(row["url"], config.num_url_buckets)
+        found[number].append(row)
+        if len(found[number]) == len(pending[number]):
+            _write_bucket(ctx, number, keys[number], found.pop(number))
+    files = [ctx.output.path / _name(number) for number in buckets]
+    return pa.concat_tables(pq.read_table(file) for file in files).cast(PROBE_SCHEMA).sort_by("url").combine_chunks()
+
+
+def _outcomes(ctx: PhaseContext[AuditDatasetConfig], urls: list[str], total: int) -> Any:
+    from aplantida.distributed.mapping import map_with_actors
+    from aplantida.distributed.session import cluster_cpus
+
+    config, broken = ctx.config, Counter[str]()
+    num_actors = choose_num_actors(config.resources, cluster_cpus())
+    settings = fetch_settings(config.http, config.allow_addresses, config.resources, num_actors)
+    blocks = list(slices(pa.table({"url": pa.array(urls, pa.string())}), ("url",)))
+    with ctx.progress(total, "links", "asking for links") as progress:
+        progress.update(total - len(urls))
+        for table in map_with_actors(
+            blocks,
+            UrlProber,
+            {"settings": settings},
+            num_actors=num_actors,
+            calls_per_actor=BLOCKS_PER_ACTOR,
+            num_cpus=0.5,
+        ):
+            rows = table.to_pylist()
+            broken.update(row["reason"] for row in rows if row["reason"] is not None)
+            progress.update(len(rows), **broken)
+            yield from rows
+
+
+def _write_bucket(ctx: PhaseContext[AuditDatasetConfig], number: int, key: str, rows: list[dict[str, Any]]) -> None:
+    table = pa.Table.from_pylist(sorted(rows, key=lambda row: row["url"]), PROBE_SCHEMA)
+    ctx.output.record_unit(_name(number), key, [ctx.output.write_table(_name(number), table)])
+
+
+def _name(bucket: int) -> str:
+    return f"url_health/bucket-{bucket:05d}.parquet"
+
+
+PHASE = Phase(
+    name="audit_dataset",
+    config=AuditDatasetConfig,
+    inputs={},
+    output="dataset_audit",
+    version=1,
+    run=run,
+    sources={"collection": source_digest},
+)

@@ -1,0 +1,284 @@
+"""Phase fetch_images: every record's photo is downloaded, checked, turned upright, shrunk and stored in its shard."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from aplantida.data.actors import PhotoFetcher, PhotoSettings, slices
+from aplantida.data.addresses import AddressGuard
+from aplantida.data.duplicates import exact_duplicates
+from aplantida.data.fetching import TRANSIENT, FetchSettings
+from aplantida.data.links import count_values
+from aplantida.data.shards import (
+    earlier_results,
+    failure_table,
+    failures_name,
+    plan_shards,
+    records_digest,
+    shard_name,
+    shard_table,
+)
+from aplantida.domain.record import REJECTION_SCHEMA, Reason, shard_of
+from aplantida.pipeline.artifact import unit_key
+from aplantida.pipeline.config import Resources, ReusingConfig, Section
+from aplantida.pipeline.errors import BadRequest, GateFailed
+from aplantida.pipeline.phase import Phase, PhaseContext
+
+BLOCKS_PER_ACTOR = 4
+
+
+class HttpSection(Section):
+    """How servers are asked."""
+
+    user_agent: str = Field(default="aplantida/0.1 (plant photos for a species identifier)", min_length=8)
+    connect_timeout_seconds: float = Field(default=10.0, gt=0)
+    read_timeout_seconds: float = Field(default=20.0, gt=0)
+    total_timeout_seconds: float = Field(default=120.0, gt=0)
+    max_bytes: int = Field(default=50_000_000, ge=1)
+    max_redirects: int = Field(default=3, ge=0)
+    max_attempts: int = Field(default=4, ge=1)
+    backoff_seconds: float = Field(default=1.0, ge=0)
+
+
+class FetchResources(Resources):
+    """How much of the machine, and of each server, downloading takes. All limits hold over all actors together."""
+
+    num_actors: int | None = Field(default=None, ge=1)
+    decode_threads: int = Field(default=2, ge=1)
+    concurrency: int = Field(default=64, ge=1)
+    concurrency_per_host: int = Field(default=16, ge=1)
+
+
+class FetchImagesConfig(ReusingConfig):
+    """Fields of configs/fetch_images.yaml."""
+
+    num_shards: int = Field(default=220, ge=1)
+    short_side_pixels: int = Field(default=384, ge=32)
+    jpeg_quality: int = Field(default=90, ge=50, le=100)
+    max_pixels: int = Field(default=80_000_000, ge=1024)
+    allow_addresses: list[str] = Field(default_factory=list)
+    max_failed_fraction: float = Field(default=0.2, ge=0, le=1)
+    http: HttpSection = HttpSection()
+    resources: FetchResources = FetchResources()
+
+
+@dataclass
+class _Shard:
+    """A shard on its way: its records, its unit's key, and what is known of its photos so far."""
+
+    records: pa.Table
+    key: str
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> pa.Table:
+        wanted = [image_id not in self.results for image_id in self.records["image_id"].to_pylist()]
+        return self.records.filter(pa.array(wanted, pa.bool_()))
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self.results) == self.records.num_rows
+
+
+def fetch_settings(
+    http: HttpSection, allow_addresses: list[str], resources: FetchResources, num_actors: int
+) -> FetchSettings:
+    """One actor's settings; limits on concurrency are shared out among the actors.
+
+    Raises:
+        BadRequest: when ``allow_addresses`` is no list of ``host:port``.
+    """
+    try:
+        AddressGuard.of(allow_addresses)
+    except ValueError as error:
+        raise BadRequest(f"allow_addresses: {error}") from None
+    return FetchSettings(
+        **http.model_dump(),
+        concurrency=max(1, resources.concurrency // num_actors),
+        concurrency_per_host=max(1, resources.concurrency_per_host // num_actors),
+        allow_addresses=tuple(allow_addresses),
+    )
+
+
+def choose_num_actors(resources: FetchResources, cpus: int) -> int:
+    """The actors asked for, else one per two CPUs; never more than a host's limit can be shared out among."""
+    return min(resources.num_actors or max(1, cpus // 2), resources.concurrency_per_host, resources.concurrency)
+
+
+def run(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
+    """Plan shards, take over what is there, stream the rest, set duplicates aside."""
+    started = time.monotonic()
+    fetch_settings(ctx.config.http, ctx.config.allow_addresses, ctx.config.resources, 1)
+    records = pq.read_table(ctx.input("records").file("records.parquet"))
+    shards = _pending(ctx, plan_shards(records, ctx.config.num_shards))
+    taken_over = records.num_rows - sum(shard.missing.num_rows for shard in shards.values())
+    downloaded = _download(ctx, shards, records.num_rows, taken_over)
+    summary = _finish(ctx, records.num_rows)
+    seconds = time.monotonic() - started
+    return {**summary, "downloaded": downloaded, "taken_over": taken_over, "seconds": round(seconds, 2)}
+
+
+def _pending(ctx: PhaseContext[FetchImagesConfig], plan: list[pa.Table]) -> dict[int, _Shard]:
+    """The shards still to be made, with what this or an earlier artifact knows of their photos."""
+    recipe = _recipe(ctx)
+    pending: dict[int, _Shard] = {}
+    for number, records in enumerate(plan):
+        unit = shard_name(number)
+        shard = _Shard(records, unit_key("image_shards/1", recipe, number, records_digest(records)))
+        if ctx.output.is_done(unit, shard.key) and not ctx.output.unit_info(unit)["transient"]:
+            continue
+        settled = any(
+            artifact.units.get(unit, {}).get("key") == shard.key and not artifact.units[unit]["info"]["transient"]
+            for artifact in ctx.reuse
+        )
+        if settled and ctx.reuse_unit(unit, shard.key):
+            continue
+        known = _known(ctx, number, recipe)
+        shard.results = {key: known[key] for key in records["image_id"].to_pylist() if key in known}
+        pending[number] = shard
+    return pending
+
+
+def _known(ctx: PhaseContext[FetchImagesConfig], number: int, recipe: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What artifacts of an equal recipe (earlier ones, and this one so far) know of a shard's photos."""
+    unit = shard_name(number)
+    sources = [*((artifact.path, artifact.units) for artifact in ctx.reuse), (ctx.output.path, ctx.output.units)]
+    known: dict[str, dict[str, Any]] = {}
+    for path, units in sources:
+        if unit in units and units[unit]["info"]["recipe"] == recipe:
+            known.update(earlier_results(path / unit, path / failures_name(number), TRANSIENT))
+    return known
+
+
+def _download(ctx: PhaseContext[FetchImagesConfig], shards: dict[int, _Shard], total: int, taken_over: int) -> int:
+    """Stream what is missing through the actors; write each shard when its last photo has come."""
+    from aplantida.distributed.mapping import map_with_actors
+    from aplantida.distributed.session import cluster_cpus, ray_session
+
+    config, resources = ctx.config, ctx.config.resources
+    for number in [number for number, shard in shards.items() if shard.is_complete]:
+        _write_shard(ctx, number, shards.pop(number))
+    if not shards:
+        return 0
+    reasons: Counter[str] = Counter()
+    downloaded = 0
+    with ray_session(), ctx.progress(total, "photos", "fetching photos") as progress:
+        progress.update(taken_over)
+        num_actors = choose_num_actors(resources, cluster_cpus())
+        arguments = {
+            "settings": fetch_settings(config.http, config.allow_addresses, resources, num_actors),
+            "photo": PhotoSettings(
+                short_side_pixels=config.short_side_pixels,
+                jpeg_quality=config.jpeg_quality,
+                max_pixels=config.max_pixels,
+            ),
+            "decode_threads": resources.decode_threads,
+        }
+        blocks = [block for shard in shards.values() for block in slices(shard.missing, ("image_id", "url"))]
+        for table in map_with_actors(
+            blocks,
+            PhotoFetcher,
+            arguments,
+            num_actors=num_actors,
+            calls_per_actor=BLOCKS_PER_ACTOR,
+            num_cpus=0.5,
+        ):
+            rows = table.to_pylist()
+            for row in rows:
+                number = shard_of(row["image_id"], config.num_shards)
+                shards[number].results[row["image_id"]] = row
+                if row["reason"] is not None:
+                    reasons[row["reason"]] += 1
+                if shards[number].is_complete:
+                    _write_shard(ctx, number, shards.pop(number))
+            downloaded += len(rows)
+            progress.update(len(rows), **reasons)
+            _check_budget(ctx, reasons, total)
+    return downloaded
+
+
+def _write_shard(ctx: PhaseContext[FetchImagesConfig], number: int, shard: _Shard) -> None:
+    """Publish a complete shard: photos, failures, ledger row."""
+    photos, failures = shard_table(shard.records, shard.results), failure_table(shard.records, shard.results)
+    files = [
+        ctx.output.write_table(shard_name(number), photos),
+        ctx.output.write_table(failures_name(number), failures),
+    ]
+    transient = sum(reason in TRANSIENT for reason in failures["reason"].to_pylist())
+    info = {"stored": photos.num_rows, "failed": failures.num_rows, "transient": transient, "recipe": _recipe(ctx)}
+    ctx.output.record_unit(shard_name(number), shard.key, files, info)
+
+
+def _recipe(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
+    """The part of the config that decides what a downloaded photo becomes."""
+    names = ("num_shards", "short_side_pixels", "jpeg_quality", "max_pixels", "allow_addresses")
+    config = ctx.config.model_dump(mode="json")
+    return {"max_bytes": ctx.config.http.max_bytes, **{name: config[name] for name in names}}
+
+
+def _check_budget(ctx: PhaseContext[FetchImagesConfig], reasons: Mapping[str, int], num_records: int) -> None:
+    failed, most = sum(reasons.values()), ctx.config.max_failed_fraction
+    if failed > most * num_records:
+        by_reason = json.dumps(dict(sorted(reasons.items())))
+        raise GateFailed(
+            f"{failed} of {num_records} photos could not be had ({by_reason}): more than max_failed_fraction {most} "
+            "allows. Running again tries those once more that may get better"
+        )
+
+
+def _finish(ctx: PhaseContext[FetchImagesConfig], num_records: int) -> dict[str, Any]:
+    """Set duplicates aside, gather the failures, sum up."""
+    config, path = ctx.config, ctx.output.path
+    wanted = ["image_id", "document_id", "scientific_name", "url", "pixel_sha256", "exif_rotated", "content_type"]
+    photos = pa.concat_tables(
+        pq.read_table(path / shard_name(number), columns=wanted) for number in range(config.num_shards)
+    )
+    aside = exact_duplicates(*(photos[name].to_pylist() for name in ("image_id", "scientific_name", "pixel_sha256")))
+    duplicates = [
+        {**row, "reason": Reason.DUPLICATE_PIXELS, "detail": aside[row["image_id"]]}
+        for row in photos.select(wanted[:4]).to_pylist()
+        if row["image_id"] in aside
+    ]
+    failures = pa.concat_tables(
+        [
+            *(pq.read_table(path / failures_name(number)) for number in range(config.num_shards)),
+            pa.Table.from_pylist(duplicates, REJECTION_SCHEMA),
+        ]
+    ).sort_by("image_id")
+    reasons = count_values(failures["reason"])
+    _check_budget(ctx, {key: value for key, value in reasons.items() if key != Reason.DUPLICATE_PIXELS}, num_records)
+    ctx.output.write_table("failures.parquet", failures.combine_chunks())
+    usable = photos.filter(pa.array([image_id not in aside for image_id in photos["image_id"].to_pylist()], pa.bool_()))
+    summary = {
+        "num_shards": config.num_shards,
+        "short_side_pixels": config.short_side_pixels,
+        "num_records": num_records,
+        "in_shards": photos.num_rows,
+        "stored": usable.num_rows,
+        "species_stored": len(set(usable["scientific_name"].to_pylist())),
+        "stored_exif_rotated": sum(usable["exif_rotated"].to_pylist()),
+        "stored_by_content_type": count_values(usable["content_type"]),
+        "failures_by_reason": reasons,
+    }
+    ctx.log.info("%d of %d photos stored; not stored: %s", usable.num_rows, num_records, json.dumps(reasons))
+    ctx.output.write_json("summary.json", summary)
+    return summary
+
+
+PHASE = Phase(
+    name="fetch_images",
+    config=FetchImagesConfig,
+    inputs={"records": "records"},
+    output="image_shards",
+    version=1,
+    run=run,
+)
