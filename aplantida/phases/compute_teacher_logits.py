@@ -1,0 +1,172 @@
+"""Score every view of every training photo, and the centre crop of the others, by one teacher."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from aplantida.pipeline.artifact import Artifact, unit_key
+from aplantida.pipeline.config import Resources, ReusingConfig, Section
+from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.phase import Phase, PhaseContext
+
+
+class ViewsSection(Section):
+    """How the views of a training photo are drawn."""
+
+    num_views: int = Field(default=4, ge=0, le=255)
+    scale: tuple[float, float] = (0.35, 1.0)
+    ratio: tuple[float, float] = (0.75, 1.3333)
+    flip_probability: float = Field(default=0.5, ge=0, le=1)
+
+    @field_validator("scale")
+    @classmethod
+    def _scale(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < value[0] <= value[1] <= 1:
+            raise ValueError("want two rising parts of the photo's area within 0..1")
+        return value
+
+    @field_validator("ratio")
+    @classmethod
+    def _ratio(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < value[0] <= value[1]:
+            raise ValueError("want two rising positive proportions, width / height")
+        return value
+
+
+class ScoringResources(Resources):
+    """Where the scoring runs."""
+
+    num_actors: int = Field(default=0, ge=0)
+
+
+class ComputeTeacherLogitsConfig(ReusingConfig):
+    """Which views, how much of each row is kept, and the size of a forward pass."""
+
+    views: ViewsSection = ViewsSection()
+    top_k: int = Field(default=256, ge=1)
+    dense_up_to_classes: int = Field(default=1024, ge=0)
+    batch_size: int = Field(default=64, ge=1)
+    resources: ScoringResources = ScoringResources()
+
+
+def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
+    """Score the shards that are not scored yet."""
+    from aplantida.distributed.scoring import label_shards
+
+    started = time.monotonic()
+    images, checkpoint = ctx.input("images"), ctx.input("checkpoint")
+    card = json.loads(checkpoint.file("model.json").read_text(encoding="utf-8"))
+    num_classes = card["num_classes"]
+    top_k = None if num_classes <= ctx.config.dense_up_to_classes else ctx.config.top_k
+    keys = _unit_keys(ctx, images, checkpoint, top_k)
+    todo: list[int] = []
+    reused = 0
+    for shard, key in keys.items():
+        if ctx.output.is_done(_unit(shard), key):
+            continue
+        if ctx.reuse_unit(_unit(shard), key):
+            reused += 1
+        else:
+            todo.append(shard)
+    ctx.log.info("%d shards: %d to score, %d reused", len(keys), len(todo), reused)
+    with ctx.progress(total=len(todo), unit="shards", description="teacher logits") as bar:
+        for done in label_shards(_job(ctx, images, checkpoint, top_k), todo, ctx.config.resources.num_actors):
+            info = {"num_train_rows": done.num_train_rows, "num_heldout_rows": done.num_heldout_rows}
+            ctx.output.record_unit(_unit(done.shard), keys[done.shard], done.files, info)
+            bar.update(rows=done.num_train_rows + done.num_heldout_rows)
+    ctx.output.write_json("teacher.json", _teacher(ctx, card, checkpoint, top_k))
+    infos = [ctx.output.unit_info(_unit(shard)) for shard in keys]
+    return {
+        "num_train_rows": sum(info["num_train_rows"] for info in infos),
+        "num_heldout_rows": sum(info["num_heldout_rows"] for info in infos),
+        "num_shards": len(keys),
+        "num_shards_scored": len(todo),
+        "num_shards_reused": reused,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _unit(shard: int) -> str:
+    return f"shard-{shard:05d}"
+
+
+def _unit_keys(
+    ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, top_k: int | None
+) -> dict[int, str]:
+    """Shard number → key, over the shard's file, its photos' splits, the teacher and the views."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(ctx.input("split").file("split.parquet"), columns=["image_id", "shard", "split"])
+    members: dict[int, list[list[Any]]] = defaultdict(list)
+    for image_id, shard, name in zip(*(table[column].to_pylist() for column in table.column_names), strict=True):
+        members[shard].append([image_id, name == "train"])
+    teacher = [checkpoint.files[name].sha256 for name in ("model.safetensors", "model.json")]
+    recipe = [ctx.seed, ctx.config.views.model_dump(mode="json"), top_k, ctx.config.batch_size]
+    keys: dict[int, str] = {}
+    for shard in sorted(members):
+        name = f"shards/shard-{shard:05d}.parquet"
+        if name not in images.files:
+            raise BadRequest(f"{images.path}: the split names photos of {name}, which these image shards do not have")
+        keys[shard] = unit_key(images.files[name].sha256, members[shard], teacher, recipe)
+    return keys
+
+
+def _job(
+    ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, top_k: int | None
+) -> Any:
+    from aplantida.distillation.teacher import ViewSettings
+    from aplantida.distributed.scoring import LabelJob
+
+    config = ctx.config
+    return LabelJob(
+        images=images,
+        split=ctx.input("split").file("split.parquet"),
+        checkpoint=checkpoint.path,
+        writer=ctx.output,
+        settings=ViewSettings(
+            config.views.num_views, config.views.scale, config.views.ratio, config.views.flip_probability, ctx.seed
+        ),
+        top_k=top_k,
+        batch_size=config.batch_size,
+        device=ctx.device,
+        num_threads=config.resources.num_threads,
+    )
+
+
+def _teacher(
+    ctx: PhaseContext[ComputeTeacherLogitsConfig], card: dict[str, Any], checkpoint: Artifact, top_k: int | None
+) -> dict[str, Any]:
+    """What the combining phase must know of the teacher."""
+    views = ctx.config.views.model_dump(mode="json")
+    return {
+        "format": "aplantida.teacher/1",
+        "architecture": card["architecture"],
+        "checkpoint_digest": checkpoint.digest,
+        "region": _region(checkpoint),
+        "class_ids": card["class_ids"],
+        "preprocessing": card["preprocessing"],
+        "views": {**views, "seed": ctx.seed},
+        "top_k": top_k,
+    }
+
+
+def _region(checkpoint: Artifact) -> str | None:
+    """The region a teacher was trained for; None for a global one."""
+    scope = checkpoint.config.get("scope", "global")
+    return None if scope == "global" else scope
+
+
+PHASE = Phase(
+    name="compute_teacher_logits",
+    config=ComputeTeacherLogitsConfig,
+    inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint"},
+    output="teacher_logits",
+    version=1,
+    run=run,
+    sources={},
+)

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from aplantida.data.views import views_from_arrow
+from aplantida.domain.scores import ScoreTable
+from aplantida.phases.compute_teacher_logits import PHASE
+from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.errors import BadRequest, RecipeChanged
+from aplantida.pipeline.runner import execute
+from tests.fixtures import tiny_artifacts
+
+CONFIG = "configs/compute_teacher_logits.yaml"
+
+
+@pytest.fixture(autouse=True)
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("APLANTIDA_ROOT", str(tmp_path))
+    rows = tiny_artifacts.photos(5)
+    tiny_artifacts.image_shards("images", rows)
+    tiny_artifacts.split("split", rows)
+    tiny_artifacts.checkpoint("teacher")
+    return tmp_path
+
+
+def request(output: str = "logits", **values: Any) -> dict[str, Any]:
+    return {
+        "inputs": {"images": "images", "split": "split", "checkpoint": "teacher"},
+        "output": output,
+        "views": {"num_views": 2},
+        "resources": {"device": "cpu", "num_threads": 1},
+        **values,
+    }
+
+
+def compute(**values: Any) -> Artifact:
+    artifact = execute(PHASE, files=[CONFIG], values=request(**values)).artifact
+    assert artifact is not None
+    return artifact
+
+
+def test_every_training_photo_has_its_views_and_every_other_its_centre() -> None:
+    artifact = compute()
+    rows: set[tuple[str, int]] = set()
+    heldout: set[str] = set()
+    views: dict[tuple[str, int], Any] = {}
+    for scores, others, boxes in zip(*(artifact.files_under(n) for n in ("scores", "heldout", "views")), strict=True):
+        table, rest = (ScoreTable.from_arrow(pq.read_table(path)) for path in (scores, others))
+        assert table.class_ids == tiny_artifacts.NAMES
+        assert table.is_dense
+        rows |= set(zip(table.image_ids.tolist(), table.views.tolist(), strict=True))
+        heldout |= set(rest.image_ids.tolist())
+        views |= views_from_arrow(pq.read_table(boxes))
+    split = pq.read_table(artifact.path.parent / "split/split.parquet").to_pylist()
+    train = {row["image_id"] for row in split if row["split"] == "train"}
+    assert rows == {(image_id, view) for image_id in train for view in range(3)}
+    assert heldout == {row["image_id"] for row in split} - train
+    assert set(views) == rows | {(image_id, 0) for image_id in heldout}
+    teacher = json.loads(artifact.file("teacher.json").read_text())
+    assert (teacher["region"], teacher["top_k"], teacher["views"]["seed"]) == (None, None, 42)
+
+
+def test_a_killed_run_scores_only_the_shards_that_were_not_done(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = compute(output="whole")
+    from aplantida.distributed import scoring
+
+    def stop_after_one(job: scoring.LabelJob, shards: list[int], num_actors: int) -> Any:
+        yield next(original(job, shards, num_actors))
+        raise KeyboardInterrupt
+
+    original = scoring.label_shards
+    monkeypatch.setattr(scoring, "label_shards", stop_after_one)
+    with pytest.raises(KeyboardInterrupt):
+        compute()
+    monkeypatch.setattr(scoring, "label_shards", original)
+    outcome = execute(PHASE, files=[CONFIG], values=request())
+    assert outcome.status == "resumed"
+    assert outcome.metrics["num_shards_scored"] == tiny_artifacts.NUM_SHARDS - 1
+    assert outcome.artifact is not None
+    assert outcome.artifact.digest == whole.digest
+
+
+def test_new_photos_touch_only_their_shards(world: Path) -> None:
+    compute(output="first")
+    rows = tiny_artifacts.photos(5)
+    added = [row for row in tiny_artifacts.photos(6) if row["number"] == 5][:1]
+    grown = sorted([*rows, *added], key=lambda row: row["image_id"])
+    tiny_artifacts.image_shards("grown images", grown)
+    tiny_artifacts.split("grown split", grown)
+    inputs = {"images": "grown images", "split": "grown split", "checkpoint": "teacher"}
+    outcome = execute(PHASE, files=[CONFIG], values=request("second", inputs=inputs, reuse=["first"]))
+    assert outcome.metrics["num_shards_reused"] == tiny_artifacts.NUM_SHARDS - 1
+    assert outcome.metrics["num_train_rows"] == 3 * 19
+    alone = compute(output="third", inputs=inputs)
+    assert outcome.artifact is not None
+    assert outcome.artifact.digest == alone.digest
+
+
+def test_a_teacher_of_many_classes_is_stored_as_top_k() -> None:
+    artifact = compute(top_k=2, dense_up_to_classes=5)
+    table = ScoreTable.from_arrow(pq.read_table(artifact.file("scores/shard-00000.parquet")))
+    assert table.logits.shape[1] == 2
+    assert table.tail_count == 4
+    rest = ScoreTable.from_arrow(pq.read_table(artifact.file("heldout/shard-00000.parquet")))
+    assert rest.is_dense
+
+
+def test_a_regional_teacher_says_so(world: Path) -> None:
+    tiny_artifacts.checkpoint("regional", tiny_artifacts.NAMES[3:], scope=tiny_artifacts.REGION)
+    artifact = compute(inputs={"images": "images", "split": "split", "checkpoint": "regional"})
+    teacher = json.loads(artifact.file("teacher.json").read_text())
+    assert (teacher["region"], teacher["class_ids"]) == (tiny_artifacts.REGION, list(tiny_artifacts.NAMES[3:]))
+
+
+def test_bad_requests_are_named(world: Path) -> None:
+    with pytest.raises(BadRequest, match=r"views\.scale"):
+        compute(views={"scale": [0.5, 1.5]})
+    with pytest.raises(BadRequest, match=r"views\.num_views"):
+        compute(views={"num_views": -1})
+    compute()
+    with pytest.raises(RecipeChanged, match=r"views\.num_views: 2 -> 3"):
+        compute(views={"num_views": 3})
+
+
+def test_the_same_request_gives_the_same_digest_and_another_seed_other_views() -> None:
+    assert compute(output="a").digest == compute(output="b").digest
+    a, c = compute(output="a"), compute(output="c", seed=1)
+    assert a.files["views/shard-00000.parquet"] != c.files["views/shard-00000.parquet"]
