@@ -18,8 +18,8 @@ from aplantida.data.links import check_together, rejections_of
 from aplantida.phases.export_dataset import CollectionConfig, read_collection, source_digest
 from aplantida.phases.fetch_images import (
     BLOCKS_PER_ACTOR,
-    FetchResources,
     HttpSection,
+    NetworkResources,
     choose_num_actors,
     fetch_settings,
 )
@@ -28,7 +28,7 @@ from aplantida.pipeline.errors import GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 
-class AuditResources(FetchResources):
+class AuditResources(NetworkResources):
     """How much of the machine, and of each server, the audit takes."""
 
     num_readers: int | None = Field(default=None, ge=1)

@@ -14,7 +14,7 @@ from aplantida.data.entries import FieldMapping
 from aplantida.data.links import check_together, count_values, read_checked_entries, records_of, rejections_of
 from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
 from aplantida.domain.licensing import LicensePolicy, normalize_license
-from aplantida.pipeline.config import PhaseConfig, Resources, Section
+from aplantida.pipeline.config import PhaseConfig, Section
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -52,7 +52,7 @@ class LicenseSection(Section):
         return LicensePolicy(self.allow_share_alike, tuple(self.also_allowed))
 
 
-class ReaderResources(Resources):
+class ReaderResources(Section):
     """How much of the machine reading takes."""
 
     num_readers: int | None = Field(default=None, ge=1)

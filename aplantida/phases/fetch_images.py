@@ -29,7 +29,7 @@ from aplantida.data.shards import (
 )
 from aplantida.domain.record import REJECTION_SCHEMA, Reason, shard_of
 from aplantida.pipeline.artifact import unit_key
-from aplantida.pipeline.config import Resources, ReusingConfig, Section
+from aplantida.pipeline.config import ReusingConfig, Section
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -49,13 +49,18 @@ class HttpSection(Section):
     backoff_seconds: float = Field(default=1.0, ge=0)
 
 
-class FetchResources(Resources):
-    """How much of the machine, and of each server, downloading takes. All limits hold over all actors together."""
+class NetworkResources(Section):
+    """How much of the machine, and of each server, asking takes. All limits hold over all actors together."""
 
     num_actors: int | None = Field(default=None, ge=1)
-    decode_threads: int = Field(default=2, ge=1)
     concurrency: int = Field(default=64, ge=1)
     concurrency_per_host: int = Field(default=16, ge=1)
+
+
+class FetchResources(NetworkResources):
+    """Downloaded photos are decoded as well."""
+
+    decode_threads: int = Field(default=2, ge=1)
 
 
 class FetchImagesConfig(ReusingConfig):
@@ -90,7 +95,7 @@ class _Shard:
 
 
 def fetch_settings(
-    http: HttpSection, allow_addresses: list[str], resources: FetchResources, num_actors: int
+    http: HttpSection, allow_addresses: list[str], resources: NetworkResources, num_actors: int
 ) -> FetchSettings:
     """One actor's settings; limits on concurrency are shared out among the actors.
 
@@ -109,7 +114,7 @@ def fetch_settings(
     )
 
 
-def choose_num_actors(resources: FetchResources, cpus: int) -> int:
+def choose_num_actors(resources: NetworkResources, cpus: int) -> int:
     """The actors asked for, else one per two CPUs; never more than a host's limit can be shared out among."""
     return min(resources.num_actors or max(1, cpus // 2), resources.concurrency_per_host, resources.concurrency)
 

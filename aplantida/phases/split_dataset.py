@@ -17,7 +17,7 @@ from aplantida.domain.class_index import ClassIndex, PlantClass
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason
 from aplantida.domain.region import Membership, Region, regions_from_mapping
 from aplantida.domain.split import SPLIT_SCHEMA, SPLITS
-from aplantida.pipeline.config import PhaseConfig, Resources
+from aplantida.pipeline.config import PhaseConfig
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -38,7 +38,6 @@ class SplitDatasetConfig(PhaseConfig):
     regions: dict[str, list[str]] = Field(
         default_factory=lambda: {"EU_SW": ["ES", "PT", "FR", "AD"], "spain": ["ES"], "europe": EUROPE.split()}
     )
-    resources: Resources = Resources()
 
 
 def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:

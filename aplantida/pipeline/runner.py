@@ -119,8 +119,7 @@ def execute(
 
 
 def _configured_device(config: Any) -> str:
-    resources = getattr(config, "resources", None)
-    return resources.device if resources is not None else "auto"
+    return getattr(getattr(config, "resources", None), "device", "auto")
 
 
 def _open_inputs(phase: Phase[ConfigT], config: ConfigT) -> dict[str, list[Artifact]]:
