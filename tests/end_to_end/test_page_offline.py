@@ -1,0 +1,142 @@
+"""The page in a real Chromium: names a plant, then does so again with the server gone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from aplantida.export.browser import chromium
+from aplantida.export.http_server import FolderServer
+from aplantida.predict import predict
+from tests.fixtures.bundle import write_bundle, write_manifest
+from tests.fixtures.photos import write_photos
+
+SECONDS = 60_000
+
+
+@contextmanager
+def served(bundle: Path, port: int = 0) -> Iterator[str]:
+    """The bundle behind ``python -m aplantida.serve``: a process, so that its end ends every connection."""
+    command = [sys.executable, "-u", "-m", "aplantida.serve", "--bundle", str(bundle), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield next(word for word in process.stdout.readline().split() if word.startswith("http://"))
+        finally:
+            process.kill()
+
+
+def answer_for(page: Page, photo: Path) -> list[str]:
+    page.set_input_files("#photo", str(photo))
+    expect(page.locator("html")).to_have_attribute("data-view", "result", timeout=SECONDS)
+    return page.locator("#bars li").all_inner_texts()
+
+
+def ready(page: Page) -> None:
+    expect(page.locator("html")).to_have_attribute("data-view", "ready", timeout=SECONDS)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bundle(tmp_path_factory.mktemp("page") / "bundle", threshold=0.0)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    """One Chromium; every test's server has its own port, so its own origin and storage."""
+    with chromium(locale="en-US") as context:
+        yield context
+
+
+@pytest.fixture
+def page(browser: BrowserContext) -> Iterator[Page]:
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
+def test_the_page_classifies_and_then_does_so_without_its_server(bundle: Path, tmp_path: Path, page: Page) -> None:
+    photo, other = write_photos(tmp_path, 2)
+    requests: list[str] = []
+    problems: list[str] = []
+    page.context.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    with served(bundle) as url:
+        page.goto(url)
+        ready(page)
+        first = answer_for(page, photo)
+        expect(page.locator("html")).to_have_attribute("data-offline", "ready", timeout=SECONDS)
+        expect(page.locator("#offline")).to_be_visible()
+        assert problems == []  # nothing that the content security policy refused, above all
+    assert requests
+    assert all(address.startswith((url, "blob:")) for address in requests)
+
+    page.reload()
+    ready(page)
+    assert answer_for(page, photo) == first
+    assert answer_for(page, other) != first
+    expected = next(predict(bundle, [str(photo)]))["top"]
+    assert len(first) == 5
+    for line, item in zip(first, expected, strict=True):
+        assert item["scientific_name"] in line
+        assert item["common_names"][0] in line
+
+
+def test_a_newer_bundle_is_fetched_and_taken_over_when_asked(tmp_path: Path, page: Page) -> None:
+    folder = write_bundle(tmp_path / "bundle")
+    with FolderServer(folder) as server:
+        page.goto(server.url)
+        expect(page.locator("html")).to_have_attribute("data-offline", "ready", timeout=SECONDS)
+        write_manifest(folder, version="v2.0")
+        page.reload()
+        expect(page.locator("#model")).to_have_text("fixture v1.0", timeout=SECONDS)
+        page.locator("#reload").click(timeout=SECONDS)
+        expect(page.locator("#model")).to_have_text("fixture v2.0", timeout=SECONDS)
+        kept = page.evaluate("caches.keys()")
+    assert len(kept) == 1  # the older one is gone
+
+
+def test_an_unreadable_file_is_said_and_the_next_photo_works(bundle: Path, tmp_path: Path, page: Page) -> None:
+    bad = tmp_path / "page.jpg"
+    bad.write_text("<html>")
+    (photo,) = write_photos(tmp_path, 1)
+    page.add_init_script("Object.defineProperty(navigator, 'language', { value: 'es-ES' })")
+    with FolderServer(bundle) as server:
+        page.goto(server.url)
+        ready(page)
+        assert page.locator("html").get_attribute("lang") == "es"
+        expect(page.locator("h1")).to_have_text("¿Qué planta es?")
+        page.set_input_files("#photo", str(bad))
+        expect(page.locator("#problem")).to_contain_text("No puedo leer", timeout=SECONDS)
+        assert len(answer_for(page, photo)) == 5
+        page.locator("#language").click()
+        expect(page.locator("h1")).to_have_text("What plant is this?")
+        assert len(page.locator("#bars li").all()) == 5
+
+
+def test_an_unlikely_answer_is_called_unsure(tmp_path: Path, page: Page) -> None:
+    folder = write_bundle(tmp_path / "bundle", threshold=1.1)
+    (photo,) = write_photos(tmp_path / "photos", 1)
+    with FolderServer(folder) as server:
+        page.goto(server.url)
+        ready(page)
+        answer_for(page, photo)
+        expect(page.locator("#verdict")).to_have_text("I am not sure")
+        expect(page.locator("#winner")).to_be_hidden()
+
+
+def test_an_altered_model_is_refused_and_named(tmp_path: Path, page: Page) -> None:
+    folder = write_bundle(tmp_path / "bundle")
+    weights = folder / "model" / "weights.bin"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x55")
+    with FolderServer(folder) as server:
+        page.goto(server.url)
+        expect(page.locator("#problem")).to_contain_text("model/weights.bin was altered", timeout=SECONDS)
+        expect(page.locator("#photo")).to_be_disabled()

@@ -1,0 +1,133 @@
+"""``python -m aplantida.predict`` as a user meets it."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aplantida.predict import MAX_PIXELS, UnreadablePhotoError, main, predict, read_photo
+from tests.fixtures.bundle import write_bundle
+from tests.fixtures.photos import draw, write_photos
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bundle(tmp_path_factory.mktemp("predict") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_photos(tmp_path_factory.mktemp("photos"), 12)
+
+
+def test_a_bad_photo_is_a_row_and_the_others_still_come_out(
+    bundle: Path, photos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.jpg"
+    page.write_text("<html>not found</html>")
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(photos[0].read_bytes()[:2000])
+    given = [str(photos[0]), str(page), str(tmp_path / "nowhere.jpg"), str(cut), str(tmp_path), str(photos[1])]
+    assert main(["--bundle", str(bundle), "--json", *given]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["photo"] for row in rows] == given
+    for row in (rows[0], rows[-1]):
+        assert row["decision"] in ("species", "unsure")
+        assert row["reason"] is None
+        assert len(row["top"]) == 5
+        probabilities = [item["probability"] for item in row["top"]]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert 0 < sum(probabilities) <= 1
+        assert row["top"][0]["scientific_name"]
+    reasons = [row["reason"] for row in rows[1:-1]]
+    assert [row["decision"] for row in rows[1:-1]] == ["error"] * 4
+    assert all(row["top"] == [] for row in rows[1:-1])
+    assert "not a photo" in reasons[0]
+    assert "No such file" in reasons[1]
+    assert "truncated" in reasons[2]
+    assert "directory" in reasons[3]
+
+
+def test_paths_come_from_standard_input(bundle: Path, photos: list[Path]) -> None:
+    command = [sys.executable, "-m", "aplantida.predict", "--bundle", str(bundle), "--json", "-"]
+    text = "\n".join(map(str, photos[:3])) + "\n"
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    assert [json.loads(line)["photo"] for line in done.stdout.splitlines()] == [str(path) for path in photos[:3]]
+
+
+def test_the_table_is_for_people(bundle: Path, photos: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--bundle", str(bundle), str(photos[0])]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{photos[0]}: ")
+    assert len(lines) == 6
+    assert "%" in lines[1]
+
+
+def test_an_altered_weight_byte_ends_it(tmp_path: Path, photos: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_bundle(tmp_path / "bundle")
+    weights = folder / "model" / "weights.bin"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 128
+    weights.write_bytes(data)
+    assert main(["--bundle", str(folder), "--json", str(photos[0])]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "model/weights.bin was altered" in captured.err
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--bundle", str(tmp_path), "photo.jpg"]) == 2
+    assert "holds no bundle.json" in capsys.readouterr().err
+
+
+def test_ten_photos_a_second_after_the_start(bundle: Path, photos: list[Path]) -> None:
+    rows = predict(bundle, [str(path) for path in photos] * 5)
+    next(rows)
+    start = time.monotonic()
+    count = sum(1 for _ in rows)
+    assert count == 59
+    assert count / (time.monotonic() - start) >= 10
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photos_are_turned_upright(tmp_path: Path, orientation: int) -> None:
+    upright = draw(40, 24, 9)
+    turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Image.Transpose that a camera of that orientation undoes
+    stored = Image.fromarray(upright)
+    if orientation > 1:
+        stored = stored.transpose(Image.Transpose(turns[orientation]))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "photo.png", exif=exif)
+    np.testing.assert_array_equal(read_photo(tmp_path / "photo.png"), upright)
+
+
+def test_gray_palette_transparency_and_sixteen_bits_become_rgb(tmp_path: Path) -> None:
+    pixels = draw(30, 20, 1)
+    gray = np.asarray(Image.fromarray(pixels).convert("L"))
+    Image.fromarray(gray).save(tmp_path / "gray.png")
+    np.testing.assert_array_equal(read_photo(tmp_path / "gray.png"), gray[..., None].repeat(3, 2))
+    Image.fromarray(gray.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    np.testing.assert_array_equal(read_photo(tmp_path / "deep.png"), gray[..., None].repeat(3, 2))
+    clear = np.dstack([pixels, np.zeros((20, 30), np.uint8)])
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    assert (read_photo(tmp_path / "clear.png") == 255).all()
+    Image.fromarray(pixels).quantize(8).save(tmp_path / "palette.gif")
+    assert read_photo(tmp_path / "palette.gif").shape == (20, 30, 3)
+
+
+def test_far_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+    side = int(MAX_PIXELS**0.5) + 1
+    stream = io.BytesIO()
+    Image.new("1", (side, side)).save(stream, "PNG")
+    (tmp_path / "bomb.png").write_bytes(stream.getvalue())
+    with pytest.raises(UnreadablePhotoError, match="pixels"):
+        read_photo(tmp_path / "bomb.png")
