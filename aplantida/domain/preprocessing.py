@@ -45,4 +45,5 @@ class Preprocessing:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Preprocessing:
         """Inverse of :meth:`to_json`."""
-        return cls(**{**value, "mean": tuple(value["mean"]), "std": tuple(value["std"])})
+        values: dict[str, Any] = {**value, "mean": tuple(value["mean"]), "std": tuple(value["std"])}
+        return cls(**values)

@@ -1,5 +1,8 @@
 """One photo of one plant, as it flows through every data phase."""
 
+# pyarrow ships no types: what comes from it is unknown to a strict reader
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 import hashlib

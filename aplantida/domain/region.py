@@ -37,7 +37,7 @@ def regions_from_mapping(mapping: Mapping[str, Iterable[str]]) -> tuple[Region, 
     Raises:
         ValueError: for a code that is not two ASCII letters, or an empty region.
     """
-    regions = []
+    regions: list[Region] = []
     for name, codes in sorted(mapping.items()):
         countries = frozenset(str(code).upper() for code in codes)
         wrong = sorted(code for code in countries if not (len(code) == 2 and code.isascii() and code.isalpha()))

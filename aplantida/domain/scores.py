@@ -5,11 +5,15 @@ class) or *top-k*: the k largest logits with their class indices, how many class
 log-sum-exp of ``logit / T`` at each T of ``TAIL_TEMPERATURES`` (one number at T=1 does not determine the tail at T=3).
 """
 
+# pyarrow ships no types: what comes from it is unknown to a strict reader
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +22,7 @@ import pyarrow as pa
 TAIL_TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 _METADATA = b"aplantida.scores"
 
-FloatArray = npt.NDArray[np.floating]
+FloatArray = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +128,7 @@ class ScoreTable:
             tail_logsumexp=None if dense else _unfixed(table["tail_logsumexp"], np.float32),
         )
 
-    def take(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> ScoreTable:
+    def take(self, rows: Sequence[int] | npt.NDArray[np.integer[Any]]) -> ScoreTable:
         """The table of only these rows, in this order."""
         at = np.asarray(rows, dtype=np.int64)
         return ScoreTable(
@@ -180,7 +184,7 @@ def _fixed(values: npt.NDArray[np.generic], kind: pa.DataType) -> pa.FixedSizeLi
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
 
-def _unfixed(column: pa.ChunkedArray, dtype: type[np.generic]) -> npt.NDArray:
+def _unfixed(column: pa.ChunkedArray, dtype: type[np.generic]) -> npt.NDArray[Any]:
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)

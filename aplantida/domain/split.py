@@ -1,5 +1,8 @@
 """Which photo belongs to train, val or test: the schema every consumer of a split reads."""
 
+# pyarrow ships no types: what comes from it is unknown to a strict reader
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 import pyarrow as pa
