@@ -92,13 +92,7 @@ class ClassIndex:
         """
         if value.get("format") != FORMAT:
             raise ValueError(f"class index: format {value.get('format')!r}, want {FORMAT!r}")
-        tuples = ("common_names", "distribution", "regions")
-        return cls(
-            tuple(
-                PlantClass(**{key: tuple(item[key]) if key in tuples else item[key] for key in item})
-                for item in value["classes"]
-            )
-        )
+        return cls(tuple(_class_from_json(item) for item in value["classes"]))
 
     @cached_property
     def digest(self) -> str:
@@ -113,3 +107,8 @@ class ClassIndex:
     def load(cls, path: Path) -> ClassIndex:
         """Read what :meth:`save` wrote."""
         return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _class_from_json(item: dict[str, Any]) -> PlantClass:
+    lists: dict[str, Any] = {key: tuple(item[key]) for key in ("common_names", "distribution", "regions")}
+    return PlantClass(**{**item, **lists})
