@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
-
-from aplantida.pipeline.config import PhaseConfig, Resources, find_file
-from aplantida.pipeline.graph import Layout, NodeOutcome, load_graph, run_graph
+from aplantida.pipeline.config import find_file
+from aplantida.pipeline.graph import GraphConfig, NodeOutcome, load_graph, run_graph
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 
-class RunPipelineConfig(PhaseConfig):
-    """Which graph, which of its nodes, and where its artifacts go."""
-
-    graph: str = "configs/pipeline.yaml"
-    profile: str | None = None
-    overlay_folder: str = "configs"
-    runs: str = "runs/full"
-    bundles: str = "dist/models"
-    name: str = "student"
-    version: str = "v1.0"
-    nodes: list[str] = Field(default_factory=list)
-    resources: Resources = Resources()
-
-    def layout(self) -> Layout:
-        """Where artifacts go."""
-        return Layout(self.profile, self.overlay_folder, self.runs, self.bundles, self.name, self.version)
+class RunPipelineConfig(GraphConfig):
+    """Fields of configs/run_pipeline.yaml."""
 
 
 def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[NodeOutcome]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from aplantida.pipeline.config import CHECKOUT, Section, read_yaml
+from aplantida.pipeline.config import CHECKOUT, PhaseConfig, Resources, Section, read_yaml
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.logs import LOGGER
 from aplantida.pipeline.phase import Phase
@@ -68,6 +68,24 @@ class Layout:
         overlay = f"{self.overlay_folder}/{self.profile}/{node.name}.yaml"
         has_overlay = self.profile is not None and any((base / overlay).is_file() for base in (Path.cwd(), CHECKOUT))
         return [*node.config, overlay] if has_overlay else node.config
+
+
+class GraphConfig(PhaseConfig):
+    """Which graph, which of its nodes, and where its artifacts go."""
+
+    graph: str = "configs/pipeline.yaml"
+    profile: str | None = None
+    overlay_folder: str = "configs"
+    runs: str = "runs/full"
+    bundles: str = "dist/models"
+    name: str = "student"
+    version: str = "v1.0"
+    nodes: list[str] = Field(default_factory=list)
+    resources: Resources = Resources()
+
+    def layout(self) -> Layout:
+        """Where artifacts go."""
+        return Layout(self.profile, self.overlay_folder, self.runs, self.bundles, self.name, self.version)
 
 
 def load_graph(path: Path) -> list[Node]:

@@ -1,0 +1,170 @@
+"""A graph as Ray jobs, one job a node: ``python -m aplantida.distributed.submission --config FILE [--address URL]``.
+
+Each job is what a user would type: ``ray job submit --working-dir . -- python -m jobs.PHASE --config … --output …``.
+One follows the other, and a table of nodes and exit codes is printed. Ray ships the checkout without what
+``.gitignore`` and ``.rayignore`` name; artifacts lie where the jobs' ``APLANTIDA_ROOT`` says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from aplantida.pipeline.config import CHECKOUT, find_file, load_config
+from aplantida.pipeline.errors import BadRequest, PhaseError
+from aplantida.pipeline.graph import ALL, GraphConfig, Layout, Node, load_graph
+
+DEFAULT_ADDRESS = "http://127.0.0.1:8265"
+PASSED_VARIABLES = ("APLANTIDA_ROOT", "MONGO_URI", "WEIGHTS")
+FAILED_WITHOUT_CODE = 1
+_SHOWN_LINES = 40
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """One node as a job: ``command`` is run in Ray's copy of the checkout."""
+
+    node: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What became of a job.
+
+    Attributes:
+        node: the node it ran.
+        submission_id: Ray's name for the job.
+        exit_code: of ``python -m jobs.…``; :data:`FAILED_WITHOUT_CODE` when Ray could not start it or lost it.
+        seconds: wall-clock time from submission to end.
+        log: what it printed.
+    """
+
+    node: str
+    submission_id: str
+    exit_code: int
+    seconds: float
+    log: str
+
+
+def requests_of(nodes: Sequence[Node], config: GraphConfig, device: str | None = None) -> list[JobRequest]:
+    """The jobs of a graph, in order; every node is taken to seal an artifact.
+
+    Args:
+        nodes: in an order in which inputs come first.
+        config: layout, seed, and the names of the nodes to run (none: all).
+        device: overrides every node's ``resources.device``.
+
+    Raises:
+        BadRequest: for a name that is no node.
+    """
+    names = [node.name for node in nodes]
+    unknown = sorted(set(config.nodes) - set(names))
+    if unknown:
+        raise BadRequest(f"no node is called {unknown[0]!r}; there are {', '.join(names)}")
+    chosen = [node for node in nodes if not config.nodes or node.name in config.nodes]
+    layout = config.layout()
+    return [JobRequest(node.name, _command(node, nodes, layout, config.seed, device)) for node in chosen]
+
+
+def _command(node: Node, nodes: Sequence[Node], layout: Layout, seed: int, device: str | None) -> tuple[str, ...]:
+    outputs = {other.name: layout.output(other) for other in nodes}
+    before = [other.name for other in nodes[: nodes.index(node)]]
+    words = ["python", "-m", f"jobs.{node.phase}"]
+    for file in layout.files(node):
+        words += ["--config", file]
+    for name, given in node.inputs.items():
+        sources = before if given == ALL else [given] if isinstance(given, str) else given
+        for source in sources:
+            words += ["--input", f"{name}={outputs[source]}"]
+    words += ["--output", outputs[node.name], "--seed", str(seed)]
+    return (*words, "--device", device) if device else tuple(words)
+
+
+def run_jobs(
+    client: JobSubmissionClient,
+    requests: Sequence[JobRequest],
+    *,
+    working_dir: Path,
+    variables: Mapping[str, str],
+    keep_going: bool = False,
+    poll_seconds: float = 1.0,
+) -> Iterator[JobResult]:
+    """Submit the jobs one after the other, yielding each as it ends; an interruption stops the running one.
+
+    Args:
+        client: of the cluster.
+        requests: in order.
+        working_dir: the checkout, of which each job gets a copy.
+        variables: environment of the jobs, over that of the cluster's head.
+        keep_going: whether to submit the rest after a failure.
+        poll_seconds: between two looks at a job's status.
+    """
+    runtime_env = {"working_dir": str(working_dir), "env_vars": dict(variables)}
+    for request in requests:
+        started = time.monotonic()
+        submission_id = client.submit_job(entrypoint=shlex.join(request.command), runtime_env=runtime_env)
+        try:
+            _wait(client, submission_id, poll_seconds)
+        except KeyboardInterrupt:
+            client.stop_job(submission_id)
+            raise
+        info = client.get_job_info(submission_id)
+        code = info.driver_exit_code
+        if code is None or (code == 0 and info.status is not JobStatus.SUCCEEDED):
+            code = FAILED_WITHOUT_CODE
+        log = client.get_job_logs(submission_id) or info.message or ""
+        yield JobResult(request.node, submission_id, code, time.monotonic() - started, log)
+        if code != 0 and not keep_going:
+            return
+
+
+def _wait(client: JobSubmissionClient, submission_id: str, poll_seconds: float) -> None:
+    while not client.get_job_status(submission_id).is_terminal():
+        time.sleep(poll_seconds)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Submit a graph; returns the first exit code that is not 0, else 0."""
+    parse = argparse.ArgumentParser(
+        prog="python -m aplantida.distributed.submission", description="A graph as Ray jobs."
+    )
+    parse.add_argument("--config", action="append", required=True, metavar="FILE", help="run_pipeline YAML; repeatable")
+    parse.add_argument("--address", default=DEFAULT_ADDRESS, metavar="URL", help=f"Ray's dashboard ({DEFAULT_ADDRESS})")
+    parse.add_argument("--keep-going", action="store_true", help="submit the rest after a failure")
+    given = parse.parse_args(arguments)
+    try:
+        config = load_config(GraphConfig, given.config)
+        device = None if config.resources.device == "auto" else config.resources.device
+        requests = requests_of(load_graph(find_file(config.graph)), config, device)
+    except PhaseError as error:
+        sys.stderr.write(f"submission: {error}\n")
+        return error.exit_code
+    try:
+        client = JobSubmissionClient(given.address)
+    except ConnectionError as error:
+        sys.stderr.write(f"submission: no Ray takes jobs at {given.address}: {error}\n")
+        return BadRequest.exit_code
+    variables = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
+    sys.stdout.write(f"{'node':<28} {'exit code':>9} {'seconds':>8}  job\n")
+    failed = 0
+    for result in run_jobs(client, requests, working_dir=CHECKOUT, variables=variables, keep_going=given.keep_going):
+        line = f"{result.node:<28} {result.exit_code:>9} {result.seconds:>8.1f}  {result.submission_id}\n"
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        if result.exit_code != 0:
+            failed = failed or result.exit_code
+            sys.stderr.write("".join(f"  | {text}\n" for text in result.log.splitlines()[-_SHOWN_LINES:]))
+    return failed
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
