@@ -1,0 +1,159 @@
+"""The training manifest: from what, how and on what every artifact was made, and how good the result is.
+
+The same artifacts give the same bytes: no timestamps, no timings, no hosts, no absolute paths.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from aplantida.pipeline.artifact import Artifact, canonical
+from aplantida.pipeline.config import resolve
+
+FORMAT = "aplantida.training_manifest/1"
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
+_FILES_OF = ("checkpoint", "model_bundle")  # kinds whose files are listed one by one
+
+
+def build_manifest(artifacts: Sequence[Artifact], name: str, version: str) -> dict[str, Any]:
+    """The manifest of a release as plain values.
+
+    Args:
+        artifacts: all of it; each is called by the name of its folder.
+        name: of the release.
+        version: of the release.
+
+    Raises:
+        ValueError: when two artifacts lie in folders of one name.
+    """
+    ordered = _by_lineage(artifacts)
+    names = [artifact.path.name for artifact in ordered]
+    twice = sorted({item for item in names if names.count(item) > 1})
+    if twice:
+        raise ValueError(f"two artifacts are called {twice[0]!r}; the manifest could not tell them apart")
+    environments = _environments(ordered)
+    return {
+        "format": FORMAT,
+        "name": name,
+        "version": version,
+        "seeds": sorted({artifact.config["seed"] for artifact in ordered}),
+        "environments": environments,
+        "artifacts": {
+            artifact.path.name: _describe(artifact, ordered, list(environments.values())) for artifact in ordered
+        },
+        "graph": [
+            f"{given['node'] or given['digest'][:12]} -> {artifact.path.name}"
+            for artifact in ordered
+            for given in _inputs(artifact, ordered)
+        ],
+        "results": {artifact.path.name: found for artifact in ordered if (found := results_of(artifact))},
+    }
+
+
+def to_yaml(manifest: dict[str, Any]) -> str:
+    """As YAML, keys in their order."""
+    return yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=120)
+
+
+def redact(value: Any) -> Any:
+    """``value`` without credentials in addresses and without the folders of absolute paths."""
+    if isinstance(value, dict):
+        return {key: redact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(item) for item in value]
+    if isinstance(value, str):
+        if value.startswith("/"):
+            return f"(absolute)/{PurePosixPath(value).name}"
+        return _CREDENTIALS.sub("://***@", value)
+    return value
+
+
+def results_of(artifact: Artifact) -> dict[str, Any]:
+    """What a result says of itself in its files: accuracy, calibration, licences; empty for other kinds."""
+    if artifact.kind == "evaluation":
+        test = read_json(artifact, "metrics.json")["test"]
+        totals = {key: test[key] for key in ("num_photos", "top1", "top5", "macro_top1", "macro_top5", "nll")}
+        regions = {name: {key: row[key] for key in ("num_photos", "top1")} for name, row in test["regions"].items()}
+        return {"test": {**totals, "regions": regions}}
+    if artifact.kind == "calibration":
+        calibration = read_json(artifact, "calibration.json")
+        return {**read_json(artifact, "decision.json"), "ece": calibration["ece"]}
+    if artifact.kind == "license_report":
+        report = read_json(artifact, "license_report.json")
+        return {"production_safe": report["production_safe"], "by_license": report["photos"]["by_license"]}
+    if artifact.kind == "model_bundle":
+        return {"bytes": sum(entry.bytes for entry in artifact.files.values())}
+    return {}
+
+
+def read_json(artifact: Artifact, name: str) -> Any:
+    """One of an artifact's JSON files."""
+    return json.loads(artifact.file(name).read_text(encoding="utf-8"))
+
+
+def _by_lineage(artifacts: Sequence[Artifact]) -> list[Artifact]:
+    """Each after those it was made from; otherwise by name."""
+    waiting = sorted(artifacts, key=lambda item: item.path.name)
+    paths = {item.path.resolve() for item in waiting}
+    done: list[Artifact] = []
+    placed: set[Any] = set()
+    while waiting:
+        ready = next(
+            item
+            for item in waiting
+            if all(
+                resolve(given["path"]).resolve() in placed or resolve(given["path"]).resolve() not in paths
+                for entries in item.inputs.values()
+                for given in entries
+            )
+        )
+        done.append(ready)
+        placed.add(ready.path.resolve())
+        waiting.remove(ready)
+    return done
+
+
+def _describe(artifact: Artifact, all_of_them: Sequence[Artifact], environments: Sequence[Any]) -> dict[str, Any]:
+    recipe = artifact.manifest["recipe"]
+    inside = [environments.index(item) for item in _environments([artifact]).values()]
+    description: dict[str, Any] = {
+        "kind": artifact.kind,
+        "phase": recipe["phase"],
+        "phase_version": recipe["version"],
+        "digest": artifact.digest,
+        "fingerprint": artifact.fingerprint,
+        "num_files": len(artifact.files),
+        "bytes": sum(entry.bytes for entry in artifact.files.values()),
+        "inputs": _inputs(artifact, all_of_them),
+        "sources": recipe["sources"],
+        "config": redact(recipe["config"]),
+        "environments": [f"environment_{position + 1}" for position in inside],
+    }
+    if artifact.kind in _FILES_OF:
+        description["files"] = {name: entry.sha256 for name, entry in artifact.files.items()}
+    return description
+
+
+def _inputs(artifact: Artifact, all_of_them: Sequence[Artifact]) -> list[dict[str, Any]]:
+    nodes = {item.path.resolve(): item.path.name for item in all_of_them}
+    return [
+        {"name": name, "node": nodes.get(resolve(entry["path"]).resolve()), "digest": entry["digest"]}
+        for name, entries in artifact.inputs.items()
+        for entry in entries
+    ]
+
+
+def _environments(artifacts: Sequence[Artifact]) -> dict[str, Any]:
+    """The distinct environments of all sessions: commit, lock, versions, processor, GPUs."""
+    found = {
+        canonical(session["environment"]): session["environment"]
+        for artifact in artifacts
+        for session in artifact.manifest["sessions"]
+    }
+    return {f"environment_{number}": found[key] for number, key in enumerate(sorted(found), start=1)}
