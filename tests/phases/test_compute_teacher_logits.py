@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,24 @@ from tests.fixtures import tiny_artifacts
 CONFIG = "configs/compute_teacher_logits.yaml"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("APLANTIDA_ROOT", str(root))
+        rows = tiny_artifacts.photos(5)
+        tiny_artifacts.image_shards("images", rows)
+        tiny_artifacts.split("split", rows)
+        tiny_artifacts.checkpoint("teacher")
+    return root
+
+
 @pytest.fixture(autouse=True)
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("APLANTIDA_ROOT", str(tmp_path))
-    rows = tiny_artifacts.photos(5)
-    tiny_artifacts.image_shards("images", rows)
-    tiny_artifacts.split("split", rows)
-    tiny_artifacts.checkpoint("teacher")
-    return tmp_path
+def world(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "root"
+    shutil.copytree(made, root)
+    monkeypatch.setenv("APLANTIDA_ROOT", str(root))
+    return root
 
 
 def request(output: str = "logits", **values: Any) -> dict[str, Any]:
