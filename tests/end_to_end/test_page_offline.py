@@ -121,6 +121,18 @@ def test_an_unreadable_file_is_said_and_the_next_photo_works(bundle: Path, tmp_p
         assert len(page.locator("#bars li").all()) == 5
 
 
+def test_an_example_photo_can_be_tried(bundle: Path, page: Page) -> None:
+    with FolderServer(bundle) as server:
+        page.goto(server.url)
+        ready(page)
+        examples = page.locator("#example-photos button")
+        expect(examples).to_have_count(4, timeout=SECONDS)
+        assert examples.first.get_attribute("title") == "Nobody, CC0-1.0"
+        examples.first.click()
+        expect(page.locator("html")).to_have_attribute("data-view", "result", timeout=SECONDS)
+        expect(page.locator("#preview")).to_be_visible()
+
+
 def test_an_unlikely_answer_is_called_unsure(tmp_path: Path, page: Page) -> None:
     folder = write_bundle(tmp_path / "bundle", threshold=1.1)
     (photo,) = write_photos(tmp_path / "photos", 1)

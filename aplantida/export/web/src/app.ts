@@ -1,6 +1,7 @@
 /** The page: one photo in, five names out. */
 
 import { load, type Candidate, type Classifier, type Prediction } from "./classifier.js";
+import { showExamples } from "./examples";
 import { keepOffline } from "./offline";
 import { preferredLanguage, rememberLanguage, speciesKnown, text, type Language, type TextKey } from "./texts";
 
@@ -51,10 +52,13 @@ function bar(candidate: Candidate): HTMLLIElement {
   const share = document.createElement("span");
   share.className = "share";
   share.textContent = percent(candidate.probability);
-  const meter = document.createElement("meter");
-  meter.value = candidate.probability;
-  meter.setAttribute("aria-hidden", "true");
-  item.append(name, share, meter);
+  const track = document.createElement("div");
+  track.className = "track";
+  const fill = document.createElement("div");
+  fill.className = "fill";
+  fill.style.width = `${100 * candidate.probability}%`;
+  track.append(fill);
+  item.append(name, share, track);
   return item;
 }
 
@@ -176,6 +180,13 @@ function showProgress(loaded: number, total: number): void {
   element("loading-size").textContent = `${megabytes(loaded)} / ${megabytes(total)} MB`;
 }
 
+async function offerExamples(loaded: Classifier): Promise<void> {
+  const photos = element("example-photos");
+  const label = (name: string) => `${text(language, "example")}: ${name}`;
+  await showExamples(photos, loaded.files, label, (photo) => void identify(photo));
+  element("examples").hidden = photos.childElementCount === 0;
+}
+
 async function start(): Promise<void> {
   showTexts();
   listen();
@@ -190,6 +201,7 @@ async function start(): Promise<void> {
   input.disabled = false;
   showTexts();
   show("ready");
+  void offerExamples(classifier).catch((error) => console.warn(error));
   const kept = () => {
     element("offline").hidden = false;
     document.documentElement.dataset.offline = "ready";

@@ -5,6 +5,7 @@ import { sha256 } from "./sha256";
 
 /** bundle.json. */
 export interface BundleManifest {
+  readonly format: string;
   readonly name: string;
   readonly version: string;
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
@@ -38,6 +39,7 @@ export class BundleError extends Error {
   override name = "BundleError";
 }
 
+const BUNDLE_FORMAT = "aplantida.bundle/1";
 const DECISION_FORMAT = "aplantida.decision/1";
 const CLASSES_FORMAT = "aplantida.class_index/1";
 
@@ -61,7 +63,9 @@ export class Bundle {
   static async open(readFile: ReadFile): Promise<Bundle> {
     const bytes = await readFile("bundle.json", { fresh: true });
     const manifest = parse("bundle.json", bytes);
-    if (typeof manifest?.files !== "object") throw new BundleError('bundle.json has no "files"');
+    if (manifest.format !== BUNDLE_FORMAT) {
+      throw new BundleError(`bundle.json: format ${JSON.stringify(manifest.format)}, want "${BUNDLE_FORMAT}"`);
+    }
     return new Bundle(manifest, await sha256(bytes), readFile);
   }
 

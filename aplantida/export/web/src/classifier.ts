@@ -46,6 +46,8 @@ export interface Classifier {
   readonly version: string;
   /** sha256 of bundle.json. */
   readonly digest: string;
+  /** Names of the bundle's files, without bundle.json. */
+  readonly files: readonly string[];
   /** Scientific names in the order of the logits. */
   readonly scientificNames: readonly string[];
   /** Below this probability the answer is "unsure". */
@@ -100,6 +102,7 @@ export async function load(url: string, options: LoadOptions = {}): Promise<Clas
     name: bundle.manifest.name,
     version: bundle.manifest.version,
     digest: bundle.digest,
+    files: Object.keys(bundle.manifest.files),
     scientificNames: classes.map((plant) => plant.class_id),
     threshold: decision.threshold,
     prepare: input,

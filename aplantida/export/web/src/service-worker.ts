@@ -14,7 +14,7 @@ const CACHE = PREFIX + DIGEST;
 const INDEX = "index.html";
 
 /** What the page does not need to name a plant stays on the server until somebody asks for it. */
-const ON_DEMAND = /^(golden\/|attributions\.|saved_model\/|.*\.onnx$)/;
+const ON_DEMAND = /^(golden\/|attributions\.)/;
 
 async function fetched(name: string, digest: string): Promise<Response> {
   const url = new URL(name, self.registration.scope);

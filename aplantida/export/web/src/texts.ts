@@ -23,6 +23,8 @@ const ENGLISH = {
   sureNote: "Never eat or use a plant because of this answer alone.",
   unreadable: "I cannot read this file as a photo. JPEG, PNG and WebP work.",
   broken: "The model could not be loaded",
+  examples: "No photo at hand? Try one of these:",
+  example: "Example photo",
 };
 
 export type TextKey = keyof typeof ENGLISH;
@@ -48,6 +50,8 @@ const SPANISH: Record<TextKey, string> = {
   sureNote: "No comas ni uses nunca una planta fiándote solo de esta respuesta.",
   unreadable: "No puedo leer este archivo como foto. JPEG, PNG y WebP funcionan.",
   broken: "No se pudo cargar el modelo",
+  examples: "¿Sin foto a mano? Prueba una de estas:",
+  example: "Foto de ejemplo",
 };
 
 const TEXTS: Record<Language, Record<TextKey, string>> = { en: ENGLISH, es: SPANISH };
