@@ -1,0 +1,255 @@
+"""Batches of photos for training: image shards joined with a split and, for distillation, stored views and soft labels.
+
+The order of an epoch is a function of (seed, epoch): shards are permuted, taken a window at a time, and the photos of a
+window are shuffled, so that only a window's shards lie in memory. Decoding runs in threads (libjpeg-turbo and Pillow
+release the interpreter's lock): they share the shards in memory, start at once, and cannot change the result.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+
+from aplantida.data.augmentation import POLICIES, augment, color_matrix
+from aplantida.data.shard_cache import ShardCache, SoftShard, SoftTargets, soft_targets
+from aplantida.data.views import View
+from aplantida.domain.pixels import Pixels, boxed_square, centre_square
+from aplantida.domain.preprocessing import Preprocessing
+from aplantida.domain.seeds import derive_seed
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """N photos on their way to the model.
+
+    Attributes:
+        pixels: (N, S, S, 3) uint8.
+        labels: (N,) int64, positions in the model's classes.
+        colors: (N, 3, 4) float32 color matrices, or None.
+        soft: soft labels, or None.
+    """
+
+    pixels: torch.Tensor
+    labels: torch.Tensor
+    colors: torch.Tensor | None = None
+    soft: SoftTargets | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on ``device``; from pinned memory the copy to a GPU does not wait."""
+        return _moved(self, device)
+
+    def split(self, size: int) -> list[Batch]:
+        """Micro batches of at most ``size`` photos."""
+        rows = torch.arange(len(self), device=self.labels.device).split(size)
+        return [
+            Batch(
+                self.pixels[part],
+                self.labels[part],
+                None if self.colors is None else self.colors[part],
+                None if self.soft is None else self.soft.take(part),
+            )
+            for part in rows
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """N photos of one split: ids, the shards that hold them, and their classes as positions in the model's classes."""
+
+    image_ids: npt.NDArray[np.str_]
+    shards: npt.NDArray[np.int32]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+
+def select_photos(split_file: Path, split: str, class_indices: Sequence[int], region: str | None = None) -> Photos:
+    """The photos of ``split`` whose class is one of ``class_indices``, sorted by shard and id.
+
+    Args:
+        split_file: ``split.parquet``.
+        split: train, val or test.
+        class_indices: positions in the split's class index, in the order of the model's outputs.
+        region: only photos of this region, by either rule of membership.
+    """
+    table = pq.read_table(split_file, columns=["image_id", "shard", "class_index", "split", "regions"])
+    table = table.filter(pc.field("split") == split).sort_by([("shard", "ascending"), ("image_id", "ascending")])
+    classes = table["class_index"].to_numpy()
+    position = np.full(max(int(classes.max(initial=0)), *class_indices) + 1, -1, np.int64)
+    position[list(class_indices)] = np.arange(len(class_indices))
+    keep = position[classes] >= 0
+    if region is not None:
+        keep &= np.array([region in (names or ()) for names in table["regions"].to_pylist()], bool)
+    ids = np.asarray(table["image_id"].to_pylist(), dtype=str)
+    return Photos(ids[keep], table["shard"].to_numpy()[keep].astype(np.int32), position[classes[keep]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchPlan:
+    """Where batches come from. Plain values: it travels to workers, which read the files themselves.
+
+    Attributes:
+        images: folder of the image shards (``shard-00000.parquet`` …).
+        split_file: ``split.parquet``.
+        class_indices: positions in the split's class index, in the order of the model's outputs.
+        preprocessing: of the model.
+        augmentation: name of a policy; over soft labels only its color is used, the geometry being the stored view's.
+        seed: the run's seed.
+        train_split: name of the split to train on.
+        region: photos of this region only.
+        soft_labels: folder with ``scores/`` and ``views/``, or None.
+        temperature: at which the tail of top-k soft labels is read.
+        shuffle_shards: shards per shuffling window; twice as many lie in memory.
+        num_loader_workers: threads that decode ahead; 0 decodes in the training thread.
+        cache_images: keep decoded photos in memory (small collections).
+    """
+
+    images: Path
+    split_file: Path
+    class_indices: tuple[int, ...]
+    preprocessing: Preprocessing
+    augmentation: str
+    seed: int
+    train_split: str = "train"
+    region: str | None = None
+    soft_labels: Path | None = None
+    temperature: float = 1.0
+    shuffle_shards: int = 4
+    num_loader_workers: int = 0
+    cache_images: bool = False
+
+
+class BatchSource:
+    """Opens a :class:`BatchPlan`.
+
+    Raises:
+        ValueError: when the train or val split is empty.
+    """
+
+    def __init__(self, plan: BatchPlan) -> None:
+        self._plan = plan
+        self._policy = POLICIES[plan.augmentation]
+        self._cache = ShardCache(plan.images, plan.soft_labels, 2 * plan.shuffle_shards, plan.cache_images)
+        self.train_photos = select_photos(plan.split_file, plan.train_split, plan.class_indices, plan.region)
+        self.val_photos = select_photos(plan.split_file, "val", plan.class_indices, plan.region)
+        for name, photos in ((plan.train_split, self.train_photos), ("val", self.val_photos)):
+            if len(photos) == 0:
+                raise ValueError(f"{plan.split_file}: no {name} photos of these {len(plan.class_indices)} classes")
+
+    def batches_per_epoch(self, global_batch_size: int) -> int:
+        """Whole batches in an epoch; the rest of the photos sits this epoch out.
+
+        Raises:
+            ValueError: when there is not even one.
+        """
+        count = len(self.train_photos) // global_batch_size
+        if count == 0:
+            raise ValueError(f"batch size {global_batch_size} is larger than the {len(self.train_photos)} train photos")
+        return count
+
+    def epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Positions of all train photos in the order of an epoch."""
+        draw = np.random.default_rng(derive_seed(self._plan.seed, "order", epoch))
+        shards = draw.permutation(np.unique(self.train_photos.shards))
+        windows = range(0, len(shards), self._plan.shuffle_shards)
+        parts = [
+            np.flatnonzero(np.isin(self.train_photos.shards, shards[at : at + self._plan.shuffle_shards]))
+            for at in windows
+        ]
+        return np.concatenate([draw.permutation(part) for part in parts])
+
+    def train(
+        self, epoch: int, *, global_batch_size: int, start: int = 0, rank: int = 0, world_size: int = 1
+    ) -> Iterator[Batch]:
+        """This rank's part of each global batch of an epoch, from batch number ``start`` on."""
+        order = self.epoch_order(epoch)
+        size = global_batch_size // world_size
+        firsts = [
+            number * global_batch_size + rank * size
+            for number in range(start, self.batches_per_epoch(global_batch_size))
+        ]
+        yield from self._stream(self.train_photos, [order[first : first + size] for first in firsts], epoch)
+
+    def val(self, batch_size: int, *, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
+        """Every ``world_size``-th val photo from ``rank`` on, centre crop, in the order of shards."""
+        rows = np.arange(rank, len(self.val_photos), world_size)
+        yield from self._stream(self.val_photos, np.split(rows, range(batch_size, len(rows), batch_size)), None)
+
+    def _stream(self, photos: Photos, parts: Sequence[npt.NDArray[np.int64]], epoch: int | None) -> Iterator[Batch]:
+        if self._plan.num_loader_workers == 0:
+            for part in parts:
+                yield self._batch(photos, part, epoch)
+            return
+        waiting: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(self._plan.num_loader_workers, thread_name_prefix="loader") as pool:
+            try:
+                for part in parts:
+                    waiting.append(pool.submit(self._batch, photos, part, epoch))
+                    if len(waiting) > self._plan.num_loader_workers + 1:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _batch(self, photos: Photos, rows: npt.NDArray[np.int64], epoch: int | None) -> Batch:
+        squares: list[Pixels] = []
+        colors: list[npt.NDArray[np.float32]] = []
+        soft: list[tuple[SoftShard, int]] = []
+        plan = self._plan
+        for row in rows:
+            image_id, shard = str(photos.image_ids[row]), int(photos.shards[row])
+            photo = self._cache.photo(shard, image_id)
+            if epoch is None:
+                squares.append(centre_square(photo, plan.preprocessing))
+                continue
+            if plan.soft_labels is None:
+                arguments: dict[str, Any] = {"seed": plan.seed, "image_id": image_id, "epoch": epoch}
+                squares.append(augment(photo, self._policy, plan.preprocessing, **arguments))
+            else:
+                labels = self._cache.soft(shard)
+                view, label_row = labels.choose(image_id, epoch, plan.seed)
+                squares.append(_viewed(photo, view, plan.preprocessing))
+                soft.append((labels, label_row))
+            if self._policy.changes_color:
+                colors.append(color_matrix(self._policy, seed=plan.seed, image_id=image_id, epoch=epoch))
+        return Batch(
+            torch.from_numpy(np.stack(squares)),
+            torch.from_numpy(photos.labels[rows]),
+            torch.from_numpy(np.stack(colors)) if colors else None,
+            soft_targets(soft, plan.temperature) if soft else None,
+        )
+
+
+def _viewed(photo: Pixels, view: View | None, preprocessing: Preprocessing) -> Pixels:
+    if view is None:
+        return centre_square(photo, preprocessing)
+    return boxed_square(photo, view.box, view.flip, preprocessing.image_size, preprocessing.interpolation)
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """A dataclass of tensors with every tensor on ``device``."""
+    moved: dict[str, Any] = {}
+    for field in fields(value):
+        item = getattr(value, field.name)
+        if isinstance(item, torch.Tensor):
+            item = item.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else item
+        elif item is not None:
+            item = _moved(item, device)
+        moved[field.name] = item
+    return type(value)(**moved)

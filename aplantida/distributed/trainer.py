@@ -1,0 +1,130 @@
+"""Training on Ray Train: the same loop, another context."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import torch
+from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer, get_device, prepare_model
+from torch import nn
+
+from aplantida.distributed.session import cluster_gpus, ray_session
+from aplantida.training.context import STATE_FILE, ProgressCallback, TrainContext
+from aplantida.training.devices import set_threads
+from aplantida.training.loop import RESULT, train
+from aplantida.training.task import TrainTask
+
+STORAGE = "ray"
+RUN_NAME = "training"
+_PROGRESS_FILE = "progress.json"
+_PROGRESS_SECONDS = 1.0
+
+
+class RayContext(TrainContext):
+    """One worker of a ``TorchTrainer``."""
+
+    def __init__(self, folder: Path, log_path: Path | None, num_threads: int | None) -> None:
+        place = ray.train.get_context()
+        self.rank, self.world_size = place.get_world_rank(), place.get_world_size()
+        self.device = get_device()
+        self.folder, self.log_path = folder, log_path
+        self.num_threads = set_threads(num_threads, place.get_local_world_size())
+        self._images, self._told, self._postfix = 0, 0.0, dict[str, Any]()
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        """On the device, in ``DistributedDataParallel`` when there are several workers."""
+        return prepare_model(model)
+
+    def latest(self) -> Path | None:
+        """What Ray kept of the run of this storage path and name."""
+        checkpoint = ray.train.get_checkpoint()
+        return None if checkpoint is None else Path(checkpoint.path) / STATE_FILE
+
+    def save(self, state: Mapping[str, Any], number: int, metrics: Mapping[str, float]) -> None:
+        """Report; rank 0 hands over the checkpoint."""
+        with tempfile.TemporaryDirectory() as folder:
+            if self.rank == 0:
+                torch.save(dict(state), Path(folder) / STATE_FILE)
+            checkpoint = Checkpoint.from_directory(folder) if self.rank == 0 else None
+            ray.train.report({**metrics, "step": number}, checkpoint=checkpoint)
+
+    def progress(self, images: int, **postfix: Any) -> None:
+        """Rank 0 leaves a note for the driver."""
+        self._images += images
+        self._postfix.update(postfix)
+        if self.rank == 0 and time.monotonic() - self._told >= _PROGRESS_SECONDS:
+            self._told = time.monotonic()
+            temporary = self.folder / f"{_PROGRESS_FILE}.tmp"
+            temporary.write_text(json.dumps({"images": self._images, "postfix": self._postfix}), encoding="utf-8")
+            temporary.replace(self.folder / _PROGRESS_FILE)
+
+
+def run_trainer(
+    task: TrainTask,
+    *,
+    folder: Path,
+    log_path: Path | None,
+    device: str,
+    num_workers: int,
+    num_threads: int | None,
+    max_failures: int,
+    on_progress: ProgressCallback | None,
+) -> Path:
+    """Train on ``num_workers`` Ray workers, which must all see ``folder``; resumes by its Ray storage path.
+
+    Returns:
+        The result's folder, as :func:`aplantida.training.loop.train`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ray_session(), _watching(folder / _PROGRESS_FILE, on_progress):
+        use_gpu = device == "cuda" or (device == "auto" and cluster_gpus() > 0)
+        trainer = TorchTrainer(
+            _work,
+            train_loop_config={"task": task, "folder": folder, "log_path": log_path, "num_threads": num_threads},
+            scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
+            run_config=RunConfig(
+                name=RUN_NAME,
+                storage_path=str(folder / STORAGE),
+                checkpoint_config=CheckpointConfig(num_to_keep=2),
+                failure_config=FailureConfig(max_failures=max_failures),
+            ),
+        )
+        trainer.fit()
+    return folder / RESULT
+
+
+def _work(settings: dict[str, Any]) -> None:
+    train(settings["task"], RayContext(settings["folder"], settings["log_path"], settings["num_threads"]))
+
+
+@contextmanager
+def _watching(path: Path, on_progress: ProgressCallback | None) -> Iterator[None]:
+    """Pass on what rank 0 notes in ``path``."""
+    path.unlink(missing_ok=True)
+    stop = threading.Event()
+
+    def watch() -> None:
+        seen = 0
+        while not stop.wait(_PROGRESS_SECONDS):
+            if on_progress is not None and path.exists():
+                note = json.loads(path.read_text(encoding="utf-8"))
+                if note["images"] > seen:
+                    on_progress(note["images"] - seen, **note["postfix"])
+                    seen = note["images"]
+
+    watcher = threading.Thread(target=watch, name="training-progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()

@@ -1,0 +1,249 @@
+"""What the three training phases share: their config's sections, and the way from a config to a sealed checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from pydantic import Field
+
+from aplantida.domain.class_index import ClassIndex
+from aplantida.domain.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from aplantida.pipeline.artifact import hash_file
+from aplantida.pipeline.config import PhaseConfig, Resources, Section, expand, root
+from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.phase import PhaseContext
+
+if TYPE_CHECKING:
+    from aplantida.data.batches import BatchPlan
+    from aplantida.models.checkpoint import ModelCard
+    from aplantida.training.objectives import Objective
+
+Triple = tuple[float, float, float]
+
+
+class TrainingSection(Section):
+    """How weights move, and for how long."""
+
+    epochs: int = Field(default=15, ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    head_learning_rate_factor: float = Field(default=1.0, gt=0)
+    batch_size: int = Field(default=64, ge=1)
+    micro_batch_size: int | None = Field(default=None, ge=1)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_epochs: float = Field(default=1.0, ge=0)
+    final_learning_rate_fraction: float = Field(default=0.01, ge=0, le=1)
+    gradient_clip: float | None = Field(default=1.0, gt=0)
+    average_decay: float | None = Field(default=None, gt=0, lt=1)
+    batch_norm_momentum: float | None = Field(default=None, gt=0, le=1)
+    mixed_precision: Literal["auto", "off"] = "auto"
+
+
+class PhotosSection(Section):
+    """Which photos, and how they are changed while training."""
+
+    train_split: Literal["train", "val"] = "train"
+    augmentation: Literal["none", "light", "standard", "aggressive"] = "standard"
+    shuffle_shards: int = Field(default=4, ge=1)
+
+
+class InputSection(PhotosSection):
+    """And how a photo becomes the model's input: born here, carried by the checkpoint."""
+
+    image_size: int = Field(default=224, ge=16, le=1024)
+    crop_fraction: float = Field(default=0.875, ge=0.5, le=1)
+    mean: Triple = IMAGENET_MEAN
+    std: Triple = IMAGENET_STD
+
+    def preprocessing(self) -> Preprocessing:
+        """As the domain has it."""
+        return Preprocessing(self.image_size, self.mean, self.std, self.crop_fraction)
+
+
+class RegularizationSection(Section):
+    """Against learning by heart."""
+
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    mixup_alpha: float = Field(default=0.0, ge=0)
+    cutmix_alpha: float = Field(default=0.0, ge=0)
+
+
+class CallbacksSection(Section):
+    """Checkpoints and the end of training."""
+
+    early_stopping: bool = True
+    early_stopping_patience: int = Field(default=3, ge=1)
+    save_checkpoint_every: int = Field(default=1, ge=1)
+    save_checkpoint_every_steps: int | None = Field(default=None, ge=1)
+    save_best: bool = True
+
+
+class TrainResources(Resources):
+    """Where a training runs."""
+
+    num_workers: int = Field(default=0, ge=0)
+    num_loader_workers: int = Field(default=1, ge=0)
+    cache_images: bool = False
+    max_failures: int = Field(default=2, ge=0)
+
+
+class TrainConfig(PhaseConfig):
+    """The part all trainings have."""
+
+    training: TrainingSection = TrainingSection()
+    regularization: RegularizationSection = RegularizationSection()
+    callbacks: CallbacksSection = CallbacksSection()
+    resources: TrainResources = TrainResources()
+
+
+ConfigT = TypeVar("ConfigT", bound=TrainConfig)
+
+
+def pretrained_path(text: str) -> Path:
+    """Where a weights file lies; ``${VARIABLE}`` is expanded, relative paths start at ``APLANTIDA_ROOT``."""
+    return root() / expand(text)
+
+
+def digest_pretrained(pretrained: bool | str) -> str:
+    """The source digest of initial weights: of the file's bytes; the hub's are named by their architecture.
+
+    Raises:
+        BadRequest: when the file is not there.
+    """
+    if isinstance(pretrained, bool):
+        return "hub" if pretrained else "none"
+    path = pretrained_path(pretrained)
+    if not path.is_file():
+        raise BadRequest(f"model.pretrained: {pretrained!r} is {path}, where no file is; want true, false or a file")
+    return hash_file(path)
+
+
+def initial_weights(pretrained: bool | str) -> tuple[str | Path | None, str | None]:
+    """What the task starts from, and what the model card says of it (a name and a hash, never a path)."""
+    if pretrained is False:
+        return None, None
+    if pretrained is True:
+        return "hub", "timm hub"
+    path = pretrained_path(pretrained)
+    return path, f"{path.name} sha256:{hash_file(path)}"
+
+
+def read_class_index(ctx: PhaseContext[Any], num_classes: int | None) -> ClassIndex:
+    """The split's classes.
+
+    Raises:
+        BadRequest: when the config expects another number of them.
+    """
+    index = ClassIndex.load(ctx.input("split").file("class_index.json"))
+    if num_classes is not None and num_classes != len(index):
+        raise BadRequest(
+            f"model.num_classes: {num_classes}, but {ctx.input('split').path} has {len(index)} classes; "
+            "null takes the split's number"
+        )
+    return index
+
+
+def batch_plan(
+    ctx: PhaseContext[Any], photos: PhotosSection, card: ModelCard, index: ClassIndex, **more: Any
+) -> BatchPlan:
+    """Batches of the phase's inputs for the classes of ``card``; ``more`` goes to the plan as it is."""
+    from aplantida.data.batches import BatchPlan
+
+    unknown = [class_id for class_id in card.class_ids if class_id not in index]
+    if unknown:
+        raise BadRequest(
+            f"the checkpoint knows {len(unknown)} classes that {ctx.input('split').path} does not, e.g. {unknown[0]!r}"
+        )
+    return BatchPlan(
+        images=ctx.input("images").path / "shards",
+        split_file=ctx.input("split").file("split.parquet"),
+        class_indices=tuple(index.indices_of(card.class_ids)),
+        preprocessing=card.preprocessing,
+        augmentation=photos.augmentation,
+        seed=ctx.seed,
+        train_split=photos.train_split,
+        shuffle_shards=photos.shuffle_shards,
+        num_loader_workers=ctx.config.resources.num_loader_workers,
+        cache_images=ctx.config.resources.cache_images,
+        **more,
+    )
+
+
+def run_training(
+    ctx: PhaseContext[ConfigT],
+    *,
+    card: ModelCard,
+    initial: str | Path | None,
+    batches: BatchPlan,
+    objective: Objective,
+    index: ClassIndex,
+) -> dict[str, Any]:
+    """Train (or go on training), and publish the checkpoint. Returns the phase's metrics."""
+    from aplantida.distributed.launch import launch
+    from aplantida.training.optimization import Optimization
+    from aplantida.training.task import TrainTask
+
+    config = ctx.config
+    training, callbacks = config.training, config.callbacks
+    task = TrainTask(
+        card=card,
+        initial=initial,
+        batches=batches,
+        objective=objective,
+        optimization=Optimization(
+            optimizer=training.optimizer,
+            learning_rate=training.learning_rate,
+            head_learning_rate_factor=training.head_learning_rate_factor,
+            momentum=training.momentum,
+            weight_decay=training.weight_decay,
+            warmup_epochs=training.warmup_epochs,
+            final_learning_rate_fraction=training.final_learning_rate_fraction,
+            gradient_clip=training.gradient_clip,
+            global_batch_size=training.batch_size,
+            micro_batch_size=training.micro_batch_size,
+        ),
+        epochs=training.epochs,
+        seed=ctx.seed,
+        patience=callbacks.early_stopping_patience if callbacks.early_stopping else None,
+        keep_best=callbacks.save_best,
+        average_decay=training.average_decay,
+        mixup_alpha=config.regularization.mixup_alpha,
+        cutmix_alpha=config.regularization.cutmix_alpha,
+        mixed_precision=training.mixed_precision == "auto",
+        batch_norm_momentum=training.batch_norm_momentum,
+        save_every_epochs=callbacks.save_checkpoint_every,
+        save_every_steps=callbacks.save_checkpoint_every_steps,
+    )
+    started = time.monotonic()
+    total = training.epochs * training.batch_size * _count_batches(batches, training.batch_size)
+    with ctx.progress(total=total, unit="images", description=f"training {card.architecture}") as bar:
+        trained = launch(
+            task,
+            folder=ctx.output.scratch,
+            log_path=ctx.output.log_path,
+            device=ctx.device,
+            num_workers=config.resources.num_workers,
+            num_threads=config.resources.num_threads,
+            max_failures=config.resources.max_failures,
+            on_progress=bar.update,
+        )
+    for name in ("model.safetensors", "model.json", "history.json"):
+        copied = shutil.copyfile(trained.folder / name, ctx.output.scratch / name)  # the result stays for a resume
+        ctx.output.publish(copied, name)
+    ctx.output.write_json("class_index.json", index.subset(card.class_ids).to_json())
+    ctx.log.info("val top-1 %.3f in epoch %d", trained.summary["val_top1"], trained.summary["best_epoch"])
+    return {**trained.summary, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _count_batches(batches: BatchPlan, batch_size: int) -> int:
+    from aplantida.data.batches import BatchSource
+
+    try:
+        return BatchSource(batches).batches_per_epoch(batch_size)
+    except ValueError as error:
+        raise BadRequest(f"training.batch_size: {error}") from error

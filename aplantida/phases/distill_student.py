@@ -1,0 +1,135 @@
+"""Train the student on soft labels; with alpha 0 it is the baseline, which learns from the labels alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import Field
+
+from aplantida.phases._training import (
+    InputSection,
+    TrainConfig,
+    batch_plan,
+    digest_pretrained,
+    initial_weights,
+    read_class_index,
+    run_training,
+)
+from aplantida.pipeline.config import Section
+from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.phase import Phase, PhaseContext
+
+DEFAULT_TEMPERATURE = 3.0
+DEFAULT_ALPHA = 0.7
+
+
+class StudentModelSection(Section):
+    """The network."""
+
+    name: str = "mobilenetv2"
+    width: float = Field(default=1.0, gt=0)
+    pretrained: bool | str = True
+    pretrained_license: str | None = None
+    num_classes: int | None = Field(default=None, ge=2)
+    head_rank: int | None = Field(default=None, ge=1)
+
+
+class DistillationSection(Section):
+    """How the soft labels are used."""
+
+    recipe: Literal["explicit", "from_sweep"] = "explicit"
+    temperature: float = Field(default=DEFAULT_TEMPERATURE, ge=1, le=8)
+    alpha: float = Field(default=DEFAULT_ALPHA, ge=0, le=1)
+
+
+class DistillStudentConfig(TrainConfig):
+    """Network, distillation, photos; the rest as in every training."""
+
+    model: StudentModelSection = StudentModelSection()
+    distillation: DistillationSection = DistillationSection()
+    data: InputSection = InputSection()
+
+
+def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
+    """Train."""
+    from aplantida.models.checkpoint import ModelCard
+    from aplantida.training.objectives import Distillation
+
+    config = ctx.config
+    temperature, alpha = _recipe(ctx)
+    soft_labels = None
+    if alpha > 0:
+        if not ctx.has_input("soft_labels"):
+            raise BadRequest(
+                f"distillation.alpha is {alpha}, so input soft_labels is needed: give --input soft_labels=PATH, "
+                "or alpha 0 for a baseline"
+            )
+        soft_labels = ctx.input("soft_labels").path
+    index = read_class_index(ctx, config.model.num_classes)
+    initial, origin = initial_weights(config.model.pretrained)
+    card = ModelCard(
+        architecture=config.model.name,
+        num_classes=len(index),
+        head_rank=config.model.head_rank,
+        dropout=config.regularization.dropout,
+        width=config.model.width,
+        preprocessing=config.data.preprocessing(),
+        class_ids=index.class_ids,
+        pretrained=origin,
+        pretrained_license=config.model.pretrained_license,
+    )
+    metrics = run_training(
+        ctx,
+        card=card,
+        initial=initial,
+        batches=batch_plan(ctx, config.data, card, index, soft_labels=soft_labels, temperature=temperature),
+        objective=Distillation(temperature, alpha, config.regularization.label_smoothing),
+        index=index,
+    )
+    return {"temperature": temperature, "alpha": alpha, **metrics}
+
+
+def _recipe(ctx: PhaseContext[DistillStudentConfig]) -> tuple[float, float]:
+    """Temperature and alpha, from the config or from the sweep's best trial.
+
+    Raises:
+        BadRequest: when both are given, or the sweep is missing or unread.
+    """
+    wanted = ctx.config.distillation
+    if wanted.recipe == "explicit":
+        if ctx.has_input("sweep"):
+            raise BadRequest(
+                "input sweep is given, but distillation.recipe is explicit: say from_sweep, or drop the input"
+            )
+        return wanted.temperature, wanted.alpha
+    edited = {
+        name: value
+        for name, value, default in (
+            ("temperature", wanted.temperature, DEFAULT_TEMPERATURE),
+            ("alpha", wanted.alpha, DEFAULT_ALPHA),
+        )
+        if value != default
+    }
+    if edited:
+        raise BadRequest(f"distillation.recipe is from_sweep, but {edited} was edited: say explicit, or take it out")
+    if not ctx.has_input("sweep"):
+        raise BadRequest("distillation.recipe is from_sweep: give --input sweep=PATH, or say explicit")
+    best = json.loads(ctx.input("sweep").file("best.json").read_text(encoding="utf-8"))
+    ctx.log.info("from the sweep: temperature %s, alpha %s", best["temperature"], best["alpha"])
+    return float(best["temperature"]), float(best["alpha"])
+
+
+def _digest_weights(config: DistillStudentConfig) -> str:
+    return digest_pretrained(config.model.pretrained)
+
+
+PHASE = Phase(
+    name="distill_student",
+    config=DistillStudentConfig,
+    inputs={"images": "image_shards", "split": "split", "soft_labels": "soft_labels?", "sweep": "sweep?"},
+    output="checkpoint",
+    version=1,
+    run=run,
+    sources={"pretrained": _digest_weights},
+)

@@ -1,0 +1,122 @@
+"""Train a teacher: global, or of one region, whose photos it sees and whose classes alone it knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from pydantic import Field
+
+from aplantida.domain.class_index import ClassIndex
+from aplantida.phases._training import (
+    InputSection,
+    TrainConfig,
+    batch_plan,
+    digest_pretrained,
+    initial_weights,
+    read_class_index,
+    run_training,
+)
+from aplantida.pipeline.config import Section
+from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.phase import Phase, PhaseContext
+
+GLOBAL = "global"
+
+
+class TeacherModelSection(Section):
+    """The network."""
+
+    name: str = "vit_base_patch16_224"
+    pretrained: bool | str = True
+    pretrained_license: str | None = None
+    num_classes: int | None = Field(default=None, ge=2)
+    head_rank: int | None = Field(default=None, ge=1)
+
+
+class TrainTeacherConfig(TrainConfig):
+    """Scope, network, photos; the rest as in every training."""
+
+    scope: str = GLOBAL
+    min_images_per_class: int = Field(default=5, ge=1)
+    model: TeacherModelSection = TeacherModelSection()
+    data: InputSection = InputSection(augmentation="aggressive")
+
+
+def run(ctx: PhaseContext[TrainTeacherConfig]) -> dict[str, Any]:
+    """Train."""
+    from aplantida.models.checkpoint import ModelCard
+    from aplantida.training.objectives import CrossEntropy
+
+    config = ctx.config
+    index = read_class_index(ctx, config.model.num_classes)
+    region = None if config.scope == GLOBAL else config.scope
+    known = index if region is None else index.subset(_classes_of(ctx, index, region))
+    initial, origin = initial_weights(config.model.pretrained)
+    card = ModelCard(
+        architecture=config.model.name,
+        num_classes=len(known),
+        head_rank=config.model.head_rank,
+        dropout=config.regularization.dropout,
+        preprocessing=config.data.preprocessing(),
+        class_ids=known.class_ids,
+        pretrained=origin,
+        pretrained_license=config.model.pretrained_license,
+    )
+    metrics = run_training(
+        ctx,
+        card=card,
+        initial=initial,
+        batches=batch_plan(ctx, config.data, card, index, region=region),
+        objective=CrossEntropy(config.regularization.label_smoothing),
+        index=index,
+    )
+    return {"scope": config.scope, "num_classes": len(known), **metrics}
+
+
+def _classes_of(ctx: PhaseContext[TrainTeacherConfig], index: ClassIndex, region: str) -> list[str]:
+    """Ids of the classes with enough train photos in ``region``.
+
+    Raises:
+        BadRequest: for a region the split does not have, or one with fewer than two such classes.
+    """
+    import json
+
+    import pyarrow.parquet as pq
+
+    split, config = ctx.input("split"), ctx.config
+    regions = json.loads(split.file("regions.json").read_text(encoding="utf-8"))
+    if region not in regions:
+        raise BadRequest(f"scope: {region!r} is no region of {split.path}; want {GLOBAL!r} or one of {sorted(regions)}")
+    table = pq.read_table(split.file("split.parquet"), columns=["class_index", "split", "regions"])
+    columns = (table[name].to_pylist() for name in table.column_names)
+    counts = Counter(
+        place
+        for place, name, names in zip(*columns, strict=True)
+        if name == config.data.train_split and region in (names or ())
+    )
+    chosen = [
+        class_id for place, class_id in enumerate(index.class_ids) if counts[place] >= config.min_images_per_class
+    ]
+    if len(chosen) < 2:
+        raise BadRequest(
+            f"scope {region!r}: {len(chosen)} classes have {config.min_images_per_class} train photos there or more; "
+            "a teacher wants two; lower min_images_per_class or choose another scope"
+        )
+    ctx.log.info("%s: %d of %d classes", region, len(chosen), len(index))
+    return chosen
+
+
+def _digest_weights(config: TrainTeacherConfig) -> str:
+    return digest_pretrained(config.model.pretrained)
+
+
+PHASE = Phase(
+    name="train_teacher",
+    config=TrainTeacherConfig,
+    inputs={"images": "image_shards", "split": "split"},
+    output="checkpoint",
+    version=1,
+    run=run,
+    sources={"pretrained": _digest_weights},
+)

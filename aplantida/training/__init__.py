@@ -1,0 +1,1 @@
+"""One training loop for teachers, distillation and fine-tuning. Torch, never Ray."""

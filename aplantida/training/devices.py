@@ -1,0 +1,37 @@
+"""What the training process may use: threads, device, reduced precision."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+
+def set_threads(num_threads: int | None, num_workers: int = 1) -> int:
+    """Fix torch's threads for this process and return their number.
+
+    Results are bit-equal only at equal numbers of threads, so it is always set.
+
+    Args:
+        num_threads: per worker; None shares the usable cores among the workers.
+        num_workers: training processes on this machine.
+    """
+    chosen = num_threads or max(1, len(os.sched_getaffinity(0)) // max(1, num_workers))
+    torch.set_num_threads(chosen)
+    return chosen
+
+
+def make_repeatable() -> None:
+    """Have cuDNN choose the same algorithms every time."""
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether autocast to bfloat16 makes sense there: GPUs since Ampere, and CPUs (less memory traffic)."""
+    return device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def autocast(device: torch.device, enabled: bool) -> torch.autocast:
+    """bfloat16 autocast; off where ``enabled`` is False or the device has no bfloat16."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled and has_bfloat16(device))

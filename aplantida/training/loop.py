@@ -1,0 +1,284 @@
+"""The one training loop. Teachers, distillation and fine-tuning are three :class:`TrainTask`.
+
+A checkpoint holds model, moving average, optimizer, position in the data, sums of the running epoch, and the best model
+so far. The schedule is a function of the step, and everything random in a step is seeded by (seed, epoch, batch, rank):
+a training killed at any step and continued gives bit-equal weights (at equal ``num_threads``).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tensorboardX import SummaryWriter
+
+from aplantida.data.augmentation import apply_mix, draw_mix, recolor
+from aplantida.data.batches import Batch, BatchSource
+from aplantida.domain.seeds import derive_seed
+from aplantida.models.checkpoint import save_checkpoint
+from aplantida.models.inference import normalize
+from aplantida.models.zoo import PlantModel
+from aplantida.training.context import TrainContext
+from aplantida.training.devices import autocast, make_repeatable
+from aplantida.training.meters import Meter, Stopwatch
+from aplantida.training.optimization import (
+    MovingAverage,
+    create_optimizer,
+    learning_rate_factor,
+    set_learning_rate,
+)
+from aplantida.training.task import TrainTask
+
+RESULT = "result"
+HISTORY_FILE = "history.json"
+SUMMARY_FILE = "summary.json"
+_VAL_BATCH = 128
+State = dict[str, torch.Tensor]
+
+
+@dataclass
+class _Best:
+    """The best epoch so far; ``state`` lies on the CPU."""
+
+    epoch: int = -1
+    top1: float = -1.0
+    loss: float = math.inf
+    state: State | None = None
+
+
+def train(task: TrainTask, context: TrainContext) -> Path:
+    """Train to the end, from the newest checkpoint if there is one.
+
+    Returns:
+        The folder (written by rank 0, complete once it exists) with the checkpoint's files, ``history.json`` and
+        ``summary.json`` (speed and best epoch).
+
+    Raises:
+        ValueError: when data, model and initial weights do not fit together.
+        FloatingPointError: when the loss is no longer finite.
+    """
+    result = context.folder / RESULT
+    if not result.exists():
+        training = Training(task, context)
+        training.run()
+        if context.rank == 0:
+            training.write(result)
+    return result
+
+
+class Training:
+    """A training in progress."""
+
+    def __init__(self, task: TrainTask, context: TrainContext) -> None:
+        make_repeatable()
+        self._task = task
+        self._context = context
+        self._source = BatchSource(task.batches)
+        batch_size = task.optimization.global_batch_size
+        if batch_size % context.world_size:
+            raise ValueError(f"batch size {batch_size} cannot be shared by {context.world_size} workers")
+        self._num_batches = self._source.batches_per_epoch(batch_size)
+        self._model: PlantModel = task.build().to(context.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self._wrapped = context.prepare(self._model)
+        self._optimizer = create_optimizer(self._model, task.optimization)
+        self._average = None if task.average_decay is None else MovingAverage(self._model, task.average_decay)
+        self._evaluated = self._model if self._average is None else copy.deepcopy(self._model)
+        self._epoch, self._batch = 0, 0
+        self._meter = Meter(context.device)
+        self._best = _Best()
+        self._history: list[dict[str, float]] = []
+        self._watch = Stopwatch()
+        latest = context.latest()
+        if latest is not None:
+            self._restore(torch.load(latest, map_location="cpu", weights_only=True))
+
+    def run(self) -> None:
+        """Train until the last epoch or until patience ends."""
+        writer = None
+        if self._context.rank == 0 and self._context.log_path is not None:
+            writer = SummaryWriter(str(self._context.log_path / "tensorboard"))
+        while not self._finished:
+            self._train_epoch()
+            row = self._close_epoch()
+            if writer is not None:
+                for name, value in row.items():
+                    writer.add_scalar(name, value, len(self._history))
+                writer.add_scalar("images_per_second", self._watch.images_per_second, len(self._history))
+                writer.flush()
+            if self._epoch % self._task.save_every_epochs == 0 or self._finished:
+                self._context.save(self._state(), self._step, row)
+        if writer is not None:
+            writer.close()
+
+    def write(self, folder: Path) -> None:
+        """Write the result beside, then rename it."""
+        temporary = folder.with_name(folder.name + ".tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        state = self._best.state if self._task.keep_best else None
+        save_checkpoint(temporary, state or self._kept_state(), self._task.card)
+        _write_json(temporary / HISTORY_FILE, self._history)
+        summary = {
+            "best_epoch": self._best.epoch + 1,
+            "epochs": len(self._history),
+            "val_top1": self._best.top1 if self._task.keep_best else self._history[-1]["val_top1"],
+            "train_photos": len(self._source.train_photos),
+            "val_photos": len(self._source.val_photos),
+            "images_per_second": self._watch.images_per_second,
+            "num_threads": self._context.num_threads,
+            "device": self._context.device.type,
+        }
+        _write_json(temporary / SUMMARY_FILE, summary)
+        temporary.rename(folder)
+
+    @property
+    def _finished(self) -> bool:
+        patience = self._task.patience
+        stale = patience is not None and self._best.epoch >= 0 and self._epoch - 1 - self._best.epoch >= patience
+        return self._batch == 0 and (self._epoch >= self._task.epochs or stale)
+
+    @property
+    def _step(self) -> int:
+        return self._epoch * self._num_batches + self._batch
+
+    def _train_epoch(self) -> None:
+        context, task = self._context, self._task
+        self._wrapped.train()
+        stream = self._source.train(
+            self._epoch,
+            global_batch_size=task.optimization.global_batch_size,
+            start=self._batch,
+            rank=context.rank,
+            world_size=context.world_size,
+        )
+        for batch in stream:
+            self._train_batch(batch)
+            self._batch += 1
+            self._watch.add(task.optimization.global_batch_size)
+            context.progress(task.optimization.global_batch_size, epoch=f"{self._epoch + 1}/{task.epochs}")
+            every = task.save_every_steps
+            if every and self._step % every == 0 and self._batch < self._num_batches:
+                context.save(self._state(), self._step, {"epoch": self._epoch})
+
+    def _train_batch(self, batch: Batch) -> None:
+        task, settings, step = self._task, self._task.optimization, self._step
+        seed = derive_seed(task.seed, "step", self._epoch, self._batch, self._context.rank)
+        torch.manual_seed(seed)
+        set_learning_rate(self._optimizer, self._rate_factor(step))
+        self._optimizer.zero_grad(set_to_none=True)
+        parts = batch.to(self._context.device).split(settings.micro_batch_size or len(batch))
+        for number, part in enumerate(parts):
+            waits = number < len(parts) - 1 and hasattr(self._wrapped, "no_sync")
+            with self._wrapped.no_sync() if waits else nullcontext():  # pyright: ignore[reportCallIssue]
+                loss = self._loss(part, derive_seed(seed, "mix", number))
+                (loss * (len(part) / len(batch))).backward()
+        if settings.gradient_clip is not None:
+            torch.nn.utils.clip_grad_norm_(self._model.parameters(), settings.gradient_clip)
+        self._optimizer.step()
+        if self._average is not None:
+            self._average.update(self._model, step)
+
+    def _loss(self, batch: Batch, seed: int) -> torch.Tensor:
+        """The mean loss of a (micro) batch on the device; mixing mixes the losses of the two targets."""
+        task, objective = self._task, self._task.objective
+        mix = draw_mix(len(batch), mixup_alpha=task.mixup_alpha, cutmix_alpha=task.cutmix_alpha, seed=seed)
+        pixels = batch.pixels if batch.colors is None else recolor(batch.pixels, batch.colors)
+        photos = normalize(pixels, task.card.preprocessing)
+        with autocast(self._context.device, task.mixed_precision):
+            logits = self._wrapped(photos if mix is None else apply_mix(photos, mix))
+        logits = logits.float()
+        loss = objective(logits, batch.labels, batch.soft)
+        if mix is not None:
+            partner = mix.partner.to(batch.labels.device)
+            other = objective(logits, batch.labels[partner], None if batch.soft is None else batch.soft.take(partner))
+            loss = mix.weight * loss + (1.0 - mix.weight) * other
+        self._meter.add(loss, logits, batch.labels)
+        return loss
+
+    def _rate_factor(self, step: int) -> float:
+        settings = self._task.optimization
+        return learning_rate_factor(
+            step,
+            num_steps=self._task.epochs * self._num_batches,
+            warmup_steps=round(settings.warmup_epochs * self._num_batches),
+            final_fraction=settings.final_learning_rate_fraction,
+        )
+
+    def _close_epoch(self) -> dict[str, float]:
+        """Evaluate, note the epoch, remember the best model, and step on."""
+        self._context.total(self._meter.sums)
+        trained = self._meter.means()
+        if not math.isfinite(trained["loss"]):
+            raise FloatingPointError(
+                f"the loss is {trained['loss']} in epoch {self._epoch + 1}: lower training.learning_rate "
+                "or set training.gradient_clip"
+            )
+        measured = self._evaluate()
+        row = {
+            "epoch": self._epoch + 1,
+            "learning_rate": self._task.optimization.learning_rate * self._rate_factor(self._step - 1),
+            **{f"train_{name}": value for name, value in trained.items()},
+            **{f"val_{name}": value for name, value in measured.items()},
+        }
+        self._history.append(row)
+        if (measured["top1"], -measured["loss"]) > (self._best.top1, -self._best.loss):
+            self._best = _Best(self._epoch, measured["top1"], measured["loss"], self._kept_state())
+        self._epoch, self._batch = self._epoch + 1, 0
+        self._meter = Meter(self._context.device)
+        self._context.progress(
+            0, val_top1=f"{measured['top1']:.3f}", loss=f"{trained['loss']:.3f}", best=f"{self._best.top1:.3f}"
+        )
+        return row
+
+    @torch.no_grad()
+    def _evaluate(self) -> dict[str, float]:
+        if self._average is not None:
+            self._evaluated.load_state_dict(self._average.state)
+        self._evaluated.eval()
+        meter = Meter(self._context.device)
+        for batch in self._source.val(_VAL_BATCH, rank=self._context.rank, world_size=self._context.world_size):
+            part = batch.to(self._context.device)
+            with autocast(self._context.device, self._task.mixed_precision):
+                logits = self._evaluated(normalize(part.pixels, self._task.card.preprocessing))
+            logits = logits.float()
+            meter.add(torch.nn.functional.cross_entropy(logits, part.labels), logits, part.labels)
+        self._context.total(meter.sums)
+        return meter.means()
+
+    def _kept_state(self) -> State:
+        state = self._model.state_dict() if self._average is None else self._average.state
+        return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in state.items()}
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "epoch": self._epoch,
+            "batch": self._batch,
+            "model": self._model.state_dict(),
+            "average": None if self._average is None else self._average.state,
+            "optimizer": self._optimizer.state_dict(),
+            "meter": self._meter.sums,
+            "best": vars(self._best),
+            "history": self._history,
+        }
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self._epoch, self._batch = state["epoch"], state["batch"]
+        self._model.load_state_dict(state["model"])
+        if self._average is not None:
+            for name, value in state["average"].items():
+                self._average.state[name].copy_(value)
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._meter.sums.copy_(state["meter"])
+        self._best = _Best(**state["best"])
+        self._history = state["history"]
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

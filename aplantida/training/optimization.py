@@ -1,0 +1,96 @@
+"""Optimizer, parameter groups and the learning rate as a function of the step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimization:
+    """How weights move.
+
+    Attributes:
+        optimizer: ``adamw`` (Loshchilov & Hutter, 2019) or ``sgd`` with Nesterov momentum.
+        learning_rate: at its peak.
+        head_learning_rate_factor: the head learns this many times faster (a fresh head on a trained body).
+        momentum: of sgd; adamw's betas are 0.9 and 0.999.
+        weight_decay: on weights of two or more dimensions; biases and norms have none.
+        warmup_epochs: the rate rises linearly over these (fractions allowed), then falls along a cosine.
+        final_learning_rate_fraction: of the peak, at the last step.
+        gradient_clip: largest norm of all gradients together; None for no limit.
+        global_batch_size: photos per step, over all workers.
+        micro_batch_size: photos per forward pass; gradients are accumulated. None for the whole batch at once.
+    """
+
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float
+    head_learning_rate_factor: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    warmup_epochs: float = 0.0
+    final_learning_rate_fraction: float = 0.01
+    gradient_clip: float | None = None
+    global_batch_size: int
+    micro_batch_size: int | None = None
+
+
+def learning_rate_factor(step: int, *, num_steps: int, warmup_steps: int, final_fraction: float) -> float:
+    """The part of the peak rate used at ``step`` (from 0): linear warm-up, then a cosine down to ``final_fraction``."""
+    if step < warmup_steps:
+        return (step + 1) / (warmup_steps + 1)
+    progress = (step - warmup_steps) / max(1, num_steps - 1 - warmup_steps)
+    return final_fraction + (1.0 - final_fraction) * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def create_optimizer(model: nn.Module, settings: Optimization) -> torch.optim.Optimizer:
+    """The optimizer over four groups: body and head, with and without weight decay.
+
+    Each group carries its peak rate as ``peak``.
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((name.startswith("head."), parameter.ndim >= 2), []).append(parameter)
+    listed = [
+        {
+            "params": parameters,
+            "weight_decay": settings.weight_decay if decays else 0.0,
+            "peak": settings.learning_rate * (settings.head_learning_rate_factor if is_head else 1.0),
+        }
+        for (is_head, decays), parameters in sorted(groups.items())
+    ]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(listed, lr=settings.learning_rate, momentum=settings.momentum, nesterov=True)
+    return torch.optim.AdamW(listed, lr=settings.learning_rate)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Give every group ``factor`` times its peak."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+
+
+class MovingAverage:
+    """An exponential moving average of a model's parameters and buffers.
+
+    The decay rises with the steps as ``min(decay, (1 + n) / (10 + n))``, so that short trainings have one too.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self._decay = decay
+        self.state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Follow ``model`` after step number ``step`` (from 0)."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                self.state[name].lerp_(value, 1.0 - decay)
+            else:
+                self.state[name].copy_(value)

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from aplantida.training.context import LocalContext
+from aplantida.training.loop import train
+from aplantida.training.objectives import CrossEntropy
+from aplantida.training.task import TrainTask
+
+CPU = torch.device("cpu")
+
+
+class Killed(BaseException):
+    """Ends a training between two steps, as a kill would."""
+
+
+def result_of(task: TrainTask, folder: Path, **more: Any) -> dict[str, bytes]:
+    result = train(task, LocalContext(folder, CPU, num_threads=1, **more))
+    return {name: (result / name).read_bytes() for name in ("model.safetensors", "model.json", "history.json")}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(task: TrainTask, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return result_of(task, tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 8])
+def test_killed_after_any_step_it_goes_on_to_the_same_bytes(
+    task: TrainTask, undisturbed: dict[str, bytes], tmp_path: Path, steps: int
+) -> None:
+    seen = 0
+
+    def count(images: int, **_: Any) -> None:
+        nonlocal seen
+        seen += images
+        if seen >= steps * 12:
+            raise Killed
+
+    with pytest.raises(Killed):
+        result_of(task, tmp_path, on_progress=count)
+    assert not (tmp_path / "result").exists()
+    assert result_of(task, tmp_path) == undisturbed
+
+
+def test_a_resumed_training_does_not_start_again(task: TrainTask, tmp_path: Path) -> None:
+    images: list[int] = []
+
+    def stop(count: int, **_: Any) -> None:
+        images.append(count)
+        if len(images) == 8:
+            raise Killed
+
+    with pytest.raises(Killed):
+        result_of(task, tmp_path, on_progress=stop)
+    images.clear()
+    result_of(task, tmp_path, on_progress=lambda count, **_: images.append(count))
+    assert sum(images) == 12 * (9 - 4)  # killed before epoch 2 was saved, so from the checkpoint of step 4 on
+
+
+def test_loader_threads_change_nothing(task: TrainTask, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    for workers, cache in ((2, False), (0, True)):
+        plan = replace(task.batches, num_loader_workers=workers, cache_images=cache)
+        assert result_of(replace(task, batches=plan), tmp_path / str(workers)) == undisturbed
+
+
+def test_another_seed_gives_another_model(task: TrainTask, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    assert result_of(replace(task, seed=8), tmp_path)["model.safetensors"] != undisturbed["model.safetensors"]
+
+
+def test_it_learns(task: TrainTask, tmp_path: Path) -> None:
+    learning = replace(
+        task, epochs=12, objective=CrossEntropy(), mixup_alpha=0.0, cutmix_alpha=0.0, average_decay=None,
+        batches=replace(task.batches, augmentation="light"),
+    )  # fmt: skip
+    history = json.loads(result_of(learning, tmp_path)["history.json"])
+    assert history[-1]["train_loss"] < 0.6 * history[0]["train_loss"]
+    assert max(row["val_top1"] for row in history) > 2 / 6
+
+
+def test_gradient_accumulation_is_the_same_gradient(task: TrainTask, tmp_path: Path) -> None:
+    """Without batch norm's batch statistics, micro batches must not change the result."""
+    plain = replace(
+        task,
+        epochs=1,
+        mixup_alpha=0.0,
+        cutmix_alpha=0.0,
+        mixed_precision=False,
+        average_decay=None,
+        card=replace(task.card, architecture="test_vit", dropout=0.0),
+    )
+    whole = replace(plain, optimization=replace(plain.optimization, micro_batch_size=None))
+    rows = [json.loads(result_of(item, tmp_path / name)["history.json"])[0] for name, item in
+            {"parts": plain, "whole": whole}.items()]  # fmt: skip
+    assert rows[0]["train_loss"] == pytest.approx(rows[1]["train_loss"], rel=1e-4)
+    assert rows[0]["val_loss"] == pytest.approx(rows[1]["val_loss"], rel=1e-3)
+
+
+def test_patience_ends_a_training_that_does_not_improve(task: TrainTask, tmp_path: Path) -> None:
+    frozen = replace(task.optimization, learning_rate=1e-12)
+    still = replace(task, epochs=9, patience=2, optimization=frozen, average_decay=0.5)
+    history = json.loads(result_of(still, tmp_path)["history.json"])
+    assert 3 <= len(history) < 9
+
+
+def test_a_loss_that_explodes_is_named(task: TrainTask, tmp_path: Path) -> None:
+    wild = replace(task.optimization, optimizer="sgd", learning_rate=1e30, gradient_clip=None, warmup_epochs=0.0)
+    with pytest.raises(FloatingPointError, match=r"training\.learning_rate"):
+        result_of(replace(task, optimization=wild), tmp_path)
+
+
+def test_a_batch_larger_than_the_split_is_refused(task: TrainTask, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="37 is larger than the 36 train photos"):
+        result_of(replace(task, optimization=replace(task.optimization, global_batch_size=37)), tmp_path)
+
+
+def test_fine_tuning_starts_from_the_checkpoint(task: TrainTask, tmp_path: Path) -> None:
+    result_of(task, tmp_path / "first")
+    still = replace(task.optimization, learning_rate=1e-12)
+    again = replace(task, initial=tmp_path / "first/result", optimization=still, epochs=1, seed=99)
+    first = torch.nn.utils.parameters_to_vector(again.build().parameters())
+    fresh = torch.nn.utils.parameters_to_vector(replace(again, initial=None).build().parameters())
+    result_of(again, tmp_path / "second")
+    second = replace(task, initial=tmp_path / "second/result").build()
+    assert torch.allclose(first, torch.nn.utils.parameters_to_vector(second.parameters()), atol=1e-6)
+    assert not torch.allclose(first, fresh, atol=1e-3)
+
+
+def test_curves_go_to_tensorboard(task: TrainTask, tmp_path: Path) -> None:
+    result_of(replace(task, epochs=1), tmp_path / "run", log_path=tmp_path / "log")
+    assert next((tmp_path / "log/tensorboard").iterdir()).name.startswith("events.out.tfevents")
+
+
+def test_a_bare_training_never_imports_ray_or_tensorflow() -> None:
+    code = (
+        "import sys, aplantida.distributed.launch, aplantida.training.loop\n"
+        "print(sorted({'ray', 'tensorflow'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
