@@ -1,0 +1,47 @@
+/** A few of the bundle's golden photos to try the page with: freely licensed, credited. */
+
+const INDEX = "golden/golden.json";
+const FORMAT = "aplantida.golden/1";
+const SHOWN = 6;
+
+interface Golden {
+  readonly format: string;
+  readonly photos: readonly { file: string; scientific_name: string; author: string | null; license_id: string }[];
+}
+
+async function golden(): Promise<Golden | null> {
+  const response = await fetch(INDEX).catch(() => null);
+  if (!response?.ok) return null;
+  const found: Golden = await response.json();
+  return found.format === FORMAT ? found : null;
+}
+
+/**
+ * Fill `place` with one button a photo; photos that cannot be fetched (without a connection, say) are left out.
+ *
+ * @param files what the bundle holds
+ * @param label names the plant for people who do not see the photo
+ * @param use called with the chosen photo
+ */
+export async function showExamples(
+  place: HTMLElement,
+  files: readonly string[],
+  label: (scientificName: string) => string,
+  use: (photo: Blob) => void,
+): Promise<void> {
+  const found = files.includes(INDEX) ? await golden() : null;
+  for (const photo of found?.photos.slice(0, SHOWN) ?? []) {
+    const response = await fetch(`golden/${photo.file}`).catch(() => null);
+    if (!response?.ok) continue;
+    const blob = await response.blob();
+    const button = document.createElement("button");
+    button.type = "button";
+    button.title = photo.author ? `${photo.author}, ${photo.license_id}` : photo.license_id;
+    const image = document.createElement("img");
+    image.src = URL.createObjectURL(blob);
+    image.alt = label(photo.scientific_name);
+    button.append(image);
+    button.addEventListener("click", () => use(blob));
+    place.append(button);
+  }
+}
