@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import bson
 import pyarrow as pa
+from bson import json_util
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
@@ -113,6 +115,33 @@ def read_entries(
                 yield pa.Table.from_pylist(rows, ENTRY_SCHEMA)
                 rows = []
     yield pa.Table.from_pylist(rows, ENTRY_SCHEMA)
+
+
+def import_documents(address: CollectionAddress, path: Path) -> int:
+    """Fill an absent collection from a mongoimport file (a document of extended JSON a line), all of it or nothing.
+
+    A collection that is there stays as it is.
+
+    Returns:
+        How many documents were imported; 0 when the collection was there already.
+
+    Raises:
+        CollectionError: when the server cannot be asked, or a line of the file is no document.
+    """
+    documents: list[dict[str, Any]] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            documents.append(dict(json_util.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise CollectionError(f"{path}, line {number}: want a document of extended JSON: {error}") from error
+    with _open(address) as collection:
+        if collection.database.list_collection_names(filter={"name": address.collection}):
+            return 0
+        unfinished: Collection[Any] = collection.database[f"{address.collection}.importing"]
+        unfinished.drop()
+        unfinished.insert_many(documents)
+        unfinished.rename(address.collection)
+    return len(documents)
 
 
 def _documents(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import mimetypes
+import signal
 import socket
 import subprocess
 import sys
@@ -170,6 +171,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=0)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us; they close our standard input
     asyncio.run(_run(arguments.folder, arguments.port))
     return 0
 

@@ -1,0 +1,72 @@
+"""`python -m aplantida.demo`: draw a collection, run every phase over it, print what came out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+
+from aplantida.demo.collection import CollectionRecipe, OtherCollection, draw_collection
+from aplantida.demo.driver import Run, run_over, say
+from aplantida.demo.mongod import ServerNotStarted
+from aplantida.demo.table import write_comparison, write_table
+from aplantida.pipeline.errors import PhaseError
+from aplantida.pipeline.logs import LOGGER, configure_console
+from aplantida.pipeline.progress import Progress
+
+CONFIGS = ("configs/run_pipeline.yaml", "configs/demo/run_pipeline.yaml")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; the exit code is the job's."""
+    recipe = CollectionRecipe()
+    parser = argparse.ArgumentParser(prog="python -m aplantida.demo", description=__doc__)
+    parser.add_argument("--config", action="append", default=[], metavar="FILE", help="over its run_pipeline.yaml")
+    parser.add_argument("--species", type=int, default=recipe.num_species, help="how many (default: %(default)s)")
+    parser.add_argument("--photos", type=int, default=recipe.photos_per_species, help="of each (default: %(default)s)")
+    parser.add_argument("--short-side", type=int, default=recipe.short_side, help="pixels (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=recipe.port, help="of the CDN (default: %(default)s)")
+    given = parser.parse_args(arguments)
+    configure_console("info")
+    started = time.monotonic()
+    try:
+        run = Run.load([*CONFIGS, *given.config])
+        recipe = CollectionRecipe(run.config.seed, given.species, given.photos, given.short_side, given.port)
+        _draw(run, recipe)
+        code = run_over(run, run.folder / "collection", recipe.port)
+    except (OtherCollection, ServerNotStarted) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except PhaseError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; run the same command again to go on\n")
+        return 130
+    if code == 0:
+        finish(run, time.monotonic() - started)
+    return code
+
+
+def _draw(run: Run, recipe: CollectionRecipe) -> None:
+    total = recipe.num_species * recipe.photos_per_species + 20
+    with Progress(logging.getLogger(f"{LOGGER}.demo"), total, "photos", "drawing plants") as progress:
+        if draw_collection(run.folder / "collection", recipe, progress.update):
+            say(f"drew {recipe.num_species} species in {run.folder / 'collection'}")
+
+
+def finish(run: Run, seconds: float) -> None:
+    """Print the table, what it means, and where the bundle lies."""
+    say()
+    for line in [*write_table(run), "", *write_comparison(run), ""]:
+        say(line)
+    say(f"all in {seconds:.0f} s")
+    bundle = run.config.layout().output(next(node for node in run.nodes if node.name == "bundle"))
+    say(f"the bundle: {bundle}/")
+    say(f"to see it:  make serve BUNDLE={bundle}    (then open http://127.0.0.1:8000)")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,108 @@
+"""Runs the whole graph over a collection on disk: a CDN and a mongod around the ordinary job ``jobs.run_pipeline``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aplantida.data.mongo import URI_VARIABLE, CollectionAddress, import_documents
+from aplantida.demo.cdn import serve_folder
+from aplantida.demo.mongod import embedded_mongod, stop_guarded
+from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_yaml, resolve
+from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.graph import GraphConfig, Node, load_graph
+
+_EXPORT = "export_dataset"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A graph and where its artifacts go, read from the configs of ``run_pipeline``."""
+
+    files: tuple[str, ...]
+    config: GraphConfig
+    nodes: tuple[Node, ...]
+
+    @classmethod
+    def load(cls, files: Sequence[str]) -> Run:
+        """Read the configs, later over earlier.
+
+        Raises:
+            BadRequest: as the job itself would.
+        """
+        config = load_config(GraphConfig, files)
+        return cls(tuple(files), config, tuple(load_graph(find_file(config.graph))))
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the nodes' artifacts."""
+        return resolve(self.config.runs)
+
+    def output(self, node: str) -> Path:
+        """The artifact of the node of that name."""
+        return resolve(self.config.layout().output(next(item for item in self.nodes if item.name == node)))
+
+    def node_config(self, node: str) -> dict[str, Any]:
+        """The merged YAML files of the node of that name."""
+        merged: dict[str, Any] = {}
+        for file in self.config.layout().files(next(item for item in self.nodes if item.name == node)):
+            merged = merge(merged, read_yaml(find_file(file)))
+        return merged
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """What the last run noted of each node: name, phase, status, seconds."""
+        return json.loads((self.folder / "last_run.json").read_text(encoding="utf-8"))
+
+
+def run_over(run: Run, collection: Path, port: int, environment: Mapping[str, str] | None = None) -> int:
+    """Serve ``collection/images``, load ``collection/plants.jsonl`` where it is not loaded yet, and run the graph.
+
+    Args:
+        run: which graph.
+        collection: a folder with ``plants.jsonl`` (mongoimport format) and ``images/``.
+        port: the one in the documents' URLs.
+        environment: variables for the job, beside this process's own.
+
+    Returns:
+        The job's exit code.
+
+    Raises:
+        BadRequest: when the folder does not hold a collection.
+        ServerNotStarted: when the port is taken, or mongod does not start.
+    """
+    documents = collection / "plants.jsonl"
+    if not documents.is_file() or not (collection / "images").is_dir():
+        raise BadRequest(f"{collection}: want a folder with plants.jsonl (mongoimport format) and images/")
+    source = run.node_config(_EXPORT)
+    with serve_folder(collection / "images", port), embedded_mongod(run.folder / "mongo") as uri:
+        count = import_documents(CollectionAddress(uri, source["db_name"], source["collection"]), documents)
+        if count:
+            say(f"loaded {count} documents into {source['db_name']}.{source['collection']}")
+        return run_job("run_pipeline", run.files, {**(environment or {}), URI_VARIABLE: uri})
+
+
+def run_job(name: str, files: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run ``python -m jobs.NAME`` with config ``files`` in a process that ends with this one; return its exit code."""
+    flags = [word for file in files for word in ("--config", file)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aplantida.demo.guard", sys.executable, "-m", f"jobs.{name}", *flags],
+        stdin=subprocess.PIPE,
+        env={**os.environ, **environment},
+        cwd=CHECKOUT,
+    )
+    try:
+        return process.wait()
+    finally:
+        stop_guarded(process)
+
+
+def say(text: str = "") -> None:
+    """Write a line for the person who started this."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
