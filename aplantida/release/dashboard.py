@@ -1,0 +1,196 @@
+"""The dashboard page: one HTML file that loads nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+
+from aplantida.release.figures import panels, to_svg
+from aplantida.release.findings import Findings
+from aplantida.release.targets import TargetResult
+
+SHOWN_CONFUSIONS = 25
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #1c2b1f }}
+h2 {{ margin-top: 2.5rem; border-bottom: 1px solid #cfd8cf }}
+table {{ border-collapse: collapse; margin: .75rem 0 }}
+th, td {{ padding: .25rem .75rem; border-bottom: 1px solid #e3e8e3; text-align: right; vertical-align: top }}
+th:first-child, td:first-child, td.text {{ text-align: left }}
+.pass {{ color: #1b6b3a; font-weight: 600 }} .fail {{ color: #a3261c; font-weight: 600 }}
+.not-measured {{ color: #777 }}
+svg {{ max-width: 100%; height: auto }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{body}
+</body>
+</html>
+"""
+
+
+def to_html(findings: Findings, targets: Sequence[TargetResult], title: str, better: str, worse: str) -> str:
+    """The page.
+
+    Args:
+        findings: what is shown.
+        targets: the judged targets.
+        title: of the page.
+        better: label of the model whose gain is printed …
+        worse: … over the model of this label.
+    """
+    drawn = {name: to_svg(draw, findings) for name, draw in panels(findings).items()}
+    sections = (
+        ("Targets", targets, lambda: _targets(targets)),
+        ("Models", findings.models, lambda: drawn["models"] + _models(findings) + _gain(findings, better, worse)),
+        ("Regions and frequency bands", findings.models, lambda: _parts(findings)),
+        ("Training", findings.curves, lambda: drawn["curves"]),
+        ("Calibration", findings.calibration, lambda: drawn["reliability"] + _calibration(findings)),
+        ("Confusions", findings.confusions, lambda: drawn["confusions"] + _confusions(findings)),
+        ("Data", findings.stages, lambda: drawn["funnel"] + _losses(findings)),
+        ("Species", findings.species, lambda: drawn["species"]),
+        ("Bundle", findings.bundle, lambda: table(("part", "MB"), [(n, number(s)) for n, s in findings.bundle])),
+        ("Runtimes", findings.parity or findings.timings, lambda: _runtimes(findings)),
+    )
+    return _PAGE.format(title=escape(title), body="\n".join(_section(*section) for section in sections))
+
+
+def _section(title: str, values: Any, body: Callable[[], str]) -> str:
+    return f"<h2>{escape(title)}</h2>\n{body() if values else '<p>Not in this run.</p>'}"
+
+
+def _targets(targets: Sequence[TargetResult]) -> str:
+    rows = "\n".join(
+        f'<tr><td>{escape(item.name)}</td><td class="text">{escape(item.what)}</td><td>{escape(item.target)}</td>'
+        f'<td>{number(item.measured)}</td><td class="{item.verdict.replace(" ", "-")}">{item.verdict}</td></tr>'
+        for item in targets
+    )
+    return f"<table>\n<tr><th>target</th><th></th><th>wanted</th><th>measured</th><th></th></tr>\n{rows}\n</table>"
+
+
+def _models(findings: Findings) -> str:
+    rows = []
+    for label, metrics in findings.models:
+        test, share = metrics["test"], metrics["coverage"]["test"]["share"]
+        span = test["top1_interval"]
+        between = f"{percent(span[0])} – {percent(span[1])}" if span else ""
+        keys = ("top1", "top5", "macro_top1", "macro_top5", "genus_top1", "family_top1")
+        figures = [percent(test[key]) for key in keys]
+        rows.append(
+            (label, metrics["num_classes"], percent(share), test["num_photos"], figures[0], between, *figures[1:])
+        )
+    head = ("model", "classes", "photos it may know", "photos", "top-1", "95 % interval", "top-5")
+    return table((*head, "macro top-1", "macro top-5", "genus", "family"), rows)
+
+
+def _gain(findings: Findings, better: str, worse: str) -> str:
+    models = dict(findings.models)
+    if not {better, worse} <= set(models):
+        return f"<p>{escape(better)} minus {escape(worse)}: not in this run.</p>"
+    first, second = models[better]["test"], models[worse]["test"]
+    keys = {"top1": "top-1", "top5": "top-5", "macro_top1": "macro top-1", "macro_top5": "macro top-5"}
+    cells = [f"{100 * (first[key] - second[key]):+.2f}" if first[key] is not None else "" for key in keys]
+    return table(("difference, points", *keys.values()), [(f"{better} minus {worse}", *cells)])
+
+
+def _parts(findings: Findings) -> str:
+    names = list(findings.models[0][1]["test"]["regions"])
+    head = ("model", *(f"{name}{way}" for name in names for way in ("", ", by country", ", by distribution")))
+    rows = [
+        (label, *(_cell(part) for name in names for part in _ways(metrics["test"]["regions"].get(name))))
+        for label, metrics in findings.models
+    ]
+    bands = list(findings.models[0][1]["test"]["frequency_bands"])
+    band_rows = [
+        (label, *(_cell(metrics["test"]["frequency_bands"].get(name)) for name in bands))
+        for label, metrics in findings.models
+    ]
+    note = "<p>Top-1, with the number of test photos.</p>"
+    return note + table(head, rows) + table(("training photos", *bands), band_rows)
+
+
+def _ways(region: dict[str, Any] | None) -> list[dict[str, Any] | None]:
+    return [region, region["by_country"], region["by_distribution"]] if region else [None, None, None]
+
+
+def _cell(part: dict[str, Any] | None) -> str:
+    return f"{percent(part['top1'])} ({part['num_photos']})" if part and part["num_photos"] else "–"
+
+
+def _calibration(findings: Findings) -> str:
+    calibration = findings.calibration
+    chosen = calibration["threshold"]
+    reached = "reached" if chosen["target_reached"] else "NOT reached"
+    intro = (
+        f"<p>Temperature {calibration['temperature']:.3f}. Target precision {chosen['target_precision']:.0%} on the "
+        f"validation photos: {reached}, at confidence {chosen['val']['threshold']:.3f}.</p>"
+    )
+    rows = [
+        (number(row["threshold"]), percent(row["precision"]), percent(row["coverage"]), row["num_accepted"])
+        for row in [*calibration["precision_table"]["test"], chosen["test"]]
+    ]
+    head = ("threshold", "precision on test", "coverage", "photos")
+    ece = [
+        (name, number(calibration["ece"][name]), number(calibration["ece_equal_mass"][name]))
+        for name in ("before", "after")
+    ]
+    return intro + table(("", "ECE, equal width", "ECE, equal mass"), ece) + table(head, sorted(rows))
+
+
+def _confusions(findings: Findings) -> str:
+    rows = [
+        (
+            row["true"],
+            row["predicted"],
+            row["count"],
+            percent(float(row["share"])),
+            row["same_genus"],
+            row["same_family"],
+        )
+        for row in findings.confusions[:SHOWN_CONFUSIONS]
+    ]
+    return table(("species", "taken for", "photos", "of its photos", "same genus", "same family"), rows)
+
+
+def _losses(findings: Findings) -> str:
+    return table(("photos left", ""), findings.stages) + table(("lost at", "reason", "rows"), findings.losses)
+
+
+def _runtimes(findings: Findings) -> str:
+    parts = []
+    if findings.parity:
+        parts.append(table(tuple(findings.parity[0]), [tuple(row.values()) for row in findings.parity]))
+    if findings.timings:
+        parts.append(table(("validation", ""), [(name, number(value)) for name, value in findings.timings.items()]))
+    return "\n".join(parts)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """An HTML table of escaped cells."""
+    first = "".join(f"<th>{escape(name)}</th>" for name in head)
+    lines = ["<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows]
+    return f"<table>\n<tr>{first}</tr>\n" + "\n".join(lines) + "\n</table>"
+
+
+def number(value: Any) -> str:
+    """A measured value for people."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return escape(str(value))
+
+
+def percent(share: float | None) -> str:
+    """A share of 0..1 in per cent; a dash for None."""
+    return "–" if share is None else f"{100 * share:.1f} %"
