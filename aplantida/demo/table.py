@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from aplantida.demo.driver import Run
 from aplantida.demo.yardstick import histogram_accuracy
 from aplantida.pipeline.artifact import Artifact, open_artifact
 
-_WIDTHS = (28, 8, 8)
+_WIDTHS = (28, 9, 8)
 
 
 def _percent(value: float | None) -> str:
@@ -76,28 +75,30 @@ _SAY: dict[str, Callable[[Artifact], str]] = {
 
 def write_table(run: Run) -> list[str]:
     """The table's lines, a header first: node, status, seconds, what came out."""
-    lines = [
-        "".join(word.ljust(width) for word, width in zip(("node", "status", "time"), _WIDTHS, strict=True)) + "result"
-    ]
+    lines = [_row(("node", "status", "time"), "result")]
     for outcome in run.outcomes():
         artifact = open_artifact(run.output(outcome["node"]))
         result = _SAY.get(artifact.kind, _size)(artifact)
-        cells = (outcome["node"], outcome["status"], f"{outcome['seconds']:.0f} s")
-        lines.append("".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)) + result)
+        lines.append(_row((outcome["node"], outcome["status"], f"{outcome['seconds']:.0f} s"), result))
     return lines
 
 
+def _row(cells: tuple[str, str, str], result: str) -> str:
+    return "".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)) + result
+
+
 def write_comparison(run: Run) -> list[str]:
-    """What the accuracies mean: colors alone, the baseline, and what distillation added."""
-    top1 = {
-        name: float(evaluation_of(open_artifact(run.output(name)))["test"]["top1"])
-        for name in ("evaluation_baseline", "evaluation_distilled", "evaluation")
-    }
+    """What the accuracies mean: colors alone, the baseline, and what distillation added; empty for part of a graph."""
+    needed = ("evaluation_baseline", "evaluation_distilled", "evaluation")
+    if not {*needed} <= {outcome["node"] for outcome in run.outcomes()}:
+        return []
+    top1 = {name: float(evaluation_of(open_artifact(run.output(name)))["test"]["top1"]) for name in needed}
     colors = colors_alone(run.output("fetch_images"), run.output("split_dataset"))
     gain = 100 * (top1["evaluation_distilled"] - top1["evaluation_baseline"])
+    ratio = top1["evaluation"] / max(colors, 1e-9)
     return [
-        f"colors alone (histograms, logistic regression): {_percent(colors)}; "
-        f"the student in the bundle: {_percent(top1['evaluation'])}, {top1['evaluation'] / max(colors, 1e-9):.1f} times that",
+        f"colors alone (histograms, logistic regression): test top-1 {_percent(colors)}",
+        f"the student in the bundle: test top-1 {_percent(top1['evaluation'])}, {ratio:.1f} times that",
         f"distilled minus baseline: {gain:+.1f} points of test top-1",
     ]
 
@@ -116,11 +117,3 @@ def colors_alone(images: Path, split: Path) -> float:
                 jpegs[part].append(row["image"])
                 labels[part].append(label)
     return histogram_accuracy(jpegs["train"], labels["train"], jpegs["test"], labels["test"])
-
-
-def in_one_text(lines: Sequence[str]) -> str:
-    """Lines joined, with a newline at the end."""
-    stream = io.StringIO()
-    for line in lines:
-        stream.write(line + "\n")
-    return stream.getvalue()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-from aplantida.pipeline.config import find_file
+from aplantida.pipeline.config import find_file, resolve
 from aplantida.pipeline.graph import GraphConfig, NodeOutcome, load_graph, run_graph
 from aplantida.pipeline.phase import Phase, PhaseContext
+
+LAST_RUN = "last_run.json"
 
 
 class RunPipelineConfig(GraphConfig):
@@ -20,15 +24,35 @@ def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[Node
 
     nodes = load_graph(find_file(config.graph))
     with shared_session():
-        outcomes = run_graph(
+        outcomes: list[NodeOutcome] = []
+        for outcome in run_graph(
             nodes,
             load_phase,
             config.layout(),
             only=config.nodes,
             values={"seed": config.seed},
             device=None if device == "auto" else device,
-        )
-        return list(outcomes)
+        ):
+            outcomes.append(outcome)
+            _note(outcomes, resolve(config.runs) / LAST_RUN)
+        return outcomes
+
+
+def _note(outcomes: list[NodeOutcome], path: Path) -> None:
+    """Say what became of each node so far: what a driver's table is made of, and what is known after a kill."""
+    rows = [
+        {
+            "node": item.node.name,
+            "phase": item.node.phase,
+            "status": item.outcome.status,
+            "seconds": round(item.outcome.seconds, 1),
+        }
+        for item in outcomes
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    temporary.replace(path)
 
 
 def run(ctx: PhaseContext[RunPipelineConfig]) -> dict[str, Any]:
