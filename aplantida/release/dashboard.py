@@ -24,6 +24,7 @@ h2 {{ margin-top: 2.5rem; border-bottom: 1px solid #cfd8cf }}
 table {{ border-collapse: collapse; margin: .75rem 0 }}
 th, td {{ padding: .25rem .75rem; border-bottom: 1px solid #e3e8e3; text-align: right; vertical-align: top }}
 th:first-child, td:first-child, td.text {{ text-align: left }}
+td {{ white-space: nowrap }} td.text {{ white-space: normal }}
 .pass {{ color: #1b6b3a; font-weight: 600 }} .fail {{ color: #a3261c; font-weight: 600 }}
 .not-measured {{ color: #777 }}
 svg {{ max-width: 100%; height: auto }}
@@ -169,7 +170,12 @@ def _runtimes(findings: Findings) -> str:
     if findings.parity:
         parts.append(table(tuple(findings.parity[0]), [tuple(row.values()) for row in findings.parity]))
     if findings.timings:
-        parts.append(table(("validation", ""), [(name, number(value)) for name, value in findings.timings.items()]))
+        parts.append(
+            table(
+                ("seconds until the first answer, and per photo", ""),
+                [(name, number(value)) for name, value in findings.timings.items()],
+            )
+        )
     return "\n".join(parts)
 
 

@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from aplantida.release.findings import Findings
 
@@ -52,7 +53,7 @@ def draw_species(axes: Axes, findings: Findings) -> None:
         names = [row["class_id"] for row in findings.species]
         axes.set_xticks(range(len(names)), names, rotation=90, fontsize=6, style="italic")
         axes.set_xlabel("")
-    axes.legend(frameon=False)
+    _legend_above(axes)
 
 
 def draw_curves(axes: Axes, findings: Findings) -> None:
@@ -62,7 +63,8 @@ def draw_curves(axes: Axes, findings: Findings) -> None:
         color = COLORS[position % len(COLORS)]
         axes.plot(epochs, [row["val_top1"] for row in rows], marker=".", color=color, label=name)
     axes.set(title="Training", xlabel="epoch", ylabel="val top-1", ylim=(0, 1))
-    axes.legend(frameon=False, fontsize=7)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize=7, framealpha=0.8)
 
 
 def draw_models(axes: Axes, findings: Findings) -> None:
@@ -78,7 +80,7 @@ def draw_models(axes: Axes, findings: Findings) -> None:
             axes.errorbar(places, values, yerr=[below, above], fmt="none", ecolor="#222222", capsize=2)
     axes.set_xticks(range(len(findings.models)), [label for label, _ in findings.models], rotation=20, ha="right")
     axes.set(title="Accuracy on the test photos", ylim=(0, 1))
-    axes.legend(frameon=False, fontsize=7, loc="lower right")
+    _legend_above(axes)
 
 
 def draw_reliability(axes: Axes, findings: Findings) -> None:
@@ -103,6 +105,10 @@ def draw_confusions(axes: Axes, findings: Findings) -> None:
     axes.barh(names, [int(row["count"]) for row in rows], color=colors)
     axes.tick_params(axis="y", labelsize=7)
     axes.set(title="Most frequent confusions (ochre: within the genus)", xlabel="photos")
+
+
+def _legend_above(axes: Axes) -> None:
+    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
 
 
 def panels(findings: Findings) -> dict[str, Callable[[Axes, Findings], None]]:

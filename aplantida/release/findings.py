@@ -16,6 +16,8 @@ from aplantida.domain.split import SPLITS
 from aplantida.pipeline.artifact import Artifact
 from aplantida.release.manifest import read_json
 
+_TIMINGS = ("cold_seconds", "warm_seconds")
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -31,7 +33,7 @@ class Findings:
         confusions: rows of ``confusions.csv``.
         bundle: (part, megabytes).
         parity: rows of ``parity.csv``.
-        timings: what the validation reported, flat.
+        timings: seconds that the validation reported, by ``cold_seconds.<runtime>`` and ``warm_seconds.<runtime>``.
     """
 
     stages: list[tuple[str, int]]
@@ -77,7 +79,9 @@ def find(artifacts: Sequence[Artifact], models: Mapping[str, str], confusions_of
         confusions=_csv(confused, "confusions.csv"),
         bundle=_sizes(by_kind.get("model_bundle")),
         parity=_csv(validation, "parity.csv"),
-        timings=flatten(validation.metrics) if validation else {},
+        timings=flatten(
+            {key: validation.metrics[key] for key in _TIMINGS if key in validation.metrics} if validation else {}
+        ),
     )
 
 

@@ -89,7 +89,7 @@ def nodes(root: Path) -> list[str]:
 
     def validation(output: ArtifactWriter) -> dict[str, Any]:
         output.write_text("parity.csv", "runtime,top1_agreement\nonnx,1.0\n")
-        return {"cold_seconds": 1.25}
+        return {"cold_seconds": {"page": 1.25}, "runtimes": {"onnx": {"num_photos": 3}}}
 
     seal("records", "records", records)
     make_images("images")
@@ -132,7 +132,8 @@ def test_it_shows_what_was_measured_and_loads_nothing(nodes: list[str], root: Pa
     assert page.row("distilled minus baseline")[1] == f"{100 * (top1['distilled'] - top1['baseline']):+.2f}"
     assert page.row("distilled")[4] == f"{100 * top1['distilled']:.1f} %"
     assert page.row("model/")[1] == "2"
-    assert page.row("cold_seconds")[1] == "1.25"
+    assert page.row("cold_seconds.page")[1] == "1.25"
+    assert page.row("page, first photo")[-1] == "pass"
     assert page.row("onnx")[1] == "1.0"
     target = page.row("model size")
     assert target[2:] == ["≤ 7", "2", "pass"]
