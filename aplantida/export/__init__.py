@@ -1,1 +1,1 @@
-"""From a checkpoint to what ships: rounded weights, ONNX, SavedModel, TensorFlow.js, the bundle and the proof that they agree."""
+"""From a checkpoint to what ships: rounded weights, ONNX, SavedModel, TensorFlow.js, the bundle, and its proof."""

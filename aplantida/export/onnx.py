@@ -63,6 +63,21 @@ def export_onnx(model: PlantModel, preprocessing: Preprocessing, path: Path) -> 
             input_names=[INPUT_NAME],
             output_names=[LOGITS_NAME, POOLED_NAME],
         )
+    _simplify(path)
+
+
+def _simplify(path: Path) -> None:
+    """Fold what is constant at a fixed image size (the padding of "same" convolutions, say); weights stay.
+
+    The simplifier's rewriting is off: it would multiply the normalization into the first convolution's weights.
+    """
+    import onnx
+    import onnxsim
+
+    simplified, valid = onnxsim.simplify(onnx.load(str(path)), perform_optimization=False)
+    if not valid:
+        raise ValueError(f"{path}: the simplified graph gives other results than the exported one")
+    onnx.save(simplified, str(path))
 
 
 class OnnxRunner:

@@ -1,7 +1,7 @@
 """Which tensors are rounded, to what, and what that costs: decided once, before anything is measured.
 
-Rounding every tensor to float16 loses several times more than rounding the large ones only, for a few kilobytes; rounding
-every tensor to uint8 destroys the model. So biases, scales and small tensors keep their float32 values.
+Rounding every tensor to float16 loses several times more than rounding the large ones only, for a few kilobytes;
+rounding every tensor to uint8 destroys the model. So biases, scales and small tensors keep their float32 values.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors.torch import load_file
+
+from aplantida.models.checkpoint import MINIMUM_SUFFIX, SCALE_SUFFIX, WEIGHTS_FILE, ModelCard
 
 Precision = Literal["float32", "float16", "uint8"]
 FLOAT16_MAX = 65504.0
@@ -32,8 +36,8 @@ def plan_precision(
         tensors: a model's state dict.
         large: precision of weights (two dimensions or more) with at least ``min_elements`` values.
         min_elements: smaller tensors keep float32.
-        overrides: precision by shell pattern over tensor names (``head.*``); a later pattern wins over an earlier one and
-            over the size rule, but biases and scales (fewer than two dimensions) always stay float32.
+        overrides: precision by shell pattern over tensor names (``head.*``); a later pattern wins over an earlier one
+            and over the size rule, but biases and scales (fewer than two dimensions) always stay float32.
 
     Raises:
         ValueError: when a pattern matches no weight, or a value does not fit float16 (beyond ±65504).
@@ -43,7 +47,9 @@ def plan_precision(
     for pattern, precision in (overrides or {}).items():
         matching = [name for name in weights if fnmatchcase(name, pattern)]
         if not matching:
-            raise ValueError(f"precision override {pattern!r} matches no weight; there are {', '.join(sorted(weights))}")
+            raise ValueError(
+                f"precision override {pattern!r} matches no weight; there are {', '.join(sorted(weights))}"
+            )
         plan.update(dict.fromkeys(matching, precision))
     for name, precision in plan.items():
         extreme = float(weights[name].abs().max())
@@ -146,3 +152,16 @@ class Encoding:
         if entry is None:
             return cls("float32")
         return cls(str(entry["dtype"]), float(entry.get("scale", 1.0)), float(entry.get("min", 0.0)))
+
+
+def read_encodings(folder: Path, card: ModelCard) -> dict[str, Encoding]:
+    """How the rounded tensors of the checkpoint in ``folder`` are stored: tensor name → encoding."""
+    stored = load_file(folder / WEIGHTS_FILE)
+    encodings: dict[str, Encoding] = {}
+    for name, precision in card.precision.items():
+        if precision == "uint8":
+            scale, minimum = float(stored[name + SCALE_SUFFIX]), float(stored[name + MINIMUM_SUFFIX])
+            encodings[name] = Encoding(precision, scale, minimum)
+        else:
+            encodings[name] = Encoding(precision)
+    return encodings

@@ -12,8 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +33,9 @@ class ConversionError(RuntimeError):
 def convert(onnx_path: Path, saved_model: Path, tfjs: Path, log_path: Path) -> None:
     """ONNX → SavedModel (unless it is there already) → TensorFlow.js graph model.
 
-    The SavedModel takes ``image`` (1, S, S, 3) and gives the ONNX outputs under their names; equal ONNX files give equal
-    bytes (the optional ``fingerprint.pb``, which holds a random number, is left out). The graph model is ``model.json``
-    and one weights file, all float32.
+    The SavedModel takes ``image`` (1, S, S, 3) and gives the ONNX outputs under their names; equal ONNX files give
+    equal bytes (the optional ``fingerprint.pb``, which holds a random number, is left out). The graph model is
+    ``model.json`` and one weights file, all float32.
 
     Args:
         onnx_path: what :func:`~aplantida.export.onnx.export_onnx` wrote.
@@ -46,25 +49,36 @@ def convert(onnx_path: Path, saved_model: Path, tfjs: Path, log_path: Path) -> N
     _child(["convert", str(onnx_path), str(saved_model), str(tfjs)], log_path)
 
 
+@dataclass(frozen=True)
+class SavedModelScores:
+    """Logits (N, C) float32, seconds from loading to the first answer, and median seconds per photo afterwards."""
+
+    logits: npt.NDArray[np.float32]
+    cold_seconds: float
+    warm_seconds: float
+
+
 def score_saved_model(
-    saved_model: Path, pixels: npt.NDArray[np.uint8], scratch: Path, log_path: Path
-) -> npt.NDArray[np.float32]:
-    """(N, S, S, 3) uint8 squares → (N, C) float32 logits of a SavedModel.
+    saved_model: Path, pixels: npt.NDArray[np.uint8], scratch: Path, log_path: Path, num_warm_runs: int
+) -> SavedModelScores:
+    """Scores of (N, S, S, 3) uint8 squares by a SavedModel.
 
     Args:
         saved_model: its folder.
         pixels: the squares.
         scratch: a folder for the arrays that go to the child and come back.
         log_path: where the child's output goes.
+        num_warm_runs: how many single photos are timed once it is warm.
 
     Raises:
         ConversionError: when the child fails.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    given, scored = scratch / "pixels.npy", scratch / "logits.npy"
-    np.save(given, pixels)
+    given, scored = scratch / "pixels.npz", scratch / "logits.npz"
+    np.savez(given, pixels=pixels, num_warm_runs=num_warm_runs)
     _child(["score", str(saved_model), str(given), str(scored)], log_path)
-    return np.load(scored)
+    with np.load(scored) as found:
+        return SavedModelScores(found["logits"], float(found["cold"]), float(found["warm"]))
 
 
 def _child(words: Sequence[str], log_path: Path) -> None:
@@ -112,13 +126,17 @@ def _convert_onnx(onnx_path: Path, saved_model: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:  # the converter may rewrite the file it is given
         copy = shutil.copy(onnx_path, Path(folder) / "model.onnx")
         model = converter.convert(
-            input_onnx_file_path=str(copy), output_folder_path=folder, disable_model_save=True, non_verbose=True
+            input_onnx_file_path=str(copy),
+            output_folder_path=folder,
+            not_use_onnxsim=True,  # it is simplified already
+            disable_model_save=True,
+            non_verbose=True,
         )
     names = [output.name for output in onnx.load(str(onnx_path), load_external_data=False).graph.output]
-    shape = model.inputs[0].shape
+    shape = model.input_shape
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="image")], autograph=False)
-    def serve(image):  # noqa: ANN001, ANN202
+    def serve(image: Any) -> dict[str, Any]:
         outputs = model(image, training=False)
         return dict(zip(names, outputs if isinstance(outputs, list | tuple) else [outputs], strict=True))
 
@@ -142,9 +160,22 @@ def _convert_saved_model(saved_model: Path, tfjs: Path) -> None:
 def _score(saved_model: Path, given: Path, scored: Path) -> None:
     import tensorflow as tf
 
+    with np.load(given) as found:
+        pixels, num_warm_runs = found["pixels"], int(found["num_warm_runs"])
+
+    def logits(square: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return serve(image=tf.constant(square[None], tf.float32))["logits"].numpy()[0]
+
+    start = time.perf_counter()
     serve = tf.saved_model.load(str(saved_model)).signatures[SIGNATURE]
-    rows = [serve(image=tf.constant(square[None], tf.float32))["logits"].numpy()[0] for square in np.load(given)]
-    np.save(scored, np.stack(rows))
+    logits(pixels[0])
+    cold = time.perf_counter() - start
+    warm = []
+    for at in range(num_warm_runs):
+        start = time.perf_counter()
+        logits(pixels[at % len(pixels)])
+        warm.append(time.perf_counter() - start)
+    np.savez(scored, logits=np.stack([logits(square) for square in pixels]), cold=cold, warm=np.median(warm))
 
 
 def _main() -> int:

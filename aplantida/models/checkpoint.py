@@ -18,7 +18,7 @@ from aplantida.models.zoo import PlantModel, create_model
 FORMAT = "aplantida.model/1"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
-_SCALE, _MINIMUM = "::scale", "::minimum"
+SCALE_SUFFIX, MINIMUM_SUFFIX = "::scale", "::minimum"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ def encode_tensor(name: str, value: torch.Tensor, precision: str) -> dict[str, t
         low, high = value.float().min(), value.float().max()
         scale = torch.clamp((high - low) / 255.0, min=1e-12)
         levels = torch.round((value.float() - low) / scale).clamp(0, 255).to(torch.uint8)
-        return {name: levels, name + _SCALE: scale.reshape(()), name + _MINIMUM: low.reshape(()).clone()}
+        return {name: levels, name + SCALE_SUFFIX: scale.reshape(()), name + MINIMUM_SUFFIX: low.reshape(()).clone()}
     return {name: value.float() if value.is_floating_point() else value}
 
 
@@ -136,11 +136,11 @@ def load_weights(folder: Path, card: ModelCard) -> dict[str, torch.Tensor]:
     stored = load_file(folder / WEIGHTS_FILE)
     state: dict[str, torch.Tensor] = {}
     for name, value in stored.items():
-        if name.endswith((_SCALE, _MINIMUM)):
+        if name.endswith((SCALE_SUFFIX, MINIMUM_SUFFIX)):
             continue
         if card.precision.get(name) == "uint8":
             # in float64 and rounded once, as TensorFlow.js decodes it: both sides hold the same numbers
-            value = value.double() * stored[name + _SCALE].double() + stored[name + _MINIMUM].double()
+            value = value.double() * stored[name + SCALE_SUFFIX].double() + stored[name + MINIMUM_SUFFIX].double()
         state[name] = value.float() if value.is_floating_point() else value
     return state
 

@@ -5,6 +5,8 @@ A converter folds it anyway; doing it first means that the values rounded once a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -13,8 +15,8 @@ def fold_batch_norm(model: nn.Module, image_size: int) -> list[str]:
     """Fold every batch normalization that directly follows a convolution, in place; ``model`` must be in eval mode.
 
     The pairs are found by running one photo and watching which normalization receives which convolution's output, so no
-    naming rule is assumed. With w, b of the convolution and γ, β, μ, σ², ε of the normalization (Ioffe & Szegedy, 2015):
-    w' = w γ / √(σ² + ε) and b' = β + (b - μ) γ / √(σ² + ε), computed in float64.
+    naming rule is assumed. With w, b of the convolution and γ, β, μ, σ², ε of the normalization (Ioffe and Szegedy,
+    2015): w' = w γ / √(σ² + ε) and b' = β + (b - μ) γ / √(σ² + ε), computed in float64.
 
     Args:
         model: (N, 3, S, S) in.
@@ -45,14 +47,14 @@ def _pairs(model: nn.Module, image_size: int) -> dict[str, str]:
     runs: dict[str, int] = {}
     pairs: dict[str, str] = {}
 
-    def after_convolution(name: str):  # noqa: ANN202
+    def after_convolution(name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
             outputs[id(output)] = (name, output)
             runs[name] = runs.get(name, 0) + 1
 
         return hook
 
-    def before_normalization(name: str):  # noqa: ANN202
+    def before_normalization(name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
             runs[name] = runs.get(name, 0) + 1
             if id(inputs[0]) in outputs:

@@ -1,0 +1,150 @@
+"""What a model bundle holds beside the model: golden photos, the model's licence text, and ``bundle.json``.
+
+``bundle.json`` lists under ``files`` what the page and ``aplantida.predict`` may read, each with size and sha256, and
+under ``formats`` what is kept for other uses (ONNX, SavedModel) and never downloaded by the page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aplantida.domain.seeds import derive_seed
+from aplantida.export.parity import FloatArray, softmax
+
+FORMAT = "aplantida.bundle/1"
+GOLDEN_FORMAT = "aplantida.golden/1"
+MANIFEST_FILE = "bundle.json"
+MODEL_FOLDER, FORMATS_FOLDER, GOLDEN_FOLDER = "model", "formats", "golden"
+_FREE = re.compile(r"CC0-1\.0|CC-BY-\d\.\d")
+CREDIT_COLUMNS = ("image_id", "scientific_name", "author", "license_id", "url", "source")
+
+
+def may_be_golden(license_id: str, author: str | None) -> bool:
+    """Whether a photo may ship inside a bundle: CC0, or plain CC BY with an author to credit."""
+    return bool(_FREE.fullmatch(license_id)) and (license_id == "CC0-1.0" or bool((author or "").strip()))
+
+
+def choose_golden(candidates: Sequence[tuple[str, int]], num_golden: int, seed: int) -> list[str]:
+    """Ids of the golden photos: as many classes as possible, then second photos and so on, drawn by hash.
+
+    Args:
+        candidates: (image id, class index) of the photos that may be taken.
+        num_golden: how many, fewer when there are not so many.
+        seed: of the draw; a photo's place does not depend on the other photos of its class.
+    """
+    ranked = sorted(candidates, key=lambda item: (derive_seed(seed, "golden", item[0]), item[0]))
+    rounds: dict[int, int] = {}
+    placed: list[tuple[int, int, str]] = []
+    for place, (image_id, class_index) in enumerate(ranked):
+        placed.append((rounds.get(class_index, 0), place, image_id))
+        rounds[class_index] = rounds.get(class_index, 0) + 1
+    return [image_id for _, _, image_id in sorted(placed)[:num_golden]]
+
+
+def golden_json(
+    photos: Sequence[Mapping[str, Any]], logits: FloatArray, temperature: float, class_ids: Sequence[str], k: int = 5
+) -> dict[str, Any]:
+    """``golden.json``: each photo's file, credit and the answer that the checkpoint gives in torch.
+
+    Args:
+        photos: rows with the columns of ``CREDIT_COLUMNS``.
+        logits: (N, C) of these photos.
+        temperature: of ``decision.json``.
+        class_ids: (C,) in output order.
+        k: how many of the likeliest classes are noted.
+    """
+    rows = []
+    for photo, probabilities in zip(photos, softmax(logits, temperature), strict=True):
+        order = np.argsort(-probabilities, kind="stable")[:k]
+        top = [{"class_id": class_ids[at], "probability": round(float(probabilities[at]), 6)} for at in order.tolist()]
+        credit = {name: photo[name] for name in CREDIT_COLUMNS}
+        rows.append({"file": f"{photo['image_id']}.jpg", **credit, "expected": top})
+    return {"format": GOLDEN_FORMAT, "temperature": temperature, "photos": rows}
+
+
+def bundle_json(
+    name: str,
+    version: str,
+    facts: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    entries: Mapping[str, tuple[int, str]],
+) -> dict[str, Any]:
+    """``bundle.json``.
+
+    Args:
+        name: of the bundle.
+        version: of the bundle.
+        facts: more keys that describe the model.
+        inputs: digests of the artifacts it was made from, by input name.
+        entries: every other file of the bundle: name → (bytes, sha256).
+    """
+    listed = {file: {"bytes": size, "sha256": digest} for file, (size, digest) in sorted(entries.items())}
+    kept = {file: entry for file, entry in listed.items() if file.startswith(f"{FORMATS_FOLDER}/")}
+    return {
+        "format": FORMAT,
+        "name": name,
+        "version": version,
+        **facts,
+        "inputs": dict(sorted(inputs.items())),
+        "files": {file: entry for file, entry in listed.items() if file not in kept},
+        "formats": kept,
+    }
+
+
+def altered_files(folder: Path) -> list[str]:
+    """Names of the bundle's files that are missing or differ from ``bundle.json``; empty when all is well.
+
+    Raises:
+        ValueError: when ``bundle.json`` is of another format.
+    """
+    manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    if manifest.get("format") != FORMAT:
+        raise ValueError(f"{folder / MANIFEST_FILE}: format {manifest.get('format')!r}, want {FORMAT!r}")
+    return [
+        name
+        for name, entry in {**manifest["files"], **manifest["formats"]}.items()
+        if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != entry["sha256"]
+    ]
+
+
+def license_text(name: str, version: str, model_license: str, report: Mapping[str, Any]) -> str:
+    """``LICENSE-MODEL.md``: under what the weights are given, and what went into them.
+
+    Args:
+        name: of the bundle.
+        version: of the bundle.
+        model_license: SPDX id of the weights' licence.
+        report: ``license_report.json``.
+    """
+    lines = [
+        f"# Licence of the model {name} {version}",
+        "",
+        f"The weights (`{MODEL_FOLDER}/`, `{FORMATS_FOLDER}/`) are given under **{model_license}**.",
+        "The page's program files are under Apache-2.0; TensorFlow.js inside them is under Apache-2.0 too.",
+        f"The photos in `{GOLDEN_FOLDER}/` keep their own licences, named in `{GOLDEN_FOLDER}/golden.json`.",
+        "",
+        "## Photos the model was trained and measured on",
+        "",
+        "Credits: `attributions.html`, or `attributions.jsonl` for programs.",
+        "",
+        "| licence | photos |",
+        "|---|---:|",
+        *(f"| {license_id} | {count} |" for license_id, count in sorted(report["photos"]["by_license"].items())),
+        "",
+        "## Weights the training began with",
+        "",
+        *(_weights_lines(report["weights"]) or ["None: everything was trained from random weights."]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _weights_lines(weights: Sequence[Mapping[str, Any]]) -> list[str]:
+    origins = {(row["pretrained"], row["pretrained_license"]) for row in weights if row.get("pretrained")}
+    return [f"- {source}: {license_id}" for source, license_id in sorted(origins, key=str)]

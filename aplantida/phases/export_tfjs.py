@@ -1,0 +1,228 @@
+"""ONNX, SavedModel, TensorFlow.js, and the bundle that the page and ``aplantida.predict`` read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from aplantida.phases._photos import read_photos, split_rows
+from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
+from aplantida.pipeline.config import PhaseConfig, Resources
+from aplantida.pipeline.errors import BadRequest, GateFailed
+from aplantida.pipeline.phase import Phase, PhaseContext
+
+if TYPE_CHECKING:
+    from aplantida.models.checkpoint import ModelCard
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+ONNX_FILE, SAVED_MODEL_FOLDER = "formats/model.onnx", "formats/saved_model"
+
+
+class ExportTfjsConfig(PhaseConfig):
+    """What the bundle is called and what goes into it."""
+
+    name: str = Field(default="student", pattern=NAME)
+    version: str = Field(default="v1.0", pattern=NAME)
+    model_license: str = "CC-BY-4.0"
+    num_golden: int = Field(default=16, ge=1)
+    golden_split: str = Field(default="test", pattern="train|val|test")
+    max_model_bytes: int = Field(default=7_000_000, ge=1)
+    resources: Resources = Resources()
+
+
+def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
+    """Convert, then assemble."""
+    from aplantida.export.bundle import bundle_json
+    from aplantida.export.graph_model import MODEL_FILE, WEIGHTS_FILE
+    from aplantida.models.checkpoint import load_card
+
+    _check_lineage(ctx)
+    card = load_card(ctx.input("checkpoint").file("model.json").parent)
+    _convert(ctx)
+    sizes = {name: ctx.output.files[f"model/{name}"].bytes for name in (MODEL_FILE, WEIGHTS_FILE)}
+    if sum(sizes.values()) > ctx.config.max_model_bytes:
+        raise GateFailed(
+            f"the model has {sum(sizes.values())} bytes ({sizes}), max_model_bytes is {ctx.config.max_model_bytes}: "
+            "lower quantize_model's min_elements, or give the student a head_rank"
+        )
+    _write_texts(ctx, card)
+    num_golden = _write_golden(ctx, card)
+    _write_page(ctx)
+    entries = {name: (entry.bytes, entry.sha256) for name, entry in ctx.output.files.items() if name != "bundle.json"}
+    facts = {
+        "architecture": card.architecture,
+        "image_size": card.preprocessing.image_size,
+        "num_classes": card.num_classes,
+        "license": ctx.config.model_license,
+    }
+    digests = {name: given[0].digest for name, given in ctx.inputs.items()}
+    bundle = bundle_json(ctx.config.name, ctx.config.version, facts, digests, entries)
+    ctx.output.write_json("bundle.json", bundle)
+    shipped = sum(entry["bytes"] for entry in bundle["files"].values())
+    ctx.log.info("model %.2f MB, bundle %.2f MB in %d files, %d golden photos",
+                 sum(sizes.values()) / 1e6, shipped / 1e6, len(bundle["files"]), num_golden)  # fmt: skip
+    return {
+        "model_bytes": sum(sizes.values()),
+        "weights_bytes": sizes[WEIGHTS_FILE],
+        "bundle_bytes": shipped,
+        "formats_bytes": sum(entry["bytes"] for entry in bundle["formats"].values()),
+        "num_files": len(bundle["files"]),
+        "num_golden": num_golden,
+    }
+
+
+def _check_lineage(ctx: PhaseContext[ExportTfjsConfig]) -> None:
+    """What ships must be what was measured, calibrated and cleared."""
+    checkpoint, evaluation = ctx.input("checkpoint"), ctx.input("evaluation")
+    for name, made_from, needed in (
+        ("evaluation", "checkpoint", checkpoint),
+        ("calibration", "evaluation", evaluation),
+        ("license_report", "checkpoints", checkpoint),
+    ):
+        artifact = ctx.input(name)
+        if needed.digest not in {given["digest"] for given in artifact.inputs.get(made_from, [])}:
+            raise BadRequest(f"{artifact.path}: this {name} was not made from {needed.path}; run its phase on it")
+
+
+def _convert(ctx: PhaseContext[ExportTfjsConfig]) -> None:
+    """The three formats, each one unit of resume."""
+    import torch
+
+    from aplantida.export.graph_model import MODEL_FILE, WEIGHTS_FILE, write_graph_model
+    from aplantida.export.onnx import export_onnx
+    from aplantida.export.quantization import read_encodings
+    from aplantida.export.tensorflow import convert
+    from aplantida.models.checkpoint import load_checkpoint
+
+    output, checkpoint = ctx.output, ctx.input("checkpoint")
+    if ctx.config.resources.num_threads is not None:
+        torch.set_num_threads(ctx.config.resources.num_threads)
+    folder = checkpoint.file("model.json").parent
+    model, card = load_checkpoint(folder)
+    key = unit_key(checkpoint.digest)
+    if not output.is_done("onnx", key):
+        export_onnx(model, card.preprocessing, output.scratch / "model.onnx")
+        output.record_unit("onnx", key, [output.publish(output.scratch / "model.onnx", ONNX_FILE)])
+    if output.is_done("saved_model", key) and output.is_done("tfjs", key):
+        return
+    saved_model, converted = output.path / SAVED_MODEL_FOLDER, output.scratch / "converted"
+    if not output.is_done("saved_model", key):
+        saved_model = output.scratch / "saved_model"
+        shutil.rmtree(saved_model, ignore_errors=True)
+    shutil.rmtree(converted, ignore_errors=True)
+    ctx.log.info("converting to SavedModel and TensorFlow.js; the converters' output goes to %s", _log(ctx))
+    convert(output.path / ONNX_FILE, saved_model, converted, _log(ctx))
+    tensors = {name: value.numpy() for name, value in model.state_dict().items() if value.is_floating_point()}
+    encodings = read_encodings(folder, card)
+    matches = write_graph_model(converted, output.scratch / "model", tensors, encodings)
+    merged = sorted(set(encodings) - set(matches.values()))
+    if merged:
+        ctx.log.warning("%d rounded tensors were merged with constants and ship as float32: %s", len(merged), merged)
+    if not output.is_done("saved_model", key):
+        output.record_unit("saved_model", key, _publish_tree(ctx, saved_model, SAVED_MODEL_FOLDER))
+    files = [output.publish(output.scratch / "model" / name, f"model/{name}") for name in (MODEL_FILE, WEIGHTS_FILE)]
+    output.record_unit("tfjs", key, files, {"num_matched": len(matches), "merged": merged})
+
+
+def _log(ctx: PhaseContext[ExportTfjsConfig]) -> Path:
+    return ctx.output.log_path / "tensorflow.log"
+
+
+def _publish_tree(ctx: PhaseContext[ExportTfjsConfig], folder: Path, name: str) -> list[FileEntry]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [ctx.output.publish(path, f"{name}/{path.relative_to(folder).as_posix()}") for path in files]
+
+
+def _write_texts(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> None:
+    from aplantida.domain.class_index import ClassIndex
+    from aplantida.export.bundle import license_text
+
+    output, checkpoint, licenses = ctx.output, ctx.input("checkpoint"), ctx.input("license_report")
+    classes = ClassIndex.load(checkpoint.file("class_index.json"))
+    if classes.class_ids != card.class_ids:
+        raise BadRequest(f"{checkpoint.path}: class_index.json and model.json name different classes")
+    output.write_json("classes.json", classes.to_json())
+    output.write_json("preprocessing.json", card.preprocessing.to_json())
+    output.write_bytes("decision.json", ctx.input("calibration").file("decision.json").read_bytes())
+    for name in ("attributions.html", "attributions.jsonl"):
+        output.write_bytes(name, licenses.file(name).read_bytes())
+    report = _json(licenses, "license_report.json")
+    text = license_text(ctx.config.name, ctx.config.version, ctx.config.model_license, report)
+    output.write_text("LICENSE-MODEL.md", text)
+    calibration = _json(ctx.input("calibration"), "calibration.json")
+    metrics = {"evaluation": _json(ctx.input("evaluation"), "metrics.json"), "ece": calibration["ece"]}
+    output.write_json("metrics.json", metrics)
+
+
+def _json(artifact: Artifact, name: str) -> dict[str, Any]:
+    return json.loads(artifact.file(name).read_text(encoding="utf-8"))
+
+
+def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> int:
+    """Photos that may ship, with credit and the answer torch gives; how many."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    from aplantida.domain.class_index import ClassIndex
+    from aplantida.domain.pixels import centre_square, decode_photo
+    from aplantida.export.bundle import CREDIT_COLUMNS, choose_golden, golden_json, may_be_golden
+    from aplantida.models.inference import Scorer
+
+    images, split, config = ctx.input("images"), ctx.input("split"), ctx.config
+    index = ClassIndex.load(split.file("class_index.json"))
+    rows = split_rows(images, split, config.golden_split, index.indices_of(card.class_ids))
+    credits = read_photos(images, rows, CREDIT_COLUMNS)
+    labels: list[int] = rows["class_index"].to_pylist()
+    free = [
+        (credit["image_id"], label)
+        for credit, label in zip(credits, labels, strict=True)
+        if may_be_golden(credit["license_id"], credit["author"])
+    ]
+    chosen = sorted(choose_golden(free, config.num_golden, ctx.seed))
+    if not chosen:
+        raise BadRequest(
+            f"{split.path}: none of the {len(rows)} {config.golden_split} photos is CC0 or CC BY with an author, "
+            "so none may ship as a golden photo; choose another golden_split"
+        )
+    if len(chosen) < config.num_golden:
+        ctx.log.warning("only %d of %d golden photos: no more are CC0 or CC BY", len(chosen), config.num_golden)
+    photos = read_photos(images, rows.filter(pc.field("image_id").isin(chosen)), (*CREDIT_COLUMNS, "image"))
+    scorer = Scorer(ctx.input("checkpoint").file("model.json").parent, "cpu", config.resources.num_threads)
+    squares = np.stack([centre_square(decode_photo(photo["image"]), card.preprocessing) for photo in photos])
+    temperature = _json(ctx.input("calibration"), "decision.json")["temperature"]
+    golden = golden_json(photos, scorer.logits(squares), temperature, card.class_ids)
+    for photo in photos:
+        ctx.output.write_bytes(f"golden/{photo['image_id']}.jpg", photo["image"])
+    ctx.output.write_json("golden/golden.json", golden)
+    return len(photos)
+
+
+def _write_page(ctx: PhaseContext[ExportTfjsConfig]) -> None:
+    from aplantida.export.web_build import copy_page
+
+    folder = ctx.output.scratch / "page"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in copy_page(folder):
+        ctx.output.publish(folder / name, name)
+
+
+PHASE = Phase(
+    name="export_tfjs",
+    config=ExportTfjsConfig,
+    inputs={
+        "checkpoint": "checkpoint",
+        "calibration": "calibration",
+        "evaluation": "evaluation",
+        "license_report": "license_report",
+        "split": "split",
+        "images": "image_shards",
+    },
+    output="model_bundle",
+    version=1,
+    run=run,
+)

@@ -1,0 +1,121 @@
+"""Fold batch normalization, round the large tensors once, and say what that changed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from aplantida.phases._photos import drawn, read_photos, split_rows
+from aplantida.pipeline.config import PhaseConfig, Resources
+from aplantida.pipeline.errors import BadRequest, GateFailed
+from aplantida.pipeline.phase import Phase, PhaseContext
+
+if TYPE_CHECKING:
+    from aplantida.export.parity import ParityRow
+
+FORMAT = "aplantida.quantization/1"
+Precision = Literal["float32", "float16", "uint8"]
+CHECKED_SPLIT = "val"
+
+
+class QuantizeModelConfig(PhaseConfig):
+    """Which tensors are rounded, and what the rounding may cost."""
+
+    precision: Precision = "float16"
+    min_elements: int = Field(default=10_000, ge=1)
+    overrides: dict[str, Precision] = Field(default_factory=dict)
+    num_check_photos: int = Field(default=256, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    min_top1_agreement: float = Field(default=0.97, ge=0.0, le=1.0)
+    resources: Resources = Resources()
+
+
+def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
+    """Fold, round, compare, store."""
+    from aplantida.export.quantization import plan_precision, rounding_errors
+    from aplantida.models.checkpoint import load_checkpoint, load_weights, save_checkpoint
+    from aplantida.models.folding import fold_batch_norm
+
+    config, source = ctx.config, ctx.input("checkpoint")
+    model, card = load_checkpoint(source.file("model.json").parent)
+    if card.folded or card.precision:
+        raise BadRequest(f"{source.path}: is quantized already; values are rounded once")
+    folded = fold_batch_norm(model, card.preprocessing.image_size)
+    exact = model.state_dict()
+    try:
+        plan = plan_precision(exact, config.precision, config.min_elements, config.overrides)
+    except ValueError as error:
+        raise BadRequest(f"quantize_model: {error}") from error
+    rounded_card = replace(card, folded=True, precision=plan)
+    folder = ctx.output.scratch / "rounded"
+    save_checkpoint(folder, exact, rounded_card)
+    errors = rounding_errors(exact, load_weights(folder, rounded_card), plan)
+    row = _compare(ctx, source.file("model.json").parent, folder)
+    agreement, wanted = row.top1_agreement, config.min_top1_agreement
+    if agreement < wanted:
+        raise GateFailed(
+            f"rounding to {config.precision} keeps the answer of {agreement:.1%} of {row.num_photos} photos only, "
+            f"min_top1_agreement is {wanted:.1%}: raise min_elements or override the worst tensors to float32"
+        )
+    for name in ("model.safetensors", "model.json"):
+        ctx.output.publish(folder / name, name)
+    for name in ("class_index.json", "history.json"):
+        ctx.output.write_json(name, json.loads(source.file(name).read_text(encoding="utf-8")))
+    ctx.output.write_json(
+        "quantization.json",
+        {"format": FORMAT, "folded_convolutions": folded, "tensors": [asdict(error) for error in errors]},
+    )
+    num_bytes = sum(error.num_bytes for error in errors)
+    ctx.log.info("%d of %d tensors rounded, %.2f MB, top-1 kept on %.2f %% of %d photos; largest change of a "
+                 "probability %.1e", len(plan), len(errors), num_bytes / 1e6, 100 * agreement, row.num_photos,
+                 row.max_probability_difference)  # fmt: skip
+    return {
+        "num_rounded_tensors": len(plan),
+        "num_tensors": len(errors),
+        "num_bytes": num_bytes,
+        "num_folded_convolutions": len(folded),
+        **{key: value for key, value in asdict(row).items() if key != "runtime"},
+    }
+
+
+def _compare(ctx: PhaseContext[QuantizeModelConfig], exact: Path, rounded: Path) -> ParityRow:
+    """The rounded model against the exact one on validation photos."""
+    from aplantida.domain.pixels import centre_square, decode_photo
+    from aplantida.export.parity import compare
+    from aplantida.models.inference import Scorer
+
+    config, images = ctx.config, ctx.input("images")
+    rows = drawn(
+        split_rows(images, ctx.input("split"), CHECKED_SPLIT), config.num_check_photos, ctx.seed, "quantize_model"
+    )
+    if len(rows) == 0:
+        raise BadRequest(f"{ctx.input('split').path}: holds no {CHECKED_SPLIT} photo to compare on")
+    threads = config.resources.num_threads
+    scorers = [Scorer(folder, ctx.device, threads, config.batch_size) for folder in (exact, rounded)]
+    import numpy as np
+
+    settings = scorers[0].card.preprocessing
+    photos = read_photos(images, rows)
+    logits: list[list[Any]] = [[], []]
+    with ctx.progress(total=len(photos), unit="photos", description="comparing") as progress:
+        for start in range(0, len(photos), config.batch_size):
+            part = photos[start : start + config.batch_size]
+            squares = np.stack([centre_square(decode_photo(photo["image"]), settings) for photo in part])
+            for scorer, found in zip(scorers, logits, strict=True):
+                found.append(scorer.logits(squares))
+            progress.update(len(part))
+    return compare("rounded", np.concatenate(logits[0]), np.concatenate(logits[1]), temperature=1.0)
+
+
+PHASE = Phase(
+    name="quantize_model",
+    config=QuantizeModelConfig,
+    inputs={"checkpoint": "checkpoint", "images": "image_shards", "split": "split"},
+    output="checkpoint",
+    version=1,
+    run=run,
+)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from safetensors.numpy import load_file
+
+from aplantida.domain.scores import ScoreTable
+from aplantida.export.bundle import altered_files
+from aplantida.export.graph_model import match_tensor, read_weights
+from aplantida.export.parity import softmax
+from aplantida.export.quantization import read_encodings
+from aplantida.models.checkpoint import load_card, load_checkpoint
+from aplantida.phases.export_tfjs import PHASE
+from aplantida.pipeline.artifact import open_artifact
+from aplantida.pipeline.errors import BadRequest, GateFailed
+from tests.fixtures.artifacts import make_checkpoint
+from tests.fixtures.exported import BUNDLE_INPUTS, DATA, make_bundle, run_phase
+
+
+@pytest.fixture(autouse=True)
+def root(exported_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("APLANTIDA_ROOT", str(exported_root))
+    return exported_root
+
+
+def test_the_bundle_holds_what_its_manifest_says(root: Path, tmp_path: Path) -> None:
+    bundle = open_artifact(root / "bundle", "model_bundle")
+    manifest = json.loads(bundle.file("bundle.json").read_text())
+    assert {"model/model.json", "model/weights.bin", "classes.json", "decision.json", "preprocessing.json"} <= set(
+        manifest["files"]
+    )
+    assert {"attributions.html", "attributions.jsonl", "LICENSE-MODEL.md", "metrics.json", "golden/golden.json"} <= set(
+        manifest["files"]
+    )
+    assert {"index.html", "app.js", "classifier.js", "classifier.d.ts", "service-worker.js"} <= set(manifest["files"])
+    assert {"formats/model.onnx", "formats/saved_model/saved_model.pb"} <= set(manifest["formats"])
+    assert {*manifest["files"], *manifest["formats"], "bundle.json"} == set(bundle.files)
+    assert (manifest["name"], manifest["version"], manifest["image_size"]) == ("tiny", "v1.0", 32)
+    assert bundle.verify() == []
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle.path, copy)
+    assert altered_files(copy) == []
+    data = bytearray((copy / "model/weights.bin").read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / "model/weights.bin").write_bytes(data)
+    assert altered_files(copy) == ["model/weights.bin"]
+
+
+def test_the_weights_file_holds_exactly_the_checkpoint(root: Path) -> None:
+    model, card = load_checkpoint(root / "quantized")
+    tensors = {name: value.numpy() for name, value in model.state_dict().items()}
+    weights = [weight for weight in read_weights(root / "bundle/model") if weight.values.dtype == np.float32]
+    found = {match_tensor(weight.values, tensors): weight for weight in weights}
+    assert {name for name, value in tensors.items() if value.ndim >= 2} <= set(found)
+    encodings = read_encodings(root / "quantized", card)
+    assert len(encodings) > 5
+    for name, weight in found.items():
+        assert weight.encoding.precision == card.precision.get(name or "", "float32"), name
+    stored = load_file(root / "quantized/model.safetensors")
+    for name in card.precision:
+        assert sorted(stored[name].astype(np.float32).ravel()) == sorted(found[name].values.ravel()), name
+    assert len(list((root / "bundle/model").iterdir())) == 2
+
+
+def test_names_and_shapes_of_the_graph(root: Path) -> None:
+    model = json.loads((root / "bundle/model/model.json").read_text())
+    signature = model["signature"]
+    sides = [int(dim["size"]) for dim in signature["inputs"]["image"]["tensorShape"]["dim"]]
+    assert sides == [1, 32, 32, 3]
+    assert {key: value["name"] for key, value in signature["outputs"].items()} == {
+        "logits": "logits:0",
+        "pooled": "pooled:0",
+    }
+    assert {"image", "logits", "pooled"} <= {node["name"] for node in model["modelTopology"]["node"]}
+    assert [group["paths"] for group in model["weightsManifest"]] == [["weights.bin"]]
+
+
+def test_golden_photos_are_free_credited_and_answered(root: Path) -> None:
+    golden = json.loads((root / "bundle/golden/golden.json").read_text())
+    assert len(golden["photos"]) == 6
+    assert len({photo["scientific_name"] for photo in golden["photos"]}) == 6
+    scores = ScoreTable.from_arrow(pq.read_table(root / "evaluation/scores_test.parquet"))
+    probabilities = softmax(scores.logits, golden["temperature"])
+    for photo in golden["photos"]:
+        assert photo["license_id"] in ("CC0-1.0", "CC-BY-4.0")
+        assert photo["author"].startswith("Author")
+        assert (root / "bundle/golden" / photo["file"]).read_bytes()[:2] == b"\xff\xd8"
+        row = probabilities[scores.image_ids.tolist().index(photo["image_id"])]
+        expected = {item["class_id"]: item["probability"] for item in photo["expected"]}
+        assert len(expected) == 5
+        for name, value in expected.items():
+            assert value == pytest.approx(row[scores.class_ids.index(name)], abs=1e-3)
+
+
+def test_only_what_was_measured_may_ship() -> None:
+    make_checkpoint("other", DATA)
+    with pytest.raises(BadRequest, match="evaluation was not made from"):
+        run_phase(PHASE, "refused", {**BUNDLE_INPUTS, "checkpoint": "other"})
+
+
+def test_a_model_too_large_is_stopped_and_formats_are_made_once(root: Path) -> None:
+    limit = (root / "bundle/model/weights.bin").stat().st_size
+    with pytest.raises(GateFailed, match="max_model_bytes"):
+        make_bundle("large", max_model_bytes=limit)
+    large = root / "large"
+    files = sorted(path for name in ("model", "formats") for path in (large / name).rglob("*") if path.is_file())
+    assert len(files) == 6
+    times = [path.stat().st_mtime_ns for path in files]
+    for path in files:  # a second conversion gave the same bytes
+        assert path.read_bytes() == (root / "bundle" / path.relative_to(root / "large")).read_bytes(), path
+    with pytest.raises(GateFailed, match="max_model_bytes"):
+        make_bundle("large", max_model_bytes=limit)
+    assert [path.stat().st_mtime_ns for path in files] == times
+    assert load_card(root / "quantized").folded
