@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import colorsys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from aplantida.data.augmentation import (
+    POLICIES,
+    Mix,
+    Policy,
+    apply_mix,
+    augment,
+    color_matrix,
+    draw_mix,
+    recolor,
+)
+from aplantida.domain.pixels import centre_square
+from aplantida.domain.preprocessing import Preprocessing
+
+SETTINGS = Preprocessing(image_size=32)
+PHOTO = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+
+
+def test_none_is_the_centre_crop() -> None:
+    square = augment(PHOTO, POLICIES["none"], SETTINGS, seed=1, image_id="a", epoch=3)
+    assert np.array_equal(square, centre_square(PHOTO, SETTINGS))
+
+
+@pytest.mark.parametrize("name", ["light", "standard", "aggressive"])
+def test_a_draw_depends_on_seed_photo_and_epoch_only(name: str) -> None:
+    def drawn(seed: int = 1, image_id: str = "a", epoch: int = 0) -> bytes:
+        square = augment(PHOTO, POLICIES[name], SETTINGS, seed=seed, image_id=image_id, epoch=epoch)
+        assert square.shape == (32, 32, 3)
+        return square.tobytes()
+
+    assert drawn() == drawn()
+    assert len({drawn(), drawn(seed=2), drawn(image_id="b"), drawn(epoch=1)}) == 4
+
+
+def test_rotation_and_erasing_leave_gray() -> None:
+    policy = Policy(scale=(1.0, 1.0), erase=1.0)
+    light = augment(np.full_like(PHOTO, 250), policy, SETTINGS, seed=1, image_id="a", epoch=0)
+    share = np.mean(np.all(light == 128, axis=2))
+    assert 0.04 < share < 0.27
+    turned = augment(
+        np.full_like(PHOTO, 250), Policy(scale=(1.0, 1.0), rotation_degrees=20), SETTINGS, seed=1, image_id="a", epoch=0
+    )
+    assert turned[16, 16].tolist() == [250, 250, 250]
+    assert turned[0, 0].max() < 250
+
+
+def test_colors_stay_where_no_color_is_drawn() -> None:
+    assert not POLICIES["light"].changes_color
+    matrix = color_matrix(POLICIES["light"], seed=1, image_id="a", epoch=0)
+    assert np.allclose(matrix, np.eye(3, 4), atol=1e-6)
+
+
+def test_brightness_contrast_and_saturation_are_what_they_say() -> None:
+    gray = torch.full((1, 2, 2, 3), 100.0)
+    bright = recolor(gray, torch.from_numpy(color_matrix(Policy(brightness=0.5), seed=3, image_id="a", epoch=0))[None])
+    factor = float(bright.mean()) / 100
+    assert 0.5 < factor < 1.5
+    assert abs(factor - 1) > 0.01
+    middle = torch.full((1, 2, 2, 3), 127.5)
+    assert torch.allclose(
+        recolor(middle, torch.from_numpy(color_matrix(Policy(contrast=0.9), seed=3, image_id="a", epoch=0))[None]),
+        middle,
+        atol=1e-3,
+    )
+    assert torch.allclose(
+        recolor(gray, torch.from_numpy(color_matrix(Policy(saturation=0.9), seed=3, image_id="a", epoch=0))[None]),
+        gray,
+        atol=1e-3,
+    )
+
+
+def test_hue_turns_and_gray_stays() -> None:
+    matrix = torch.from_numpy(color_matrix(Policy(hue_degrees=60.0), seed=5, image_id="a", epoch=0))[None]
+    red = recolor(torch.tensor([200.0, 80.0, 80.0]).expand(1, 1, 1, 3).clone(), matrix)[0, 0, 0] / 255
+    before, after = colorsys.rgb_to_hsv(200 / 255, 80 / 255, 80 / 255), colorsys.rgb_to_hsv(*red.tolist())
+    assert 0.02 < min(abs(after[0] - before[0]), 1 - abs(after[0] - before[0])) < 0.25
+    gray = torch.full((1, 1, 1, 3), 90.0)
+    assert torch.allclose(recolor(gray, matrix), gray, atol=0.1)
+
+
+def test_recolored_pixels_stay_in_range() -> None:
+    policy = replace(POLICIES["aggressive"], brightness=0.9)
+    matrices = np.stack([color_matrix(policy, seed=1, image_id=str(at), epoch=0) for at in range(20)])
+    pixels = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8))
+    colored = recolor(pixels, torch.from_numpy(matrices))
+    assert colored.shape == pixels.shape
+    assert 0 <= float(colored.min()) <= float(colored.max()) <= 255
+
+
+def test_mixup_weighs_photos() -> None:
+    photos = torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4)])
+    mixed = apply_mix(photos, Mix(torch.tensor([1, 0]), 0.75))
+    assert torch.allclose(mixed[0], torch.tensor(0.25))
+    assert torch.allclose(mixed[1], torch.tensor(0.75))
+
+
+def test_cutmix_pastes_a_box_of_the_partners_share() -> None:
+    photos = torch.stack([torch.zeros(3, 100, 100), torch.ones(3, 100, 100)])
+    for seed in range(30):
+        mix = draw_mix(2, mixup_alpha=0.0, cutmix_alpha=1.0, seed=seed)
+        assert mix is not None
+        assert mix.box is not None
+        mixed = apply_mix(photos, Mix(torch.tensor([1, 0]), mix.weight, mix.box))
+        assert float(mixed[0].mean()) == pytest.approx(1 - mix.weight, abs=0.03)
+        assert set(mixed.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_both_kinds_of_mixing_are_drawn_and_none_without_alphas() -> None:
+    assert draw_mix(8, mixup_alpha=0.0, cutmix_alpha=0.0, seed=1) is None
+    drawn = [draw_mix(8, mixup_alpha=0.8, cutmix_alpha=0.8, seed=seed) for seed in range(40)]
+    kinds = [mix is not None and mix.box is None for mix in drawn]
+    assert 8 < sum(kinds) < 32
+    assert all(mix is not None and sorted(mix.partner.tolist()) == list(range(8)) for mix in drawn)
