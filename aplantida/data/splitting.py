@@ -9,7 +9,6 @@ a real one comes.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ def assign_splits(species: str, groups: Sequence[str], rule: SplitRule, seed: in
     """The split of every group of one species.
 
     Test takes the groups whose number lies below ``test_fraction``, val those at or above ``1 - val_fraction``: each at
-    least one (when the species has ``min_groups_to_hold_out``) and at most twice its share. Train keeps at least one.
+    least one (when the species has ``min_groups_to_hold_out``), together at most half of the groups (or two of three).
     """
     distinct = sorted(set(groups))
     numbers = {group: _number(seed, species, group) for group in distinct}
@@ -80,11 +79,14 @@ def assign_splits(species: str, groups: Sequence[str], rule: SplitRule, seed: in
     splits = dict.fromkeys(ordered, TRAIN)
     if len(ordered) < max(rule.min_groups_to_hold_out, 2):
         return splits
-    room = len(ordered) - 1
-    low = [group for group in ordered if numbers[group] < rule.test_fraction]
-    num_test = min(_bounded(len(low), rule.test_fraction, len(ordered)), room)
-    high = [group for group in ordered if numbers[group] >= 1 - rule.val_fraction]
-    num_val = min(_bounded(len(high), rule.val_fraction, len(ordered)), room - num_test)
+    room = min(max(2, len(ordered) // 2), len(ordered) - 1)
+    num_test = _count(sum(number < rule.test_fraction for number in numbers.values()), rule.test_fraction)
+    num_val = _count(sum(number >= 1 - rule.val_fraction for number in numbers.values()), rule.val_fraction)
+    while num_test + num_val > room:
+        if num_test >= num_val:
+            num_test -= 1
+        else:
+            num_val -= 1
     splits.update(dict.fromkeys(ordered[:num_test], TEST))
     if num_val:
         splits.update(dict.fromkeys(ordered[-num_val:], VAL))
@@ -113,8 +115,8 @@ def rows_by(values: Sequence[str]) -> dict[str, list[int]]:
     return {value: rows[value] for value in sorted(rows)}
 
 
-def _bounded(count: int, fraction: float, total: int) -> int:
-    return 0 if fraction == 0 else max(1, min(count, math.ceil(2 * fraction * total)))
+def _count(natural: int, fraction: float) -> int:
+    return max(1, natural) if fraction > 0 else 0
 
 
 def _number(seed: int, species: str, group: str) -> float:

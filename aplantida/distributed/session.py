@@ -6,7 +6,8 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import psutil
 import ray
@@ -15,6 +16,8 @@ ADDRESS_VARIABLE = "RAY_ADDRESS"
 MAX_OBJECT_STORE_BYTES = 8 * 1024**3
 MIN_OBJECT_STORE_BYTES = 128 * 1024**2
 OBJECT_STORE_SHARE = 0.15
+START_ATTEMPTS = 5
+_TIMED_OUT = "timed out during startup"
 _PATIENCE = {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
     "RAY_raylet_start_wait_time_s": "180",
@@ -69,20 +72,43 @@ def ray_session(
     if os.environ.get(ADDRESS_VARIABLE):
         ray.init(logging_level=logging.WARNING, log_to_driver=True)
     else:
-        ray.init(
-            address="local",
+        _start_local(
             num_cpus=num_cpus or usable_cpus(),
             object_store_memory=object_store_bytes or object_store_size(psutil.virtual_memory().available),
             include_dashboard=include_dashboard,
             dashboard_host=dashboard_host,
-            logging_level=logging.WARNING,
-            log_to_driver=True,
         )
     try:
         yield
     finally:
         if not getattr(_sharing, "active", False):
             ray.shutdown()
+
+
+def _start_local(**settings: Any) -> None:
+    """Start a local Ray, again when its raylet gave up: it waits for its agent 15 seconds, and no setting changes that.
+
+    On a busy machine of two cores the agent's imports alone take longer (ray-project/ray issue 65983).
+    """
+    for attempt in range(1, START_ATTEMPTS + 1):
+        before = {process.pid for process in psutil.Process().children(recursive=True)}
+        try:
+            ray.init(address="local", logging_level=logging.WARNING, log_to_driver=True, **settings)
+            return
+        except Exception as error:
+            if _TIMED_OUT not in str(error) or attempt == START_ATTEMPTS:
+                raise
+            logging.getLogger(__name__).warning("Ray did not start (%s); trying again", error)
+            ray.shutdown()
+            _end_leftovers(before)
+
+
+def _end_leftovers(before: set[int]) -> None:
+    """End what a failed start left, but for its GCS: a client in this process would end the program without it."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if process.pid not in before and process.name() != "gcs_server":
+                process.kill()
 
 
 def usable_cpus() -> int:

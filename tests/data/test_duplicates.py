@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from aplantida.data.duplicates import components, exact_duplicates, hashes_of, near_pairs
+
+
+def test_within_a_species_the_lowest_id_stays_and_across_species_none() -> None:
+    aside = exact_duplicates(
+        ["c", "a", "b", "d", "e", "f"], ["rosa", "rosa", "rosa", "rosa", "tulipa", "tulipa"], list("XXYZZW")
+    )
+    assert set(aside) == {"c", "d", "e"}
+    assert aside["c"] == "same picture as a"
+    assert "rosa; tulipa" in aside["d"]
+
+
+@pytest.mark.parametrize("distance", [0, 3, 6])
+def test_near_pairs_equal_a_count_bit_by_bit(distance: int) -> None:
+    random = np.random.default_rng(distance)
+    hashes = random.integers(0, 2**63, 40, dtype=np.uint64)
+    hashes[20:] = hashes[:20] ^ np.array([(1 << bits) - 1 for bits in range(20)], dtype=np.uint64)
+    expected = [
+        (i, j)
+        for i, j in itertools.combinations(range(40), 2)
+        if (int(hashes[i]) ^ int(hashes[j])).bit_count() <= distance
+    ]
+    assert near_pairs(hashes, distance) == expected
+    assert len(expected) >= distance + 1
+
+
+def test_blocks_of_rows_do_not_lose_pairs_between_them() -> None:
+    hashes = np.arange(2500, dtype=np.uint64) << np.uint64(20)
+    hashes[2400] = hashes[7]
+    assert (7, 2400) in near_pairs(hashes, 0)
+
+
+def test_hashes_are_read_from_hex() -> None:
+    assert hashes_of(["ffffffffffffffff", "0000000000000001"]).tolist() == [2**64 - 1, 1]
+
+
+def test_components_join_pairs_and_keys() -> None:
+    assert components(6, [(1, 2), (2, 4)], ["x", None, None, "x", None, None]) == [0, 1, 1, 0, 1, 5]

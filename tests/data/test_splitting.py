@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aplantida.data.splitting import SplitRule, assign_splits, group_keys, split_species
+
+RULE = SplitRule(val_fraction=0.1, test_fraction=0.15, min_groups_to_hold_out=3, near_distance=4)
+
+
+def far_apart(name: str) -> str:
+    """A hash as random as a photo's."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def groups(count: int) -> list[str]:
+    return [f"i:{number:04d}" for number in range(count)]
+
+
+@given(count=st.integers(3, 60), seed=st.integers(0, 1000))
+@settings(max_examples=100, deadline=None)
+def test_every_species_with_enough_groups_is_in_every_split(count: int, seed: int) -> None:
+    found = Counter(assign_splits("Rosa canina", groups(count), RULE, seed).values())
+    assert found["test"] >= 1
+    assert found["val"] >= 1
+    assert found["train"] >= 1
+    assert found["test"] + found["val"] <= max(2, count // 2)
+
+
+def test_a_species_of_too_few_groups_trains_as_a_whole() -> None:
+    assert set(assign_splits("Rosa canina", groups(2), RULE, 1).values()) == {"train"}
+
+
+def test_the_shares_are_kept_over_many_species() -> None:
+    found: Counter[str] = Counter()
+    for number in range(300):
+        found.update(assign_splits(f"Species {number}", groups(30), RULE, 42).values())
+    assert found["test"] / 9000 == pytest.approx(0.15, abs=0.02)
+    assert found["val"] / 9000 == pytest.approx(0.10, abs=0.02)
+
+
+def test_growth_moves_next_to_nobody() -> None:
+    """Each of 200 species grows from 20 to 22 groups: a lent group may go back to train."""
+    moved: Counter[tuple[str, str]] = Counter()
+    for number in range(200):
+        before = assign_splits(f"Species {number}", groups(20), RULE, 42)
+        after = assign_splits(f"Species {number}", groups(22), RULE, 42)
+        moved.update((before[group], after[group]) for group in before if before[group] != after[group])
+    assert sum(moved.values()) <= 0.01 * 200 * 20
+    # the limit of one half: the one way in which a trained group can come to be tested
+    assert sum(count for (before, _), count in moved.items() if before == "train") <= 0.001 * 200 * 20
+    assert moved["test", "val"] == moved["val", "test"] == 0
+
+
+def test_another_seed_is_another_split() -> None:
+    assert assign_splits("Rosa", groups(40), RULE, 1) != assign_splits("Rosa", groups(40), RULE, 2)
+
+
+def test_an_observation_and_near_duplicates_share_a_group() -> None:
+    base = int(far_apart("x"), 16)
+    hashes = [far_apart("a"), far_apart("b"), f"{base:016x}", f"{base ^ 0b11:016x}", far_apart("c")]
+    keys = group_keys(["1", "2", "3", "4", "5"], ["obs", "obs", None, None, None], hashes, 4)
+    assert keys[0] == keys[1] == "o:obs"
+    assert keys[2] == keys[3] == "i:3"
+    assert keys[4] == "i:5"
+
+
+def test_a_near_duplicate_joins_the_group_of_its_observation() -> None:
+    hashes = [far_apart("a"), far_apart("a"), far_apart("b")]
+    assert group_keys(["1", "2", "3"], [None, "obs", "obs"], hashes, 0) == ["o:obs"] * 3
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d", None]), st.integers(0, 30)), min_size=1, max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_no_group_is_ever_in_two_splits(photos: list[tuple[str | None, int]]) -> None:
+    ids = [f"{row:032x}" for row in range(len(photos))]
+    hashes = [far_apart(str(look)) for _, look in photos]
+    dealt = split_species("Rosa", ids, [observation for observation, _ in photos], hashes, RULE, 7)
+    splits: defaultdict[object, set[str]] = defaultdict(set)
+    for (split, group), (observation, look) in zip(dealt, photos, strict=True):
+        for key in (("group", group), ("look", look), *([("observation", observation)] if observation else [])):
+            splits[key].add(split)
+    assert all(len(found) == 1 for found in splits.values())
+
+
+@pytest.mark.parametrize(("val", "test"), [(0.5, 0.5), (-0.1, 0.2), (0.9, 0.2)])
+def test_fractions_that_leave_nothing_to_train_on_are_refused(val: float, test: float) -> None:
+    with pytest.raises(ValueError, match="sum < 1"):
+        SplitRule(val, test, 3, 4)
