@@ -1,4 +1,8 @@
-"""Build the dashboard of a run: HTML for people, a PNG for the report."""
+"""Build the dashboard of a run: HTML for people, a PNG for the report.
+
+The page shows how long the validated bundle took. Those seconds are no result files of the validation (they are not in
+its digest), so two runs with equal results give dashboards that differ in them, and in nothing else.
+"""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 FORMAT = "aplantida.calibration/1"
+Pairs = tuple[FloatArray, BoolArray]
 
 
 class CalibrateModelConfig(PhaseConfig):
@@ -50,10 +51,6 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
             config.target_precision,
             threshold.precision,
         )
-    reliability = {
-        "before": _reliability(confidences(test, test_labels, 1.0), config.num_bins),
-        "after": _reliability(test_pairs, config.num_bins),
-    }
     calibration = {
         "format": FORMAT,
         "temperature": fit.temperature,
@@ -62,9 +59,7 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
             "val": {"before": fit.nll_before, "after": fit.nll_after},
             "test": {"before": nll(test, test_labels, 1.0), "after": nll(test, test_labels, fit.temperature)},
         },
-        "ece": {name: part["equal_width"]["ece"] for name, part in reliability.items()},
-        "ece_equal_mass": {name: part["equal_mass"]["ece"] for name, part in reliability.items()},
-        "reliability": reliability,
+        **_errors(confidences(test, test_labels, 1.0), test_pairs, config.num_bins),
         "threshold": {
             "target_precision": config.target_precision,
             "target_reached": threshold.target_reached,
@@ -95,13 +90,19 @@ def _scores(evaluation: Artifact, split: str) -> tuple[ScoreTable, IntArray]:
     return scores, labels["class_index"].to_numpy().astype(np.int64)
 
 
-def _reliability(pairs: tuple[FloatArray, BoolArray], num_bins: int) -> dict[str, Any]:
+def _errors(before: Pairs, after: Pairs, num_bins: int) -> dict[str, Any]:
+    """Calibration errors and reliability bins before and after scaling."""
     schemes: tuple[Scheme, ...] = ("equal_width", "equal_mass")
-    report: dict[str, Any] = {}
-    for scheme in schemes:
-        error, bins = calibration_error(*pairs, num_bins, scheme)
-        report[scheme] = {"ece": error, "bins": bins}
-    return report
+    reliability: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
+    for name, pairs in (("before", before), ("after", after)):
+        for scheme in schemes:
+            error, bins = calibration_error(*pairs, num_bins, scheme)
+            reliability[name][scheme] = {"ece": error, "bins": bins}
+    return {
+        "ece": {name: part["equal_width"]["ece"] for name, part in reliability.items()},
+        "ece_equal_mass": {name: part["equal_mass"]["ece"] for name, part in reliability.items()},
+        "reliability": reliability,
+    }
 
 
 PHASE = Phase(
