@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import signal
 import subprocess
 import sys
 import threading
@@ -31,8 +30,7 @@ def main(command: list[str]) -> int:
         except subprocess.TimeoutExpired:
             child.kill()
 
-    # Ctrl-C and `timeout` signal the whole process group; the command, in a session of its own, would outlive its guard
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # `timeout` signals the whole process group; the command, in a session of its own, would outlive its guard
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     threading.Thread(target=stop_when_orphaned, daemon=True).start()
     return child.wait()
