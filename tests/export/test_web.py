@@ -111,6 +111,13 @@ def test_classes_that_do_not_fit_the_model_are_refused(writable: Path) -> None:
         pass
 
 
+def test_an_image_size_that_does_not_fit_the_model_is_refused(writable: Path) -> None:
+    (writable / "preprocessing.json").write_text(json.dumps(Preprocessing(64).to_json()))
+    write_manifest(writable)
+    with pytest.raises(NodeError, match=r"takes 96x96x3, preprocessing\.json gives 64x64x3"), NodeClassifier(writable):
+        pass
+
+
 def test_a_bad_request_leaves_the_program_alive(bundle: Path) -> None:
     with NodeClassifier(bundle) as node:
         with pytest.raises(NodeError, match="are not"):

@@ -69,7 +69,8 @@ function showPrediction(found: Prediction): void {
   element("verdict").textContent = text(language, unsure ? "unsure" : "sure");
   element("winner").textContent = unsure ? "" : best.scientific_name;
   element("winner").hidden = unsure;
-  element("winner-names").textContent = unsure ? "" : [...best.common_names.slice(0, 3), best.family ?? ""].filter(Boolean).join(" · ");
+  const names = [...best.common_names.slice(0, 3), best.family ?? ""].filter(Boolean).join(" · ");
+  element("winner-names").textContent = unsure ? "" : names;
   element("bars").replaceChildren(...found.top.map(bar));
   element("note").textContent = text(language, unsure ? "unsureNote" : "sureNote");
   show("result");
@@ -176,8 +177,8 @@ function listen(): void {
 
 function showProgress(loaded: number, total: number): void {
   element<HTMLProgressElement>("progress").value = total > 0 ? loaded / total : 0;
-  const megabytes = (bytes: number) => new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(bytes / 1e6);
-  element("loading-size").textContent = `${megabytes(loaded)} / ${megabytes(total)} MB`;
+  const megabytes = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+  element("loading-size").textContent = `${megabytes.format(loaded / 1e6)} / ${megabytes.format(total / 1e6)} MB`;
 }
 
 async function offerExamples(loaded: Classifier): Promise<void> {

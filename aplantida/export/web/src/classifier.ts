@@ -12,8 +12,15 @@ import { decide } from "./decide";
 import { withPixels } from "./decode";
 import { prepare } from "./preprocess";
 
-/** What a photo may come as. A Blob (a File, say) is decoded; its EXIF orientation counts, its color profile does not. */
-export type Photo = Blob | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap | HTMLVideoElement | ImageData;
+/** What a photo may come as. Of a Blob (a File, say) the EXIF orientation counts, the color profile does not. */
+export type Photo =
+  | Blob
+  | HTMLImageElement
+  | HTMLCanvasElement
+  | OffscreenCanvas
+  | ImageBitmap
+  | HTMLVideoElement
+  | ImageData;
 
 /** One named possibility. */
 export interface Candidate {
@@ -64,7 +71,10 @@ export interface Classifier {
 }
 
 /** Read the body as it comes: progress, and no wait on a connection that the browser keeps for a later file. */
-async function readBody(response: Response, onBytes: (loaded: number) => void = () => undefined): Promise<Uint8Array<ArrayBuffer>> {
+async function readBody(
+  response: Response,
+  onBytes: (loaded: number) => void = () => undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
   const reader = response.body?.getReader();
   if (!reader) return new Uint8Array(await response.arrayBuffer());
   const parts: Uint8Array[] = [];

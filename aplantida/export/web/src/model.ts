@@ -20,7 +20,10 @@ function startBackend(wasmPath: string): Promise<void> {
   return backend;
 }
 
-async function artifactsOf(bundle: Bundle, onProgress: (loaded: number, total: number) => void): Promise<io.ModelArtifacts> {
+async function artifactsOf(
+  bundle: Bundle,
+  onProgress: (loaded: number, total: number) => void,
+): Promise<io.ModelArtifacts> {
   const topology = await bundle.readJson("model/model.json");
   const groups = (topology.weightsManifest ?? []) as io.WeightsManifestConfig;
   const names = groups.flatMap((group) => group.paths.map((path) => `model/${path}`));
@@ -87,10 +90,9 @@ export class Model {
   ): Promise<Model> {
     const [artifacts] = await Promise.all([artifactsOf(bundle, onProgress), startBackend(wasmPath)]);
     const graph = await loadGraphModel({ load: async () => artifacts });
-    const shape = graph.inputs[0]?.shape;
-    if (graph.inputs.length !== 1 || shape?.length !== 4 || shape[1] !== imageSize || shape[2] !== imageSize || shape[3] !== 3) {
-      const found = graph.inputs.map((input) => JSON.stringify(input.shape)).join(", ");
-      throw new BundleError(`model.json takes ${found}, preprocessing.json wants [1,${imageSize},${imageSize},3]`);
+    const found = graph.inputs.map((input) => (input.shape ?? []).slice(1).join("x")).join(" and ");
+    if (found !== `${imageSize}x${imageSize}x3`) {
+      throw new BundleError(`model.json takes ${found}, preprocessing.json gives ${imageSize}x${imageSize}x3`);
     }
     const output = logitsNode(graph, imageSize, numClasses);
     return new Model(graph, output, [1, imageSize, imageSize, 3], numClasses);
@@ -98,7 +100,10 @@ export class Model {
 
   /** Logits for one prepared photo (H x W x RGB, float32 0..255). */
   logits(input: Float32Array): Float32Array {
-    return tidy(() => (this.graph.execute(tensor(input, this.shape), this.output) as Tensor).dataSync<"float32">().slice());
+    return tidy(() => {
+      const result = this.graph.execute(tensor(input, this.shape), this.output) as Tensor;
+      return result.dataSync<"float32">().slice();
+    });
   }
 
   dispose(): void {

@@ -29,7 +29,11 @@ function settled(worker: ServiceWorker): Promise<boolean> {
  * @param onKept called once the page works offline
  * @param onNewer called with the step that switches to a newer bundle, once that is completely here
  */
-export async function keepOffline(digest: string, onKept: () => void, onNewer: (switchOver: () => void) => void): Promise<void> {
+export async function keepOffline(
+  digest: string,
+  onKept: () => void,
+  onNewer: (switchOver: () => void) => void,
+): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
   const { serviceWorker } = navigator;
   const published = (await publishedDigest()) ?? digest;
