@@ -58,7 +58,7 @@ class CollectionAddress:
 
 
 def split_ranges(address: CollectionAddress, num_ranges: int) -> pa.Table:
-    """Cut the collection into about ``num_ranges`` ranges of ``_id`` of equal size.
+    """Cut the collection into ``num_ranges`` ranges of ``_id`` of equal size; fewer when it holds fewer documents.
 
     Returns:
         A table of ``lower`` (inclusive) and ``upper`` (exclusive): BSON documents ``{"_id": …}``; null = open.
@@ -68,9 +68,10 @@ def split_ranges(address: CollectionAddress, num_ranges: int) -> pa.Table:
     """
     with _open(address) as collection:
         count = collection.count_documents({})
-        step = max(1, -(-count // max(1, num_ranges)))
+        wanted = min(max(1, num_ranges), max(1, count))
+        starts = {number * count // wanted for number in range(1, wanted)}
         ids = collection.find({}, {"_id": 1}).sort("_id", 1)
-        cuts = [bson.encode(item) for position, item in enumerate(ids) if position and position % step == 0]
+        cuts = [bson.encode(item) for position, item in enumerate(ids) if position in starts]
     return pa.table(
         {"lower": pa.array([None, *cuts], pa.binary()), "upper": pa.array([*cuts, None], pa.binary())},
     )
@@ -177,11 +178,11 @@ def _open(address: CollectionAddress) -> Iterator[Collection[RawBSONDocument]]:
             address.uri, serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS, appname="aplantida", tz_aware=True
         ) as client:
             yield client.get_database(address.db_name).get_collection(address.collection, codec_options=options)
-    except PyMongoError as error:
+    except (PyMongoError, ValueError) as error:
         raise CollectionError(_without_secrets(address, error)) from None
 
 
-def _without_secrets(address: CollectionAddress, error: PyMongoError) -> str:
+def _without_secrets(address: CollectionAddress, error: Exception) -> str:
     message = str(error).replace(address.uri, "(the URI)").partition(", Timeout:")[0]
     authority = address.uri.partition("://")[2].partition("/")[0]
     user_info, at, _hosts = authority.rpartition("@")

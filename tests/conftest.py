@@ -1,0 +1,41 @@
+"""Servers that many tests share: one mongod and one Ray for the whole run."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def mongod_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of an embedded mongod of this test run; never one that ``MONGO_URI`` names."""
+    from aplantida.demo.mongod import embedded_mongod
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MONGO_URI", raising=False)
+        with embedded_mongod(tmp_path_factory.mktemp("mongod")) as uri:
+            yield uri
+
+
+@pytest.fixture
+def mongo_uri(mongod_uri: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same, and ``MONGO_URI`` set to it."""
+    monkeypatch.setenv("MONGO_URI", mongod_uri)
+    return mongod_uri
+
+
+@pytest.fixture
+def db_name() -> str:
+    """A database no other test uses."""
+    return f"test_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def ray() -> Iterator[None]:
+    """One local Ray for the whole run; sessions inside of it use it."""
+    from aplantida.distributed.session import ray_session
+
+    with ray_session(num_cpus=2, object_store_bytes=200_000_000):
+        yield
