@@ -1,0 +1,283 @@
+"""Try temperatures and alphas of the distillation with Ray Tune, on part of the photos and for few epochs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, field_validator
+
+from aplantida.domain.seeds import derive_seed
+from aplantida.phases._training import (
+    InputSection,
+    RegularizationSection,
+    TrainingSection,
+    batch_plan,
+    digest_pretrained,
+    initial_weights,
+    read_class_index,
+)
+from aplantida.phases.distill_student import StudentModelSection
+from aplantida.pipeline.artifact import unit_key
+from aplantida.pipeline.config import PhaseConfig, Resources, Section
+from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.phase import Phase, PhaseContext
+
+if TYPE_CHECKING:
+    from aplantida.data.batches import BatchPlan
+    from aplantida.distributed.search import SearchPlan, Trial
+    from aplantida.training.task import TrainTask
+
+_MEASURED = ("val_top1", "val_top5", "val_loss")
+COLUMNS: tuple[str, ...] = ("trial", "temperature", "alpha", "epochs", "stopped", "best_epoch", *_MEASURED)
+
+
+class SearchSection(Section):
+    """What is tried, and how it is decided."""
+
+    algorithm: Literal["grid", "optuna"] = "optuna"
+    temperature: list[float] = Field(default=[1.0, 8.0], min_length=1)
+    alpha: list[float] = Field(default=[0.3, 0.95], min_length=1)
+    num_trials: int = Field(default=16, ge=1)
+    scheduler: Literal["asha", "none"] = "asha"
+    grace_epochs: int = Field(default=1, ge=1)
+    reduction_factor: int = Field(default=2, ge=2)
+    metric: Literal["val_top1", "val_loss"] = "val_top1"
+    max_concurrent: int = Field(default=1, ge=1)
+
+    @field_validator("temperature")
+    @classmethod
+    def _temperature(cls, values: list[float]) -> list[float]:
+        return _checked(values, 1.0, 8.0)
+
+    @field_validator("alpha")
+    @classmethod
+    def _alpha(cls, values: list[float]) -> list[float]:
+        return _checked(values, 0.0, 1.0)
+
+
+def _checked(values: list[float], least: float, largest: float) -> list[float]:
+    if len(set(values)) != len(values) or not all(least <= value <= largest for value in values):
+        raise ValueError(f"want different numbers within {least}..{largest}")
+    return values
+
+
+class SweepInputSection(InputSection):
+    """The photos of a trial."""
+
+    train_fraction: float = Field(default=0.2, gt=0, le=1)
+    val_fraction: float = Field(default=1.0, gt=0, le=1)
+
+
+class SweepResources(Resources):
+    """Where the trials run."""
+
+    num_loader_workers: int = Field(default=1, ge=0)
+    cache_images: bool = False
+    max_failures: int = Field(default=2, ge=0)
+
+
+class SweepDistillationConfig(PhaseConfig):
+    """The search, and the training of a trial."""
+
+    search: SearchSection = SearchSection()
+    model: StudentModelSection = StudentModelSection()
+    training: TrainingSection = TrainingSection(epochs=4)
+    data: SweepInputSection = SweepInputSection()
+    regularization: RegularizationSection = RegularizationSection()
+    resources: SweepResources = SweepResources()
+
+
+def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
+    """Run the trials that are not done, and choose the best."""
+    from aplantida.distributed.search import TrialWork, search
+
+    started = time.monotonic()
+    plan, task = _plan(ctx), _task(ctx)
+    folder = ctx.output.scratch / "trials"
+    work = TrialWork(
+        task=task, folder=folder, writer=ctx.output, device=ctx.device, num_threads=ctx.config.resources.num_threads
+    )
+    redone = 0
+    with ctx.progress(total=plan.total, unit="trials", description="sweep") as bar:
+
+        def finished(trial: Trial) -> None:
+            nonlocal redone
+            key = unit_key(trial.temperature, trial.alpha)
+            if not ctx.output.is_done(f"trial-{trial.key}", key):
+                redone += 1
+                ctx.output.record_unit(f"trial-{trial.key}", key, info={"epochs": len(trial.rows)})
+            best = trial.best(plan.metric)[plan.metric]
+            ctx.log.info(
+                "temperature %s, alpha %s: %s %.4f after %d epochs",
+                *(trial.temperature, trial.alpha, plan.metric, best, len(trial.rows)),
+            )
+            bar.update()
+
+        trials = search(plan, work, finished, ctx.config.resources.max_failures)
+    return _write(ctx, plan, task, trials) | {
+        "num_trials_trained": redone,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _plan(ctx: PhaseContext[SweepDistillationConfig]) -> SearchPlan:
+    from aplantida.distributed.search import SearchPlan
+
+    search = ctx.config.search
+    return SearchPlan(
+        algorithm=search.algorithm,
+        temperatures=tuple(search.temperature),
+        alphas=tuple(search.alpha),
+        num_trials=search.num_trials,
+        scheduler=search.scheduler,
+        grace_epochs=search.grace_epochs,
+        reduction_factor=search.reduction_factor,
+        metric=search.metric,
+        seed=derive_seed(ctx.seed, "search"),
+        max_concurrent=search.max_concurrent,
+    )
+
+
+def _task(ctx: PhaseContext[SweepDistillationConfig]) -> TrainTask:
+    """A trial's training but for temperature and alpha."""
+    from aplantida.models.checkpoint import ModelCard
+    from aplantida.training.objectives import Distillation
+    from aplantida.training.optimization import Optimization
+    from aplantida.training.task import TrainTask
+
+    config, training = ctx.config, ctx.config.training
+    index = read_class_index(ctx, config.model.num_classes)
+    initial, origin = initial_weights(config.model.pretrained)
+    card = ModelCard(
+        architecture=config.model.name,
+        num_classes=len(index),
+        head_rank=config.model.head_rank,
+        dropout=config.regularization.dropout,
+        width=config.model.width,
+        preprocessing=config.data.preprocessing(),
+        class_ids=index.class_ids,
+        pretrained=origin,
+        pretrained_license=config.model.pretrained_license,
+    )
+    batches = batch_plan(ctx, config.data, card, index, soft_labels=ctx.input("soft_labels").path)
+    batches = replace(batches, split_file=_fraction_of_split(ctx, ctx.output.scratch / "split.parquet"))
+    _check_batches(batches, training.batch_size)
+    return TrainTask(
+        card=card,
+        initial=initial,
+        batches=batches,
+        objective=Distillation(1.0, 1.0, config.regularization.label_smoothing),
+        optimization=Optimization(
+            optimizer=training.optimizer,
+            learning_rate=training.learning_rate,
+            head_learning_rate_factor=training.head_learning_rate_factor,
+            momentum=training.momentum,
+            weight_decay=training.weight_decay,
+            warmup_epochs=training.warmup_epochs,
+            final_learning_rate_fraction=training.final_learning_rate_fraction,
+            gradient_clip=training.gradient_clip,
+            global_batch_size=training.batch_size,
+            micro_batch_size=training.micro_batch_size,
+        ),
+        epochs=training.epochs,
+        seed=ctx.seed,
+        average_decay=training.average_decay,
+        mixup_alpha=config.regularization.mixup_alpha,
+        cutmix_alpha=config.regularization.cutmix_alpha,
+        mixed_precision=training.mixed_precision == "auto",
+        batch_norm_momentum=training.batch_norm_momentum,
+    )
+
+
+def _fraction_of_split(ctx: PhaseContext[SweepDistillationConfig], path: Path) -> Path:
+    """The split with only a fraction of its train and val photos, each photo by its hash."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = ctx.config.data
+    fractions = {"train": data.train_fraction, "val": data.val_fraction}
+    table = pq.read_table(ctx.input("split").file("split.parquet"))
+    rows = zip(table["image_id"].to_pylist(), table["split"].to_pylist(), strict=True)
+    kept = [derive_seed(ctx.seed, "sweep", image_id) < fractions.get(name, 0) * 2**63 for image_id, name in rows]
+    temporary = path.with_suffix(".tmp")
+    pq.write_table(table.filter(pa.array(kept, pa.bool_())), temporary)
+    return temporary.replace(path)
+
+
+def _check_batches(batches: BatchPlan, batch_size: int) -> None:
+    from aplantida.data.batches import BatchSource
+
+    try:
+        BatchSource(batches).batches_per_epoch(batch_size)
+    except ValueError as error:
+        raise BadRequest(f"data.train_fraction, data.val_fraction or training.batch_size: {error}") from error
+
+
+def _write(
+    ctx: PhaseContext[SweepDistillationConfig], plan: SearchPlan, task: TrainTask, trials: list[Trial]
+) -> dict[str, Any]:
+    rows = [_row(number, trial, plan, task.epochs) for number, trial in enumerate(trials, start=1)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    ctx.output.write_text("trials.csv", text.getvalue())
+    sign = -1 if plan.mode == "max" else 1
+    best = min(rows, key=lambda row: (sign * row[plan.metric], row["val_loss"], row["trial"]))
+    ctx.output.write_json(
+        "best.json",
+        {
+            "format": "aplantida.recipe/1",
+            "temperature": best["temperature"],
+            "alpha": best["alpha"],
+            "metric": plan.metric,
+            "value": best[plan.metric],
+            "trial": best["trial"],
+            "epoch": best["best_epoch"],
+        },
+    )
+    summary = {
+        "num_trials": len(rows),
+        "num_trials_stopped_early": sum(row["stopped"] for row in rows),
+        "num_epochs": sum(row["epochs"] for row in rows),
+        "metric": plan.metric,
+        "best": best[plan.metric],
+        "worst": (min if plan.mode == "max" else max)(row[plan.metric] for row in rows),
+        "temperature": best["temperature"],
+        "alpha": best["alpha"],
+    }
+    ctx.output.write_json("summary.json", {"format": "aplantida.sweep/1", **summary})
+    return summary
+
+
+def _row(number: int, trial: Trial, plan: SearchPlan, epochs: int) -> dict[str, Any]:
+    best = trial.best(plan.metric)
+    return {
+        "trial": number,
+        "temperature": trial.temperature,
+        "alpha": trial.alpha,
+        "epochs": len(trial.rows),
+        "stopped": int(trial.rows[-1]["epoch"] < epochs),
+        "best_epoch": best["epoch"],
+        **{name: best.get(name, 0.0) for name in _MEASURED},
+    }
+
+
+def _digest_weights(config: SweepDistillationConfig) -> str:
+    return digest_pretrained(config.model.pretrained)
+
+
+PHASE = Phase(
+    name="sweep_distillation",
+    config=SweepDistillationConfig,
+    inputs={"images": "image_shards", "split": "split", "soft_labels": "soft_labels"},
+    output="sweep",
+    version=1,
+    run=run,
+    sources={"pretrained": _digest_weights},
+)
