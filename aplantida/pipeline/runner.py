@@ -91,31 +91,28 @@ def execute(
     recipe = _recipe(phase, config, inputs)
     state = _state(path, recipe)
     if dry_run or state == "sealed":
+        artifact = _leave(phase, path, state, dry_run, log)
         status = "dry-run" if dry_run else "skipped"
-        verb = {"sealed": "is sealed: skip", "unfinished": "would resume", "absent": "would run"}[state]
-        log.info("%s: %s %s", status, config.output, verb)
-        sealed = open_artifact(path, phase.output) if state == "sealed" else None
-        if sealed and not dry_run:
-            shutil.rmtree(path / PROGRESS, ignore_errors=True)  # left by a kill between sealing and tidying up
-        return Outcome(status, time.monotonic() - started, sealed, sealed.metrics if sealed else {})
+        return Outcome(status, time.monotonic() - started, artifact, artifact.metrics if artifact else {})
+    log.info("%s: %s", "resuming" if state == "unfinished" else "running", config.output)
     reuse = _open_reuse(phase, config)
     with writing_session(path, environment.describe()) as session_id:
         _begin(path, recipe)
-        writer = ArtifactWriter(path, session_id)
-        with log_file(writer.log_path / "log.jsonl"):
-            log.info("%s: %s", "resuming" if state == "unfinished" else "running", config.output)
-            metrics = phase.run(PhaseContext(config, inputs, reuse, log, chosen, writer))
-            artifact = _seal(phase, config, inputs, recipe, writer, metrics)
-            seconds = time.monotonic() - started
-            log.info(
-                "sealed %s in %.1f s: %d files, digest %s",
-                config.output,
-                seconds,
-                len(artifact.files),
-                artifact.digest[:12],
-            )
+        context = PhaseContext(config, inputs, reuse, log, chosen, ArtifactWriter(path, session_id))
+        artifact = _run_and_seal(phase, context, recipe)
     shutil.rmtree(path / PROGRESS)
-    return Outcome("resumed" if state == "unfinished" else "done", seconds, artifact, metrics)
+    seconds = time.monotonic() - started
+    log.info("sealed %s in %.1f s: digest %s", config.output, seconds, artifact.digest[:12])
+    return Outcome("resumed" if state == "unfinished" else "done", seconds, artifact, artifact.metrics)
+
+
+def _leave(phase: Phase[Any], path: Path, state: str, dry_run: bool, log: logging.Logger) -> Artifact | None:
+    """Say what would happen, or that nothing need happen."""
+    verb = {"sealed": "is sealed: skip", "unfinished": "would resume", "absent": "would run"}[state]
+    log.info("%s: %s %s", "dry run" if dry_run else "skipped", _relative(path), verb)
+    if state == "sealed" and not dry_run:
+        shutil.rmtree(path / PROGRESS, ignore_errors=True)  # left by a kill between sealing and tidying up
+    return open_artifact(path, phase.output or "") if state == "sealed" else None
 
 
 def _configured_device(config: Any) -> str:
@@ -207,14 +204,10 @@ def _begin(path: Path, recipe: Mapping[str, Any]) -> None:
         temporary.replace(target)
 
 
-def _seal(
-    phase: Phase[ConfigT],
-    config: ConfigT,
-    inputs: Mapping[str, Sequence[Artifact]],
-    recipe: Mapping[str, Any],
-    writer: ArtifactWriter,
-    metrics: Mapping[str, Any],
-) -> Artifact:
+def _run_and_seal(phase: Phase[ConfigT], context: PhaseContext[ConfigT], recipe: Mapping[str, Any]) -> Artifact:
+    writer = context.output
+    with log_file(writer.log_path / "log.jsonl"):
+        metrics = phase.run(context)
     writer.check_session()
     path = writer.path
     _remove_strays(writer)
@@ -225,11 +218,11 @@ def _seal(
         "version": phase.version,
         "fingerprint": _fingerprint(recipe),
         "digest": digest_of(writer.files.values()),
-        "config": config.model_dump(mode="json"),
+        "config": context.config.model_dump(mode="json"),
         "recipe": recipe,
         "inputs": {
             name: [{"path": _relative(item.path), "kind": item.kind, "digest": item.digest} for item in given]
-            for name, given in inputs.items()
+            for name, given in context.inputs.items()
         },
         "files": {name: {"bytes": item.bytes, "sha256": item.sha256} for name, item in sorted(writer.files.items())},
         "units": dict(sorted(writer.units.items())),
