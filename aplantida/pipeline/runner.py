@@ -85,9 +85,7 @@ def execute(
             return Outcome("dry-run", time.monotonic() - started, None, {})
         metrics = phase.run(PhaseContext(config, inputs, [], log, chosen, None))
         return Outcome("done", time.monotonic() - started, None, metrics)
-    if not config.output:
-        raise BadRequest(f"{phase.name}: no output: give --output PATH or an `output:` in the config")
-    path = resolve(config.output)
+    path = _output_path(phase, config)
     recipe = _recipe(phase, config, inputs)
     state = _state(path, recipe)
     if dry_run or state == "sealed":
@@ -104,6 +102,12 @@ def execute(
     seconds = time.monotonic() - started
     log.info("sealed %s in %.1f s: digest %s", config.output, seconds, artifact.digest[:12])
     return Outcome("resumed" if state == "unfinished" else "done", seconds, artifact, artifact.metrics)
+
+
+def _output_path(phase: Phase[ConfigT], config: ConfigT) -> Path:
+    if not config.output:
+        raise BadRequest(f"{phase.name}: no output: give --output PATH or an `output:` in the config")
+    return resolve(config.output)
 
 
 def _leave(phase: Phase[Any], path: Path, state: str, dry_run: bool, log: logging.Logger) -> Artifact | None:
