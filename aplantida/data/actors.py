@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,9 +61,11 @@ class _Downloading:
         self._fetcher = self._run(_entered(Fetcher(settings)))
         # bodies in memory: those on their way and as many waiting for a decoder
         self._slots = self._run(_semaphore(2 * settings.concurrency))
+        atexit.register(self.close)
 
     def close(self) -> None:
-        """Close connections and stop the loop."""
+        """Close connections and stop the loop; done by itself when the process ends."""
+        atexit.unregister(self.close)
         self._run(self._fetcher.__aexit__(None, None, None))
         self._loop.call_soon_threadsafe(self._loop.stop)
 

@@ -1,0 +1,57 @@
+"""The counts that a correct pipeline gives on a real, untidy collection that lies beside the checkout (never in it)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import json_util
+
+from aplantida.demo.cdn import serve_folder
+from aplantida.phases import export_dataset, fetch_images
+from aplantida.pipeline.config import CHECKOUT
+from aplantida.pipeline.runner import execute
+from tests.fixtures.collection import fill
+
+COLLECTION = CHECKOUT.parent / "shared" / "collection"
+SAME_NAMES = (
+    "license_refused",
+    "address_refused",
+    "document_no_images",
+    "document_no_name",
+    "entry_of_nameless_document",
+    "same_url_in_one_species",
+    "same_url_in_two_species",
+    "entry_of_species_with_too_few_images",
+)
+PIXELS = ("decompression_bomb", "truncated", "missing", "not_an_image")
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray")
+@pytest.mark.skipif(not COLLECTION.is_dir(), reason=f"SKIPPED LOUDLY: no {COLLECTION}; the counts were not compared")
+def test_rows_by_reason_equal_the_expected_counts(
+    mongo_uri: str, db_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APLANTIDA_ROOT", str(tmp_path))
+    expected = json.loads((COLLECTION / "dirt.json").read_text())["expected_counts"]
+    fill(mongo_uri, db_name, [json_util.loads(line) for line in (COLLECTION / "plants.jsonl").open()])
+
+    def run(module: Any, **values: Any) -> dict[str, Any]:
+        name = module.PHASE.name
+        files = [f"configs/{name}.yaml", f"configs/reference/{name}.yaml"]
+        return dict(execute(module.PHASE, files=files, values={"output": name, **values}).metrics)
+
+    with serve_folder(COLLECTION / "images", port=8089):
+        exported = run(export_dataset, inputs={}, db_name=db_name)
+        fetched = run(fetch_images, inputs={"records": "export_dataset"})
+    reasons = {**exported["rejections_by_reason"], **fetched["failures_by_reason"]}
+    assert reasons == {name: expected[name] for name in (*SAME_NAMES, *PIXELS)}
+    assert fetched["stored"] == expected["stored"]
+    assert fetched["species_stored"] == expected["species_stored"]
+    assert fetched["stored_exif_rotated"] == expected["of_stored_exif_rotated"]
+    kinds = fetched["stored_by_content_type"]
+    assert kinds["image/png"] + kinds["image/webp"] == expected["of_stored_png_or_webp"]

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from aplantida.demo.cdn import serve_folder
+from aplantida.phases.audit_dataset import PHASE
+from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.errors import GateFailed
+from aplantida.pipeline.runner import execute
+from tests.fixtures.collection import DIRTY_REASONS, SPECIES, dirty_documents, documents, fill, photo_name, write_photos
+from tests.phases.test_fetch_images import requests
+
+pytestmark = pytest.mark.usefixtures("ray")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    write_photos(folder)
+    return folder
+
+
+@pytest.fixture
+def cdn(photos: Path) -> Iterator[str]:
+    with serve_folder(photos) as base:
+        yield base
+
+
+def audit(cdn: str, db_name: str, output: str = "audit", **changes: Any) -> Artifact:
+    values = {
+        "output": output,
+        "db_name": db_name,
+        "default_license": "CC BY 4.0",
+        "allow_addresses": [cdn.removeprefix("http://")],
+        "num_url_buckets": 4,
+        "http": {"backoff_seconds": 0.01, "max_attempts": 2},
+        **changes,
+    }
+    artifact = execute(PHASE, values=values).artifact
+    assert artifact is not None
+    return artifact
+
+
+def test_it_counts_what_is_wrong(mongo_uri: str, db_name: str, cdn: str, photos: Path) -> None:
+    fill(mongo_uri, db_name, dirty_documents(cdn))
+    (photos / photo_name(SPECIES[0], 1)).write_bytes(b"<html>sorry</html>")
+    artifact = audit(cdn, db_name)
+    report = json.loads(artifact.file("audit.json").read_text())
+    assert (report["num_documents"], report["num_species"]) == (7, 5)
+    assert report["refused_by_reason"] == DIRTY_REASONS
+    assert report["entries_without"]["license_text"] == 3  # a bare string, a null, and an entry without a URL
+    assert report["documents_without"]["family"] == 4
+    # missing: bare.jpg, shared.jpg, 020.jpg of the first species, and the one photo of Rarissima
+    assert report["links"]["by_reason"] == {"missing": 4, "not_an_image": 1}
+    assert report["links"]["asked"] == 24 + 4
+    assert report["verdict"] == "fail"
+    species = {row["scientific_name"]: row for row in pq.read_table(artifact.file("species.parquet")).to_pylist()}
+    assert species["Cistus albidus"] == {
+        "scientific_name": "Cistus albidus",
+        "num_documents": 2,
+        "num_entries": 15,
+        "num_acceptable": 9,
+        "num_broken_links": 2,
+    }
+    text = artifact.file("summary.md").read_text()
+    assert "**Verdict: fail.** 5 of 28 links" in text
+    assert "| same_url_in_two_species | 2 |" in text
+
+
+def test_a_healthy_collection_passes_and_refused_addresses_are_never_asked(
+    mongo_uri: str, db_name: str, cdn: str
+) -> None:
+    docs = documents(cdn)
+    docs[0]["images"].append({"url": "http://127.0.0.1:1/x.jpg", "license": "CC0"})
+    fill(mongo_uri, db_name, docs)
+    artifact = audit(cdn, db_name)
+    assert artifact.metrics["verdict"] == "pass"
+    assert requests(cdn) == {f"/{photo_name(species, number)}": 1 for species in SPECIES for number in range(8)}
+    assert audit(cdn, db_name, "again", resources={"num_actors": 2}).files == artifact.files
+
+
+def test_a_sample_asks_for_fewer_links(mongo_uri: str, db_name: str, cdn: str) -> None:
+    fill(mongo_uri, db_name, documents(cdn))
+    half = audit(cdn, db_name, "half", url_sample_fraction=0.5)
+    assert 4 <= half.metrics["links"]["asked"] <= 20
+    assert sum(requests(cdn).values()) == half.metrics["links"]["asked"]
+    assert audit(cdn, db_name, "none", url_sample_fraction=0.0).metrics["links"]["asked"] == 0
+    assert requests(cdn) == {}
+
+
+def test_the_verdict_can_be_a_gate_and_buckets_are_not_asked_again(
+    mongo_uri: str, db_name: str, cdn: str, photos: Path, root: Path
+) -> None:
+    fill(mongo_uri, db_name, documents(cdn))
+    for number in range(4):
+        (photos / photo_name(SPECIES[0], number)).unlink()
+    with pytest.raises(GateFailed, match=r'16\.7% of the links are broken.*"missing": 4'):
+        audit(cdn, db_name, fail_on_verdict=True)
+    assert not (root / "audit/artifact.json").exists()
+    requests(cdn)
+    with pytest.raises(GateFailed):
+        audit(cdn, db_name, fail_on_verdict=True)
+    assert requests(cdn) == {}  # every bucket was done

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, PlantImageRecord
+from aplantida.phases.export_dataset import PHASE
+from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.errors import BadRequest, GateFailed, RecipeChanged
+from aplantida.pipeline.runner import Outcome, execute
+from tests.fixtures.collection import DIRTY_REASONS, dirty_documents, fill
+from tests.fixtures.tiny_artifacts import seal
+
+BASE = "http://127.0.0.1:8089"
+SECRET = "gr33n-leaf"
+pytestmark = pytest.mark.usefixtures("ray")
+
+
+def values(db_name: str, output: str = "records", **changes: Any) -> dict[str, Any]:
+    return {
+        "output": output,
+        "db_name": db_name,
+        "default_license": "CC BY 4.0",
+        "allow_addresses": ["127.0.0.1:8089"],
+        **changes,
+    }
+
+
+def export(db_name: str, output: str = "records", **changes: Any) -> Artifact:
+    artifact = execute(PHASE, values=values(db_name, output, **changes)).artifact
+    assert artifact is not None
+    return artifact
+
+
+def test_every_entry_is_a_record_or_a_row_with_its_reason(mongo_uri: str, db_name: str) -> None:
+    fill(mongo_uri, db_name, dirty_documents(BASE))
+    records = export(db_name)
+    table, rejections = (pq.read_table(records.file(f"{name}.parquet")) for name in ("records", "rejections"))
+    assert (table.schema, rejections.schema) == (RECORD_SCHEMA, REJECTION_SCHEMA)
+    assert records.metrics["rejections_by_reason"] == DIRTY_REASONS
+    assert table["image_id"].to_pylist() == sorted(table["image_id"].to_pylist())
+    names = table["scientific_name"].to_pylist()
+    assert {name: names.count(name) for name in set(names)} == {
+        "Cistus albidus": 9,  # one of them from the document in capitals
+        "Papaver rhoeas": 9,  # one of them a bare string
+        "Quercus ilex": 8,
+    }
+    lines = records.file("records.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == table.to_pylist()
+    assert PlantImageRecord.from_row(table.to_pylist()[0]).license_id == "CC-BY-4.0"
+
+
+def test_the_number_of_readers_changes_nothing(mongo_uri: str, db_name: str) -> None:
+    fill(mongo_uri, db_name, dirty_documents(BASE))
+    one = export(db_name, "one", resources={"num_readers": 1})
+    three = export(db_name, "three", resources={"num_readers": 3})
+    assert one.files == three.files
+
+
+def test_a_changed_collection_is_noticed(mongo_uri: str, db_name: str) -> None:
+    documents = dirty_documents(BASE)
+    fill(mongo_uri, db_name, documents)
+    export(db_name)
+    again: Outcome = execute(PHASE, values=values(db_name))
+    assert again.status == "skipped"
+    documents[2]["images"].append(f"{BASE}/new.jpg")
+    fill(mongo_uri, db_name, documents)
+    with pytest.raises(RecipeChanged, match=r"sources\.collection: \w+ -> \w+"):
+        execute(PHASE, values=values(db_name))
+
+
+def test_an_empty_collection_is_a_bad_request(mongo_uri: str, db_name: str) -> None:
+    with pytest.raises(BadRequest, match=f"{db_name}.plants holds no documents"):
+        export(db_name)
+
+
+def test_nothing_acceptable_is_a_failed_gate(mongo_uri: str, db_name: str) -> None:
+    fill(mongo_uri, db_name, dirty_documents(BASE))
+    with pytest.raises(GateFailed, match="address_refused"):
+        export(db_name, allow_addresses=[])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"default_license": "free for friends"}, "default_license = 'free for friends'"),
+        ({"allow_addresses": ["127.0.0.1"]}, "want host:port"),
+        ({"min_images_per_species": 0}, "min_images_per_species = 0"),
+        ({"mapping": {"image_urll": ["x"]}}, "mapping.image_urll"),
+    ],
+)
+def test_values_that_cannot_be_meant(mongo_uri: str, db_name: str, changes: dict[str, Any], message: str) -> None:
+    fill(mongo_uri, db_name, dirty_documents(BASE))
+    with pytest.raises(BadRequest, match=message):
+        export(db_name, **changes)
+
+
+def test_credentials_in_a_config_are_refused_before_anything_is_written(root: Path, db_name: str) -> None:
+    with pytest.raises(BadRequest, match="MONGO_URI") as caught:
+        export(db_name, mongo_uri=f"mongodb://ana:{SECRET}@127.0.0.1:27017")
+    assert SECRET not in str(caught.value)
+    assert not (root / "records").exists()
+
+
+def test_a_secret_uri_reaches_neither_artifact_nor_log_nor_error(
+    root: Path, mongo_uri: str, db_name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    fill(mongo_uri, db_name, dirty_documents(BASE))
+    # an application name travels in the URI as a password would, and the server does not mind it
+    monkeypatch.setenv("MONGO_URI", f"{mongo_uri}/?appName={SECRET}")
+    export(db_name)
+    written = [path for path in root.rglob("*") if path.is_file()]
+    assert len(written) >= 5
+    assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
+    assert SECRET not in caplog.text
+    monkeypatch.setenv("MONGO_URI", f"mongodb://ana:{SECRET}@127.0.0.1:9/?serverSelectionTimeoutMS=200")
+    monkeypatch.setattr("aplantida.data.mongo.SELECTION_TIMEOUT_MS", 300)
+    with pytest.raises(BadRequest) as caught:
+        export(db_name, "other")
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(("verdict", "passes"), [("pass", True), ("fail", False)])
+def test_the_audits_verdict_can_be_a_gate(mongo_uri: str, db_name: str, verdict: str, passes: bool) -> None:
+    fill(mongo_uri, db_name, dirty_documents(BASE))
+
+    def write(writer: Any) -> None:
+        writer.write_json("audit.json", {"verdict": verdict})
+
+    seal("dataset_audit", "audit", write)
+    changes = {"inputs": {"audit": "audit"}, "audit_must_pass": True}
+    if passes:
+        assert export(db_name, **changes).metrics["audit_verdict"] == "pass"
+    else:
+        with pytest.raises(GateFailed, match="verdict is 'fail'"):
+            export(db_name, **changes)
+    with pytest.raises(BadRequest, match="no audit is given"):
+        export(db_name, "ungated", audit_must_pass=True)

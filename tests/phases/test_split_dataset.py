@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from aplantida.data.shards import shard_name
+from aplantida.domain.class_index import ClassIndex
+from aplantida.domain.record import IMAGE_SCHEMA, REJECTION_SCHEMA, shard_of
+from aplantida.domain.split import SPLIT_SCHEMA, SPLITS
+from aplantida.phases.split_dataset import PHASE
+from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.errors import BadRequest, GateFailed
+from aplantida.pipeline.runner import execute
+from tests.fixtures.tiny_artifacts import seal
+
+NUM_SHARDS = 3
+SPECIES = {"Cistus albidus": 30, "Papaver rhoeas": 24, "Quercus agrifolia": 12, "Rara avis": 3}
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def photo(species: str, number: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "image_id": digest(f"{species}{number}")[:32],
+        "document_id": species,
+        "url": f"http://photos.example/{species}/{number}.jpg",
+        "scientific_name": species,
+        "family": "Familia",
+        "genus": species.split()[0],
+        "common_names": [f"es:{species}"],
+        "distribution": ["US"] if species == "Quercus agrifolia" else ["ES", "FR"],
+        "license_id": "CC0-1.0",
+        "source": "tests",
+        "observation_id": str(number // 2),
+        "country": (None, "ES", "DE")[number % 3] if species != "Quercus agrifolia" else "US",
+        "image": b"jpeg",
+        "width": 64,
+        "height": 64,
+        "original_width": 64,
+        "original_height": 64,
+        "exif_rotated": False,
+        "content_type": "image/jpeg",
+        "source_bytes": 4,
+        "source_sha256": digest("x"),
+        "pixel_sha256": digest(f"p{species}{number}"),
+        "perceptual_hash": digest(f"h{species}{number}")[:16],
+        **changes,
+    }
+
+
+def photos() -> list[dict[str, Any]]:
+    return [photo(species, number) for species, count in SPECIES.items() for number in range(count)]
+
+
+def shards(output: str, rows: list[dict[str, Any]], duplicates: tuple[dict[str, Any], ...] = ()) -> str:
+    def write(writer: Any) -> None:
+        for number in range(NUM_SHARDS):
+            some = [row for row in rows if shard_of(row["image_id"], NUM_SHARDS) == number]
+            some.sort(key=lambda row: row["image_id"])
+            writer.write_table(shard_name(number), pa.Table.from_pylist(some, IMAGE_SCHEMA))
+        failures = [{**row, "reason": "duplicate_pixels", "detail": "same picture"} for row in duplicates]
+        failures.append({"image_id": "0" * 32, "document_id": "d", "url": "http://x.example/", "reason": "missing"})
+        writer.write_table("failures.parquet", pa.Table.from_pylist(failures, REJECTION_SCHEMA))
+        writer.write_json("summary.json", {"num_shards": NUM_SHARDS})
+
+    seal("image_shards", output, write)
+    return output
+
+
+def split(images: str, output: str = "split", **changes: Any) -> Artifact:
+    artifact = execute(PHASE, values={"inputs": {"images": images}, "output": output, **changes}).artifact
+    assert artifact is not None
+    return artifact
+
+
+def rows_of(artifact: Artifact) -> list[dict[str, Any]]:
+    table = pq.read_table(artifact.file("split.parquet"))
+    assert table.schema == SPLIT_SCHEMA
+    return table.to_pylist()
+
+
+def test_a_split_holds_every_photo_of_every_kept_species() -> None:
+    artifact = split(shards("images", photos()))
+    rows, index = rows_of(artifact), ClassIndex.load(artifact.file("class_index.json"))
+    assert index.class_ids == ("Cistus albidus", "Papaver rhoeas", "Quercus agrifolia")
+    assert [row["image_id"] for row in rows] == sorted(row["image_id"] for row in rows)
+    expected = {row["image_id"]: row for row in photos() if row["scientific_name"] in index}
+    assert {row["image_id"] for row in rows} == set(expected)
+    for row in rows:
+        assert index.class_ids[row["class_index"]] == expected[row["image_id"]]["scientific_name"]
+        assert row["shard"] == shard_of(row["image_id"], NUM_SHARDS)
+    for place in range(3):
+        assert {row["split"] for row in rows if row["class_index"] == place} == set(SPLITS)
+    excluded = pq.read_table(artifact.file("excluded.parquet"))
+    assert excluded.schema == REJECTION_SCHEMA
+    assert excluded["reason"].to_pylist() == ["entry_of_species_with_too_few_images"] * 3
+
+
+def test_no_observation_is_in_two_splits() -> None:
+    by_id = {row["image_id"]: row for row in photos()}
+    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows_of(split(shards("images", photos()))):
+        record = by_id[row["image_id"]]
+        found[record["scientific_name"], record["observation_id"]].add(row["split"])
+    assert len(found) == 15 + 12 + 6
+    assert all(len(splits) == 1 for splits in found.values())
+
+
+def test_duplicates_are_left_out_and_may_cost_a_species_its_place() -> None:
+    rows = photos()
+    aside = tuple(row for row in rows if row["scientific_name"] == "Quercus agrifolia")[:8]
+    artifact = split(shards("images", rows, aside))
+    assert "Quercus agrifolia" not in ClassIndex.load(artifact.file("class_index.json"))
+    reasons = pq.read_table(artifact.file("excluded.parquet"))["reason"].to_pylist()
+    assert {reason: reasons.count(reason) for reason in set(reasons)} == {
+        "duplicate_pixels": 8,
+        "entry_of_species_with_too_few_images": 4 + 3,
+    }
+
+
+def test_regions_come_from_the_country_else_from_the_distribution() -> None:
+    artifact = split(shards("images", photos()))
+    by_id = {row["image_id"]: row for row in photos()}
+    for row in rows_of(artifact):
+        country = by_id[row["image_id"]]["country"]
+        expected = {None: ["EU_SW", "europe", "spain"], "ES": ["EU_SW", "europe", "spain"], "DE": ["europe"], "US": []}
+        assert row["regions"] == expected[country]
+        assert row["regions_by_country"] == ([] if country is None else expected[country])
+    index = ClassIndex.load(artifact.file("class_index.json"))
+    assert [item.regions for item in index.classes] == [("EU_SW", "europe", "spain")] * 2 + [()]
+    assert json.loads(artifact.file("regions.json").read_text())["spain"] == ["ES"]
+    assert index.classes[0].common_names == ("es:Cistus albidus",)
+
+
+def test_json_lines_say_the_same_as_the_table() -> None:
+    artifact = split(shards("images", photos()))
+    from_lines = {
+        line["image_id"]: name
+        for name in SPLITS
+        for line in map(json.loads, artifact.file(f"{name}.jsonl").read_text().splitlines())
+    }
+    assert from_lines == {row["image_id"]: row["split"] for row in rows_of(artifact)}
+
+
+def test_equal_input_gives_equal_bytes_and_another_seed_another_split() -> None:
+    shards("images", photos())
+    first = split("images")
+    assert split("images", "again").files == first.files
+    assert split("images", "other", seed=7).files["split.parquet"] != first.files["split.parquet"]
+
+
+def test_added_photos_leave_the_others_where_they_are() -> None:
+    rows = photos()
+    before = {row["image_id"]: row["split"] for row in rows_of(split(shards("before", rows)))}
+    rows += [photo("Cistus albidus", number) for number in range(30, 34)]
+    after = {row["image_id"]: row["split"] for row in rows_of(split(shards("after", rows), "split_after"))}
+    assert len(after) == len(before) + 4
+    assert sum(after[image_id] != before[image_id] for image_id in before) <= 2  # one lent group at most
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"regions": {"spain": ["Spain"]}}, BadRequest, "ISO 3166-1"),
+        ({"val_fraction": 0.6, "test_fraction": 0.6}, BadRequest, "sum < 1"),
+        ({"min_images_per_species": 100}, GateFailed, "100 images"),
+    ],
+)
+def test_what_cannot_be_done(root: Path, changes: dict[str, Any], error: type[Exception], message: str) -> None:
+    shards("images", photos())
+    with pytest.raises(error, match=message):
+        split("images", **changes)
+    assert not (root / "split/artifact.json").exists()
