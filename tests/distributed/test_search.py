@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aplantida.data.batches import BatchPlan
+from aplantida.distributed import search as module
+from aplantida.distributed.search import ROWS_FILE, SearchPlan, Trial, TrialWork, keep_rows, run_trial, trial_key
+from aplantida.domain.preprocessing import Preprocessing
+from aplantida.models.checkpoint import ModelCard
+from aplantida.pipeline.writer import ArtifactWriter, StaleSession
+from aplantida.training.objectives import Distillation
+from aplantida.training.optimization import Optimization
+from aplantida.training.task import TrainTask
+from tests.fixtures import tiny_artifacts
+
+PLAN = SearchPlan(
+    algorithm="grid",
+    temperatures=(1.0, 4.0),
+    alphas=(0.5, 0.9),
+    num_trials=9,
+    scheduler="none",
+    grace_epochs=1,
+    reduction_factor=2,
+    metric="val_top1",
+    seed=1,
+    max_concurrent=1,
+)
+
+
+class Stopped(Exception):
+    """The place where a trial was killed."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos, a split and soft labels."""
+    root = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("APLANTIDA_ROOT", str(root))
+        tiny_artifacts.soft_labels(tiny_artifacts.photos(10))
+    return root
+
+
+def work_in(made: Path, folder: Path) -> TrialWork:
+    card = ModelCard(
+        architecture="mobilenetv2",
+        num_classes=6,
+        width=0.35,
+        preprocessing=Preprocessing(image_size=32),
+        class_ids=tiny_artifacts.NAMES,
+    )
+    batches = BatchPlan(
+        images=made / "images/shards",
+        split_file=made / "split/split.parquet",
+        class_indices=tuple(range(6)),
+        preprocessing=card.preprocessing,
+        augmentation="none",
+        seed=1,
+        soft_labels=made / "soft",
+    )
+    task = TrainTask(
+        card=card,
+        initial=None,
+        batches=batches,
+        objective=Distillation(1.0, 1.0),
+        optimization=Optimization(global_batch_size=12, learning_rate=3e-3),
+        epochs=3,
+        seed=1,
+    )
+    writer = ArtifactWriter(folder / "sweep", "session")
+    (folder / "sweep/_progress/session.json").write_text(json.dumps({"session_id": "session"}))
+    return TrialWork(task=task, folder=folder / "trials", writer=writer, device="cpu", num_threads=1)
+
+
+def told(work: TrialWork, monkeypatch: pytest.MonkeyPatch, kill_after: int = 99) -> list[dict[str, float]]:
+    """What a trial reports until it ends, or is killed at a report."""
+    rows: list[dict[str, float]] = []
+
+    def report(row: dict[str, float]) -> None:
+        rows.append(row)
+        if len(rows) == kill_after:
+            raise Stopped
+
+    monkeypatch.setattr(module.tune, "report", report)
+    try:
+        run_trial({"temperature": 2.0, "alpha": 0.7}, work)
+    except Stopped:
+        assert len(rows) == kill_after
+    return rows
+
+
+def test_a_killed_trial_tells_the_same_story_again_and_goes_on(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = told(work_in(made, tmp_path / "whole"), monkeypatch)
+    assert [row["epoch"] for row in whole] == [1, 2, 3]
+    killed = work_in(made, tmp_path / "killed")
+    assert told(killed, monkeypatch, kill_after=2) == whole[:2]
+    trained: list[int] = []
+    original = module.TrialContext.save
+
+    def save(self: module.TrialContext, state: Any, number: int, metrics: Any) -> None:
+        trained.append(number)
+        original(self, state, number, metrics)
+
+    monkeypatch.setattr(module.TrialContext, "save", save)
+    assert told(killed, monkeypatch) == whole
+    assert len(trained) == 1
+
+
+def test_the_trial_trains_with_its_own_recipe(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[TrainTask] = []
+    monkeypatch.setattr(module, "train", lambda task, context: seen.append(task))
+    run_trial({"temperature": 2.00001, "alpha": 0.7}, work_in(made, tmp_path))
+    assert seen[0].objective == Distillation(2.0, 0.7)
+    assert seen[0].batches.temperature == 2.0
+
+
+def test_a_finished_trial_is_its_rows(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = work_in(made, tmp_path)
+    whole = told(work, monkeypatch)
+    folder = work.folder / trial_key(2.0, 0.7)
+    keep_rows(folder, whole)
+    assert [path.name for path in folder.iterdir()] == [ROWS_FILE]
+    monkeypatch.setattr(module, "train", lambda task, context: pytest.fail("trained again"))
+    assert told(work, monkeypatch) == whole
+
+
+def test_a_diverging_trial_is_the_worst_one(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = work_in(made, tmp_path)
+    wild = replace(work.task, optimization=Optimization(global_batch_size=12, learning_rate=1e30, gradient_clip=None))
+    rows = told(replace(work, task=wild), monkeypatch)
+    assert rows[-1] == {"epoch": 3, "val_top1": 0.0, "val_loss": 1e9}
+
+
+def test_a_trial_of_a_session_that_is_over_writes_nothing(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = work_in(made, tmp_path)
+    (tmp_path / "sweep/_progress/session.json").write_text(json.dumps({"session_id": "a later one"}))
+    with pytest.raises(StaleSession):
+        told(work, monkeypatch)
+    assert list(work.folder.rglob("state.pt")) == []
+
+
+def test_best_epoch_and_keys() -> None:
+    rows: list[dict[str, float]] = [
+        {"epoch": 1, "val_top1": 0.5, "val_loss": 2.0},
+        {"epoch": 2, "val_top1": 0.75, "val_loss": 1.0},
+        {"epoch": 3, "val_top1": 0.75, "val_loss": 1.5},
+    ]
+    trial = Trial(2.0, 0.7, rows)
+    assert trial.best("val_top1")["epoch"] == 2
+    assert trial.best("val_loss")["epoch"] == 2
+    assert trial.key == trial_key(2.0, 0.7) != trial_key(0.7, 2.0)
+    assert (PLAN.total, replace(PLAN, algorithm="optuna").total) == (4, 9)
+    assert (PLAN.mode, replace(PLAN, metric="val_loss").mode) == ("max", "min")
