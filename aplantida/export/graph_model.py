@@ -7,9 +7,10 @@ evaluated and calibrated, to the last bit.
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,7 @@ def write_graph_model(
         else:
             data += weight.values.tobytes()
         entries.append(entry)
+    model["modelTopology"]["node"] = _split_residual_fusions(model["modelTopology"]["node"])
     _name_outputs(model)
     model["weightsManifest"] = [{"paths": [WEIGHTS_FILE], "weights": entries}]
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +130,36 @@ def write_graph_model(
 
 def _name_of(dtype: np.dtype[Any]) -> str:
     return {np.dtype("<i4"): "int32", np.dtype("u1"): "bool"}[dtype]
+
+
+_FUSED = {"_FusedConv2D": "Conv2D", "FusedDepthwiseConv2dNative": "DepthwiseConv2dNative"}
+_FUSION_ATTRIBUTES = frozenset({"fused_ops", "num_args", "num_host_args", "epsilon", "leakyrelu_alpha", "TArgs"})
+
+
+def _split_residual_fusions(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Undo fusions whose "bias" is no constant.
+
+    Where a folded bias is exactly zero the optimizer drops it and fuses the residual sum in its place; TensorFlow.js'
+    fused convolution takes a vector there and nothing else.
+    """
+    constants = {node["name"] for node in nodes if node["op"] == "Const"}
+    result: list[dict[str, Any]] = []
+    for node in nodes:
+        inputs: list[str] = node.get("input", [])
+        if node["op"] not in _FUSED or len(inputs) < 3 or inputs[2] in constants:
+            result.append(dict(node))
+            continue
+        attributes = node["attr"]
+        activations = [base64.b64decode(text).decode() for text in attributes["fused_ops"]["list"]["s"]][1:]
+        name, kind = node["name"], {"T": attributes["T"]}
+        plain = {key: value for key, value in attributes.items() if key not in _FUSION_ATTRIBUTES}
+        steps = [(_FUSED[node["op"]], inputs[:2], plain), ("AddV2", [inputs[2]], kind)]
+        steps += [(activation, list[str](), kind) for activation in activations]
+        for at, (operation, own, attribute) in enumerate(steps):
+            before = [] if at == 0 else [f"{name}/{at - 1}"]
+            label = name if at == len(steps) - 1 else f"{name}/{at}"
+            result.append({"name": label, "op": operation, "input": [*before, *own], "attr": attribute})
+    return result
 
 
 def _name_outputs(model: dict[str, Any]) -> None:

@@ -100,7 +100,7 @@ def test_golden_photos_are_free_credited_and_answered(root: Path) -> None:
 def test_only_what_was_measured_may_ship() -> None:
     make_checkpoint("other", DATA)
     with pytest.raises(BadRequest, match="evaluation was not made from"):
-        run_phase(PHASE, "refused", {**BUNDLE_INPUTS, "checkpoint": "other"})
+        run_phase(PHASE, "unmeasured", {**BUNDLE_INPUTS, "checkpoint": "other"})
 
 
 def test_a_model_too_large_is_stopped_and_formats_are_made_once(root: Path) -> None:
