@@ -23,7 +23,7 @@ from aplantida.demo.plants import draw_photo
 from aplantida.demo.species import SPECIES, PlantSpecies
 from aplantida.domain.seeds import derive_seed
 
-VERSION = 1
+VERSION = 2
 NUM_SPARE = 20
 _LICENSES = (
     *(("CC BY 4.0", 26), ("cc-by", 12), ("https://creativecommons.org/licenses/by/4.0/", 8), ("CC0", 14)),

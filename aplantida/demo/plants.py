@@ -12,7 +12,7 @@ from aplantida.demo.sketch import Color, Points, Sketch, mix, rotation, shade
 from aplantida.demo.species import PALETTE, PlantSpecies
 from aplantida.domain.seeds import derive_seed
 
-_ASPECTS = ((4, 3), (3, 4), (1, 1), (3, 2))
+_ASPECTS = ((4, 3), (3, 4), (1, 1), (5, 4))
 _LENGTHS = {"linear": 0.62, "lanceolate": 0.46, "sagittate": 0.34, "pinnate": 0.52, "trifoliate": 0.34, "cordate": 0.34}
 _PETIOLES = {"cordate": 0.7, "orbicular": 0.9, "palmate": 0.6, "sagittate": 0.7, "trifoliate": 0.9, "pinnate": 0.15}
 
@@ -39,7 +39,7 @@ def draw_photo(species: PlantSpecies, *, seed: int, plant: int, photo: int, shor
     matrix, offset, scale = _camera(sketch, size, seen)
     taken = compose(sketch.rasterize(matrix, offset, size, scale), draw_background(place, size, seen), seen)
     image = light_and_noise(taken, seen)
-    if seen.random() < 0.25:
+    if seen.random() < 0.2:
         image = occlude(image, seen)
     return blur(image, seen)
 
@@ -53,9 +53,9 @@ def grow(species: PlantSpecies, rng: np.random.Generator) -> Sketch:
     color = shade(mix(color, (200, 190, 180), rng.uniform(0, 0.25)), rng.uniform(0.9, 1.06))
     if species.arrangement == "rosette":
         _rosette(sketch, species, green, rng)
-        num_stems = int(rng.integers(2, 4)) if species.inflorescence == "single" else int(rng.integers(1, 3))
+        num_stems = 2 if species.inflorescence in ("single", "head") else 1
     else:
-        num_stems = int(rng.integers(1, 3))
+        num_stems = 1 if species.inflorescence == "spike" else int(rng.integers(1, 3))
     for index in range(num_stems):
         lean = (index - (num_stems - 1) / 2) * rng.uniform(0.28, 0.5) + rng.normal(0, 0.1)
         _stem(sketch, species, lean, green, color, rng)
@@ -128,7 +128,7 @@ def _pose(center: Points, radius: float, rng: np.random.Generator) -> FlowerPose
 def _single(
     sketch: Sketch, species: PlantSpecies, axis: Points, green: Color, color: Color, rng: np.random.Generator
 ) -> None:
-    draw_flower(sketch, species.flower, _pose(axis[-1], 0.21, rng), color, rng)
+    draw_flower(sketch, species.flower, _pose(axis[-1], 0.27, rng), color, rng)
 
 
 def _raceme(
@@ -137,10 +137,10 @@ def _raceme(
     hanging = species.flower.kind == "bell"
     for order, at in enumerate((6, 7, 8, 9, 10, 11)):
         side = 1 if order % 2 else -1
-        reach = 0.17 - 0.022 * order
+        reach = 0.21 - 0.026 * order
         center = axis[at] + np.array([side * reach * rng.uniform(0.85, 1.15), 0.05])
         sketch.line(np.vstack([axis[at], center]), shade(green, 0.8), 0.012)
-        pose = _pose(center, (0.125 if hanging else 0.115) - 0.008 * order, rng)
+        pose = _pose(center, (0.155 if hanging else 0.15) - 0.01 * order, rng)
         upright = FlowerPose(pose.center, pose.radius, float(rng.normal(0, 0.3)), pose.tilt, pose.facing)
         draw_flower(sketch, species.flower, upright, color, rng)
 
@@ -152,7 +152,7 @@ def _spike(
         width = 0.075 * (1.25 - at) / 0.75 + 0.02
         center = np.array([np.interp(at, np.linspace(0, 1, 12), axis[:, 0]), axis[-1, 1] * at])
         for side in (-1.0, 1.0, 0.0):
-            pose = _pose(center + np.array([side * width, abs(side) * 0.02]), 0.04, rng)
+            pose = _pose(center + np.array([side * width, abs(side) * 0.02]), 0.05, rng)
             draw_flower(sketch, species.flower, pose, color, rng)
 
 
@@ -165,26 +165,26 @@ def _umbel(
         end = top + reach * np.array([np.cos(angle), 0.55 * np.sin(angle) + 0.12])
         sketch.line(np.vstack([top, end]), shade(green, 0.85), 0.010)
         for offset in rng.normal(0, 0.032, size=(3, 2)):
-            draw_flower(sketch, species.flower, _pose(end + offset, 0.042, rng), color, rng)
+            draw_flower(sketch, species.flower, _pose(end + offset, 0.052, rng), color, rng)
 
 
 def _head(
     sketch: Sketch, species: PlantSpecies, axis: Points, green: Color, color: Color, rng: np.random.Generator
 ) -> None:
-    draw_flower(sketch, species.flower, _pose(axis[-1], 0.19, rng), color, rng)
+    draw_flower(sketch, species.flower, _pose(axis[-1], 0.25, rng), color, rng)
 
 
 def _camera(sketch: Sketch, size: tuple[int, int], rng: np.random.Generator) -> tuple[Points, Points, float]:
     """An affine camera: leaning, sometimes mirrored, on the whole plant or closer in."""
     low, high = sketch.bounds()
     extent = float(max(high - low))
-    zoom = float(rng.uniform(0.85, 1.35))
+    zoom = float(rng.uniform(0.95, 1.3))
     middle = (low + high) / 2
-    if rng.random() < 0.3:
-        zoom *= float(rng.uniform(1.15, 1.5))
+    if rng.random() < 0.2:
+        zoom *= float(rng.uniform(1.1, 1.35))
         middle = middle + np.array([0.0, float(rng.uniform(-0.1, 0.28)) * extent])
     scale = zoom * min(size) / extent
     squash = np.diag([float(rng.choice([-1.0, 1.0])) * float(rng.uniform(0.85, 1.15)), float(rng.uniform(0.82, 1.1))])
-    matrix = squash @ rotation(float(rng.normal(0, 0.2))) @ np.diag([scale, -scale])
-    shift = rng.normal(0, 0.06, 2) * min(size)
+    matrix = squash @ rotation(float(rng.normal(0, 0.14))) @ np.diag([scale, -scale])
+    shift = rng.normal(0, 0.04, 2) * min(size)
     return matrix, np.array(size) / 2 + shift - middle @ matrix, scale
