@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import Any, cast
 
 import pyarrow as pa
@@ -33,13 +35,17 @@ def map_tables(
         function: importable from ``aplantida``; returns a table or yields tables.
         arguments: keyword arguments of every call.
         num_cpus: CPUs reserved per call.
-        max_tasks: most calls at a time; None = as many as CPUs allow.
+        max_tasks: most calls at a time; None = as many as CPUs allow; 0 = in this process, without Ray.
 
     Yields:
         Result tables that have rows, in the order they are finished.
     """
     given = list(blocks)
     if not given:
+        return
+    if max_tasks == 0:
+        for block in given:
+            yield from _with_rows(function(block, **(arguments or {})))
         return
     dataset = ray.data.from_arrow(given).map_batches(
         function,
@@ -68,7 +74,7 @@ def map_with_actors(
         blocks: tables of one schema.
         worker: a class importable from ``aplantida`` with ``__call__(pa.Table) -> pa.Table``.
         arguments: keyword arguments of the constructor.
-        num_actors: size of the pool.
+        num_actors: size of the pool; 0 = one worker in this process, without Ray.
         calls_per_actor: blocks an actor works on at the same time, each call in a thread of its own.
         num_cpus: CPUs reserved per actor.
         num_gpus: GPUs reserved per actor.
@@ -78,6 +84,9 @@ def map_with_actors(
     """
     given = list(blocks)
     if not given:
+        return
+    if num_actors == 0:
+        yield from _map_here(given, worker(**(arguments or {})), calls_per_actor)
         return
     dataset = ray.data.from_arrow(given).map_batches(
         worker,
@@ -94,6 +103,29 @@ def map_with_actors(
         ),
     )
     yield from _tables(dataset)
+
+
+def _map_here(blocks: list[pa.Table], worker: Callable[[pa.Table], pa.Table], calls: int) -> Iterator[pa.Table]:
+    """The same with threads of this process; no more blocks in flight than ``calls`` and as many waiting."""
+    waiting = iter(blocks)
+    with ThreadPoolExecutor(calls) as pool:
+        running = {pool.submit(worker, block) for block in islice(waiting, 2 * calls)}
+        try:
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                running |= {pool.submit(worker, block) for block in islice(waiting, len(done))}
+                for future in done:
+                    yield from _with_rows(future.result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+            if hasattr(worker, "close"):
+                worker.close()  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def _with_rows(result: pa.Table | Iterator[pa.Table]) -> Iterator[pa.Table]:
+    for table in cast("list[pa.Table]", [result] if isinstance(result, pa.Table) else result):
+        if table.num_rows:
+            yield table
 
 
 def _tables(dataset: ray.data.Dataset) -> Iterator[pa.Table]:

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import psutil
@@ -83,6 +83,11 @@ def ray_session(
     finally:
         if not getattr(_sharing, "active", False):
             ray.shutdown()
+
+
+def ray_session_if(needed: bool) -> AbstractContextManager[None]:
+    """:func:`ray_session`, or nothing at all for work that is to stay in this process."""
+    return ray_session() if needed else nullcontext()
 
 
 def _start_local(**settings: Any) -> None:

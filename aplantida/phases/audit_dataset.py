@@ -31,7 +31,7 @@ from aplantida.pipeline.phase import Phase, PhaseContext
 class AuditResources(NetworkResources):
     """How much of the machine, and of each server, the audit takes."""
 
-    num_readers: int | None = Field(default=None, ge=1)
+    num_readers: int | None = Field(default=None, ge=0)
 
 
 class AuditDatasetConfig(CollectionConfig):
@@ -48,10 +48,10 @@ class AuditDatasetConfig(CollectionConfig):
 def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
     """Read, count, probe, judge."""
     config, started = ctx.config, time.monotonic()
-    from aplantida.distributed.session import ray_session
+    from aplantida.distributed.session import ray_session_if
 
     fetch_settings(config.http, config.allow_addresses, config.resources, 1)
-    with ray_session():
+    with ray_session_if(config.resources.num_actors != 0 or config.resources.num_readers != 0):
         raw = read_collection(ctx, config, config.resources.num_readers)
         entries = check_together(raw, config.min_images_per_species)
         # links are worth asking for where address and licence are in order
@@ -106,7 +106,7 @@ def _outcomes(ctx: PhaseContext[AuditDatasetConfig], urls: list[str], total: int
     from aplantida.distributed.session import cluster_cpus
 
     config, broken = ctx.config, Counter[str]()
-    num_actors = choose_num_actors(config.resources, cluster_cpus())
+    num_actors = choose_num_actors(config.resources, cluster_cpus)
     settings = fetch_settings(config.http, config.allow_addresses, config.resources, num_actors)
     blocks = list(slices(pa.table({"url": pa.array(urls, pa.string())}), ("url",)))
     with ctx.progress(total, "links", "asking for links") as progress:

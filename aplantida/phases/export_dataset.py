@@ -55,7 +55,7 @@ class LicenseSection(Section):
 class ReaderResources(Section):
     """How much of the machine reading takes."""
 
-    num_readers: int | None = Field(default=None, ge=1)
+    num_readers: int | None = Field(default=None, ge=0)
 
 
 class CollectionConfig(PhaseConfig):
@@ -109,7 +109,7 @@ def read_collection(ctx: PhaseContext[Any], config: CollectionConfig, num_reader
         BadRequest: for a default licence nobody can read, an address list that is none, or an empty collection.
     """
     from aplantida.distributed.mapping import map_tables
-    from aplantida.distributed.session import cluster_cpus, ray_session
+    from aplantida.distributed.session import cluster_cpus, ray_session_if
 
     _check(config)
     address = address_of(config)
@@ -122,10 +122,10 @@ def read_collection(ctx: PhaseContext[Any], config: CollectionConfig, num_reader
     }
     tables: list[pa.Table] = []
     try:
-        with ray_session(), ctx.progress(None, "entries", "reading the collection") as progress:
-            ranges = split_ranges(address, num_readers or cluster_cpus())
+        with ray_session_if(num_readers != 0), ctx.progress(None, "entries", "reading the collection") as progress:
+            ranges = split_ranges(address, cluster_cpus() if num_readers is None else max(1, num_readers))
             blocks = (ranges.slice(row, 1) for row in range(ranges.num_rows))
-            for table in map_tables(blocks, read_checked_entries, arguments):
+            for table in map_tables(blocks, read_checked_entries, arguments, max_tasks=num_readers):
                 tables.append(table)
                 progress.update(table.num_rows)
     except CollectionError as error:
@@ -178,7 +178,7 @@ def _audit_verdict(ctx: PhaseContext[ExportDatasetConfig]) -> str | None:
             raise BadRequest("audit_must_pass is true and no audit is given: --input audit=PATH of a dataset_audit")
         return None
     audit = ctx.input("audit")
-    verdict = str(audit.metrics["verdict"])
+    verdict = str(json.loads(audit.file("audit.json").read_text(encoding="utf-8"))["verdict"])
     if verdict != "pass" and ctx.config.audit_must_pass:
         raise GateFailed(f"{audit.path}: the audit's verdict is {verdict!r} and audit_must_pass is true")
     return verdict

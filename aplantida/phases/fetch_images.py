@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +52,7 @@ class HttpSection(Section):
 class NetworkResources(Section):
     """How much of the machine, and of each server, asking takes. All limits hold over all actors together."""
 
-    num_actors: int | None = Field(default=None, ge=1)
+    num_actors: int | None = Field(default=None, ge=0)
     concurrency: int = Field(default=64, ge=1)
     concurrency_per_host: int = Field(default=16, ge=1)
 
@@ -108,15 +108,16 @@ def fetch_settings(
         raise BadRequest(f"allow_addresses: {error}") from None
     return FetchSettings(
         **http.model_dump(),
-        concurrency=max(1, resources.concurrency // num_actors),
-        concurrency_per_host=max(1, resources.concurrency_per_host // num_actors),
+        concurrency=max(1, resources.concurrency // max(1, num_actors)),
+        concurrency_per_host=max(1, resources.concurrency_per_host // max(1, num_actors)),
         allow_addresses=tuple(allow_addresses),
     )
 
 
-def choose_num_actors(resources: NetworkResources, cpus: int) -> int:
+def choose_num_actors(resources: NetworkResources, cpus: Callable[[], int]) -> int:
     """The actors asked for, else one per two CPUs; never more than a host's limit can be shared out among."""
-    return min(resources.num_actors or max(1, cpus // 2), resources.concurrency_per_host, resources.concurrency)
+    wanted = max(1, cpus() // 2) if resources.num_actors is None else resources.num_actors
+    return min(wanted, resources.concurrency_per_host, resources.concurrency)
 
 
 def run(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def _known(ctx: PhaseContext[FetchImagesConfig], number: int, recipe: Mapping[st
 def _download(ctx: PhaseContext[FetchImagesConfig], shards: dict[int, _Shard], total: int, taken_over: int) -> int:
     """Stream what is missing through the actors; write each shard when its last photo has come."""
     from aplantida.distributed.mapping import map_with_actors
-    from aplantida.distributed.session import cluster_cpus, ray_session
+    from aplantida.distributed.session import cluster_cpus, ray_session_if
 
     config, resources = ctx.config, ctx.config.resources
     for number in [number for number, shard in shards.items() if shard.is_complete]:
@@ -176,9 +177,9 @@ def _download(ctx: PhaseContext[FetchImagesConfig], shards: dict[int, _Shard], t
         return 0
     reasons: Counter[str] = Counter()
     downloaded = 0
-    with ray_session(), ctx.progress(total, "photos", "fetching photos") as progress:
+    with ray_session_if(resources.num_actors != 0), ctx.progress(total, "photos", "fetching photos") as progress:
         progress.update(taken_over)
-        num_actors = choose_num_actors(resources, cluster_cpus())
+        num_actors = choose_num_actors(resources, cluster_cpus)
         arguments = {
             "settings": fetch_settings(config.http, config.allow_addresses, resources, num_actors),
             "photo": PhotoSettings(

@@ -42,6 +42,7 @@ def test_a_function_maps_every_block_once() -> None:
     blocks = [entries(count, name) for count, name in ((10, "a"), (1, "b"), (7, "c"))]
     tables = list(map_tables(blocks, records_of))
     assert sorted((table["document_id"][0].as_py(), table.num_rows) for table in tables) == [("a", 5), ("c", 3)]
+    assert list(map_tables(blocks, records_of, max_tasks=0)) == sorted(tables, key=lambda table: -table.num_rows)
 
 
 def test_no_block_no_work() -> None:
@@ -49,7 +50,7 @@ def test_no_block_no_work() -> None:
     assert list(map_with_actors([], PhotoFetcher)) == []
 
 
-@pytest.mark.parametrize(("num_actors", "calls_per_actor"), [(1, 4), (2, 1)])
+@pytest.mark.parametrize(("num_actors", "calls_per_actor"), [(0, 2), (1, 4), (2, 1)])
 def test_actors_answer_for_every_row(num_actors: int, calls_per_actor: int) -> None:
     table = entries(300, "a")
     arguments = {

@@ -16,8 +16,6 @@ from aplantida.pipeline.runner import execute
 from tests.fixtures.collection import DIRTY_REASONS, SPECIES, dirty_documents, documents, fill, photo_name, write_photos
 from tests.phases.test_fetch_images import requests
 
-pytestmark = pytest.mark.usefixtures("ray")
-
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
@@ -40,6 +38,7 @@ def audit(cdn: str, db_name: str, output: str = "audit", **changes: Any) -> Arti
         "allow_addresses": [cdn.removeprefix("http://")],
         "num_url_buckets": 4,
         "http": {"backoff_seconds": 0.01, "max_attempts": 2},
+        "resources": {"num_actors": 0, "num_readers": 0},
         **changes,
     }
     artifact = execute(PHASE, values=values).artifact
@@ -73,6 +72,7 @@ def test_it_counts_what_is_wrong(mongo_uri: str, db_name: str, cdn: str, photos:
     assert "| same_url_in_two_species | 2 |" in text
 
 
+@pytest.mark.usefixtures("ray")
 def test_a_healthy_collection_passes_and_refused_addresses_are_never_asked(
     mongo_uri: str, db_name: str, cdn: str
 ) -> None:

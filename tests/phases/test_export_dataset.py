@@ -18,7 +18,6 @@ from tests.fixtures.tiny_artifacts import seal
 
 BASE = "http://127.0.0.1:8089"
 SECRET = "gr33n-leaf"
-pytestmark = pytest.mark.usefixtures("ray")
 
 
 def values(db_name: str, output: str = "records", **changes: Any) -> dict[str, Any]:
@@ -27,6 +26,7 @@ def values(db_name: str, output: str = "records", **changes: Any) -> dict[str, A
         "db_name": db_name,
         "default_license": "CC BY 4.0",
         "allow_addresses": ["127.0.0.1:8089"],
+        "resources": {"num_readers": 0},
         **changes,
     }
 
@@ -55,9 +55,10 @@ def test_every_entry_is_a_record_or_a_row_with_its_reason(mongo_uri: str, db_nam
     assert PlantImageRecord.from_row(table.to_pylist()[0]).license_id == "CC-BY-4.0"
 
 
+@pytest.mark.usefixtures("ray")
 def test_the_number_of_readers_changes_nothing(mongo_uri: str, db_name: str) -> None:
     fill(mongo_uri, db_name, dirty_documents(BASE))
-    one = export(db_name, "one", resources={"num_readers": 1})
+    one = export(db_name, "one")
     three = export(db_name, "three", resources={"num_readers": 3})
     assert one.files == three.files
 

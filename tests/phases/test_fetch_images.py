@@ -30,7 +30,6 @@ from tests.fixtures.collection import SPECIES, documents, image, photo_name, spo
 from tests.fixtures.tiny_artifacts import seal
 
 NUM_SHARDS = 4
-pytestmark = pytest.mark.usefixtures("ray")
 
 
 @pytest.fixture
@@ -82,6 +81,7 @@ def settings(base: str, source: str, output: str, **changes: Any) -> dict[str, A
         "max_pixels": 1_000_000,
         "allow_addresses": [base.removeprefix("http://")],
         "http": {"backoff_seconds": 0.01, "max_attempts": 2},
+        "resources": {"num_actors": 0},
         **changes,
     }
 
@@ -122,6 +122,7 @@ def test_failures_and_duplicates_are_rows(cdn: str, photos: Path) -> None:
     assert [rows[url]["detail"] for url in both] == ["the same picture is claimed by Papaver rhoeas; Quercus ilex"] * 2
 
 
+@pytest.mark.usefixtures("ray")
 def test_two_runs_with_other_resources_give_the_same_bytes(cdn: str) -> None:
     source = records("records", documents(cdn))
     one = fetch(cdn, source, "one")
@@ -177,7 +178,9 @@ def test_a_killed_run_goes_on_where_it_was(cdn: str, root: Path) -> None:
     slow = {f"/{photo_name(species, n)}": {"delay_seconds": 0.5} for species in SPECIES for n in range(8)}
     control(cdn, "/__faults", "PUT", slow)
     config = root / "killed.yaml"
-    config.write_text(json.dumps(settings(cdn, source, "killed", resources={"concurrency_per_host": 1})))
+    config.write_text(
+        json.dumps(settings(cdn, source, "killed", resources={"num_actors": 1, "concurrency_per_host": 1}))
+    )
     job = subprocess.Popen([sys.executable, "-m", "jobs.fetch_images", "--config", str(config)], env=without_ray())
     ledger = root / "killed/_progress/ledger.jsonl"
     deadline = time.monotonic() + 300
