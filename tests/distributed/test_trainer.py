@@ -1,0 +1,92 @@
+"""The same training on Ray Train: equal bytes with one worker, one model from two, and a kill in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aplantida.distributed.launch import launch
+from aplantida.distributed.session import ray_session
+from aplantida.distributed.trainer import STORAGE
+from aplantida.training.task import TrainTask
+from tests.fixtures.trainings import make_photos, make_plan, make_task
+
+DRIVER = """
+import pickle, sys
+from pathlib import Path
+from aplantida.distributed.launch import launch
+task = pickle.loads(Path(sys.argv[1]).read_bytes())
+launch(task, folder=Path(sys.argv[2]), device="cpu", num_workers=1, num_threads=1)
+"""
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> TrainTask:
+    return make_task(make_plan(make_photos(tmp_path_factory.mktemp("photos"))))
+
+
+@pytest.fixture(scope="module")
+def bare(task: TrainTask, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return trained(task, tmp_path_factory.mktemp("bare"), 0)
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[None]:
+    with ray_session(num_cpus=2):
+        yield
+
+
+def trained(task: TrainTask, folder: Path, num_workers: int, **more: Any) -> dict[str, bytes]:
+    done = launch(task, folder=folder, device="cpu", num_workers=num_workers, num_threads=1, **more)
+    return {name: (done.folder / name).read_bytes() for name in ("model.safetensors", "model.json", "history.json")}
+
+
+@pytest.mark.usefixtures("session")
+def test_one_worker_gives_the_bytes_of_a_bare_process(task: TrainTask, bare: dict[str, bytes], tmp_path: Path) -> None:
+    images: list[int] = []
+    assert trained(task, tmp_path, 1, on_progress=lambda count, **_: images.append(count)) == bare
+    assert 0 < sum(images) <= 9 * 12
+
+
+@pytest.mark.usefixtures("session")
+def test_two_workers_train_one_model(task: TrainTask, tmp_path: Path) -> None:
+    plain = replace(task, mixup_alpha=0.0, cutmix_alpha=0.0)
+    history = json.loads(trained(plain, tmp_path, 2)["history.json"])
+    assert len(history) == 3
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+    assert {round(row["val_top1"] * 12, 6) % 1 for row in history} == {0.0}  # hits among all 12 val photos
+
+
+def test_driver_and_workers_killed_it_goes_on_to_the_same_bytes(
+    task: TrainTask, bare: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "task.pkl").write_bytes(pickle.dumps(task))
+    folder = tmp_path / "run"
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(tmp_path / "task.pkl"), str(folder)],
+        start_new_session=True,
+        env=environment,
+    )
+    try:
+        deadline = time.monotonic() + 400
+        while not list(folder.glob(f"{STORAGE}/*/*/state.pt")):
+            assert driver.poll() is None, "the driver ended before its first checkpoint"
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait()
+    assert not (folder / "result").exists()
+    assert trained(task, folder, 1) == bare
