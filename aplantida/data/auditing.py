@@ -9,9 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from aplantida.data.links import count_values
+from aplantida.domain.record import Reason
 
 _ASKED_OF_ENTRIES = ("license_text", "author", "source", "observation_id", "observed_on", "country")
 _ASKED_OF_SPECIES = ("family", "common_names", "distribution")
+_UNREAD = frozenset({Reason.ENTRY_OF_NAMELESS_DOCUMENT, Reason.ENTRY_NO_URL})  # nothing else of them is kept
 SPECIES_SCHEMA = pa.schema(
     [
         pa.field("scientific_name", pa.string(), nullable=False),
@@ -42,6 +44,7 @@ def describe(entries: pa.Table, health: pa.Table, max_broken_fraction: float) ->
         max_broken_fraction: share of broken links at which the verdict turns to ``fail``.
     """
     images = entries.filter(entries["position"].is_valid())
+    readable = images.filter(pa.array([reason not in _UNREAD for reason in images["reason"].to_pylist()], pa.bool_()))
     reasons = health["reason"].to_pylist()
     broken = sum(reason is not None for reason in reasons)
     fraction = broken / len(reasons) if reasons else 0.0
@@ -55,10 +58,10 @@ def describe(entries: pa.Table, health: pa.Table, max_broken_fraction: float) ->
         "num_acceptable_entries": acceptable.num_rows,
         "num_acceptable_species": len(per_species),
         "refused_by_reason": count_values(entries["reason"].drop_null()),
-        "entries_by_license": count_values(images["license_id"]),
-        "license_spellings": count_values(images["license_text"]),
-        "entries_without": {name: images[name].null_count for name in _ASKED_OF_ENTRIES},
-        "documents_without": _documents_without(entries),
+        "entries_by_license": count_values(readable["license_id"]),
+        "license_spellings": count_values(readable["license_text"]),
+        "entries_without": {name: readable[name].null_count for name in _ASKED_OF_ENTRIES},
+        "documents_without": _documents_without(readable),
         "images_per_species": {
             "min": sizes[0] if sizes else 0,
             "median": sizes[len(sizes) // 2] if sizes else 0,
