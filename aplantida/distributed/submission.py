@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ray.job_submission import JobStatus, JobSubmissionClient
 
@@ -25,6 +26,8 @@ from aplantida.pipeline.graph import ALL, GraphConfig, Layout, Node, load_graph
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 PASSED_VARIABLES = ("APLANTIDA_ROOT", "MONGO_URI", "WEIGHTS")
 FAILED_WITHOUT_CODE = 1
+AGENT_SECONDS = 180
+_NO_AGENT = "No available agent"
 _SHOWN_LINES = 40
 
 
@@ -107,11 +110,14 @@ def run_jobs(
         variables: environment of the jobs, over that of the cluster's head.
         keep_going: whether to submit the rest after a failure.
         poll_seconds: between two looks at a job's status.
+
+    Raises:
+        RuntimeError: when the cluster does not take a job.
     """
     runtime_env = {"working_dir": str(working_dir), "env_vars": dict(variables)}
     for request in requests:
         started = time.monotonic()
-        submission_id = client.submit_job(entrypoint=shlex.join(request.command), runtime_env=runtime_env)
+        submission_id = _submit(client, request, runtime_env)
         try:
             _wait(client, submission_id, poll_seconds)
         except KeyboardInterrupt:
@@ -125,6 +131,18 @@ def run_jobs(
         yield JobResult(request.node, submission_id, code, time.monotonic() - started, log)
         if code != 0 and not keep_going:
             return
+
+
+def _submit(client: JobSubmissionClient, request: JobRequest, runtime_env: Mapping[str, Any]) -> str:
+    """Submit; a head that has just started is given time to find the agent that starts jobs."""
+    end = time.monotonic() + AGENT_SECONDS
+    while True:
+        try:
+            return client.submit_job(entrypoint=shlex.join(request.command), runtime_env=dict(runtime_env))
+        except RuntimeError as error:
+            if _NO_AGENT not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(1)
 
 
 def _wait(client: JobSubmissionClient, submission_id: str, poll_seconds: float) -> None:
@@ -154,11 +172,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"submission: no Ray takes jobs at {given.address}: {error}\n")
         return BadRequest.exit_code
     variables = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
+    jobs = run_jobs(client, requests, working_dir=CHECKOUT, variables=variables, keep_going=given.keep_going)
+    try:
+        return _table(jobs)
+    except RuntimeError as error:
+        sys.stderr.write(f"submission: {given.address} does not take the job: {error}\n")
+        return FAILED_WITHOUT_CODE
+
+
+def _table(results: Iterator[JobResult]) -> int:
+    """Print a line for each job as it ends, and a failed one's last lines; the first exit code that is not 0."""
     sys.stdout.write(f"{'node':<28} {'exit code':>9} {'seconds':>8}  job\n")
     failed = 0
-    for result in run_jobs(client, requests, working_dir=CHECKOUT, variables=variables, keep_going=given.keep_going):
-        line = f"{result.node:<28} {result.exit_code:>9} {result.seconds:>8.1f}  {result.submission_id}\n"
-        sys.stdout.write(line)
+    for result in results:
+        sys.stdout.write(f"{result.node:<28} {result.exit_code:>9} {result.seconds:>8.1f}  {result.submission_id}\n")
         sys.stdout.flush()
         if result.exit_code != 0:
             failed = failed or result.exit_code

@@ -75,7 +75,8 @@ def _usable(ctx: PhaseContext[SplitDatasetConfig]) -> tuple[list[dict[str, Any]]
     """Photos of species with enough of them, and what is left out with a reason (duplicates first)."""
     shards = ctx.input("images")
     failures = pq.read_table(shards.file("failures.parquet"))
-    aside = failures.filter(pa.array([reason == Reason.DUPLICATE_PIXELS for reason in failures["reason"].to_pylist()]))
+    is_copy = [reason == Reason.DUPLICATE_PIXELS for reason in failures["reason"].to_pylist()]
+    aside = failures.filter(pa.array(is_copy, pa.bool_()))
     set_aside = set(aside["image_id"].to_pylist())
     num_shards = json.loads(shards.file("summary.json").read_text(encoding="utf-8"))["num_shards"]
     photos: list[dict[str, Any]] = []
