@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aplantida.data.batches import BatchPlan
     from aplantida.models.checkpoint import ModelCard
     from aplantida.training.objectives import Objective
+    from aplantida.training.optimization import Optimization
 
 Triple = tuple[float, float, float]
 
@@ -41,6 +42,23 @@ class TrainingSection(Section):
     average_decay: float | None = Field(default=None, gt=0, lt=1)
     batch_norm_momentum: float | None = Field(default=None, gt=0, le=1)
     mixed_precision: Literal["auto", "off"] = "auto"
+
+    def optimization(self) -> Optimization:
+        """As the training loop has it."""
+        from aplantida.training.optimization import Optimization
+
+        return Optimization(
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            head_learning_rate_factor=self.head_learning_rate_factor,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            warmup_epochs=self.warmup_epochs,
+            final_learning_rate_fraction=self.final_learning_rate_fraction,
+            gradient_clip=self.gradient_clip,
+            global_batch_size=self.batch_size,
+            micro_batch_size=self.micro_batch_size,
+        )
 
 
 class PhotosSection(Section):
@@ -185,7 +203,6 @@ def run_training(
 ) -> dict[str, Any]:
     """Train (or go on training), and publish the checkpoint. Returns the phase's metrics."""
     from aplantida.distributed.launch import launch
-    from aplantida.training.optimization import Optimization
     from aplantida.training.task import TrainTask
 
     config = ctx.config
@@ -195,18 +212,7 @@ def run_training(
         initial=initial,
         batches=batches,
         objective=objective,
-        optimization=Optimization(
-            optimizer=training.optimizer,
-            learning_rate=training.learning_rate,
-            head_learning_rate_factor=training.head_learning_rate_factor,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-            warmup_epochs=training.warmup_epochs,
-            final_learning_rate_fraction=training.final_learning_rate_fraction,
-            gradient_clip=training.gradient_clip,
-            global_batch_size=training.batch_size,
-            micro_batch_size=training.micro_batch_size,
-        ),
+        optimization=training.optimization(),
         epochs=training.epochs,
         seed=ctx.seed,
         patience=callbacks.early_stopping_patience if callbacks.early_stopping else None,
@@ -232,12 +238,16 @@ def run_training(
             max_failures=config.resources.max_failures,
             on_progress=bar.update,
         )
-    for name in ("model.safetensors", "model.json", "history.json"):
-        copied = shutil.copyfile(trained.folder / name, ctx.output.scratch / name)  # the result stays for a resume
-        ctx.output.publish(copied, name)
-    ctx.output.write_json("class_index.json", index.subset(card.class_ids).to_json())
+    _publish(ctx, trained.folder, index.subset(card.class_ids))
     ctx.log.info("val top-1 %.3f in epoch %d", trained.summary["val_top1"], trained.summary["best_epoch"])
     return {**trained.summary, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _publish(ctx: PhaseContext[ConfigT], folder: Path, classes: ClassIndex) -> None:
+    for name in ("model.safetensors", "model.json", "history.json"):
+        copied = shutil.copyfile(folder / name, ctx.output.scratch / name)  # the result stays for a resume
+        ctx.output.publish(copied, name)
+    ctx.output.write_json("class_index.json", classes.to_json())
 
 
 def _count_batches(batches: BatchPlan, batch_size: int) -> int:

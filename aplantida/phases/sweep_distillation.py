@@ -147,7 +147,6 @@ def _task(ctx: PhaseContext[SweepDistillationConfig]) -> TrainTask:
     """A trial's training but for temperature and alpha."""
     from aplantida.models.checkpoint import ModelCard
     from aplantida.training.objectives import Distillation
-    from aplantida.training.optimization import Optimization
     from aplantida.training.task import TrainTask
 
     config, training = ctx.config, ctx.config.training
@@ -172,18 +171,7 @@ def _task(ctx: PhaseContext[SweepDistillationConfig]) -> TrainTask:
         initial=initial,
         batches=batches,
         objective=Distillation(1.0, 1.0, config.regularization.label_smoothing),
-        optimization=Optimization(
-            optimizer=training.optimizer,
-            learning_rate=training.learning_rate,
-            head_learning_rate_factor=training.head_learning_rate_factor,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-            warmup_epochs=training.warmup_epochs,
-            final_learning_rate_fraction=training.final_learning_rate_fraction,
-            gradient_clip=training.gradient_clip,
-            global_batch_size=training.batch_size,
-            micro_batch_size=training.micro_batch_size,
-        ),
+        optimization=training.optimization(),
         epochs=training.epochs,
         seed=ctx.seed,
         average_decay=training.average_decay,

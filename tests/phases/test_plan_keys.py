@@ -1,4 +1,4 @@
-"""Every key of the plan's YAML files (``teacher_global``, ``student``, ``paths`` …) has a field of ours, and it is read."""
+"""Every key of the plan's YAML files (``teacher_global``, ``student``, ``paths`` …) has a field of ours."""
 
 from __future__ import annotations
 

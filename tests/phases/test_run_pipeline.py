@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from aplantida.phases.run_pipeline import PHASE
+from aplantida.pipeline.artifact import open_artifact
+from aplantida.pipeline.errors import BadRequest, RecipeChanged
+from aplantida.pipeline.runner import execute
+from tests.fixtures.artifacts import make_images
+
+
+@pytest.fixture
+def config(root: Path) -> Path:
+    """A graph of two real phases over small artifacts: a split of drawn photos, and a cleanup that seals nothing."""
+    make_images("runs/x/photos")
+    nodes = [
+        {"name": "cleanup", "phase": "cleanup", "config": ["configs/cleanup.yaml", str(root / "cleanup.yaml")]},
+        {
+            "name": "split",
+            "phase": "split_dataset",
+            "config": ["configs/split_dataset.yaml"],
+            "inputs": {"images": "photos"},
+        },
+        {"name": "photos", "phase": "fetch_images", "config": ["configs/fetch_images.yaml"]},
+    ]
+    (root / "graph.yaml").write_text(yaml.safe_dump({"nodes": nodes}))
+    (root / "cleanup.yaml").write_text("runs: [runs/x]\n")
+    overlay = {"graph": str(root / "graph.yaml"), "runs": "runs/x", "nodes": ["split"], "seed": 5}
+    (root / "run.yaml").write_text(yaml.safe_dump(overlay))
+    return root / "run.yaml"
+
+
+def run(config: Path, **values: Any) -> dict[str, str]:
+    return dict(execute(PHASE, files=["configs/run_pipeline.yaml", str(config)], values=values).metrics)
+
+
+def test_nodes_are_run_then_skipped_and_what_became_of_them_is_noted(config: Path, root: Path) -> None:
+    assert run(config) == {"split": "done"}
+    assert open_artifact(root / "runs/x/split", "split").config["seed"] == 5
+    assert run(config) == {"split": "skipped"}
+    (row,) = json.loads((root / "runs/x/last_run.json").read_text())
+    assert (row["node"], row["phase"], row["status"]) == ("split", "split_dataset", "skipped")
+
+
+def test_an_edited_seed_is_refused_by_the_node_it_bears_on(config: Path) -> None:
+    run(config)
+    with pytest.raises(RecipeChanged, match="seed: 5 -> 6"):
+        run(config, seed=6)
+
+
+def test_an_unknown_node_is_a_bad_request(config: Path) -> None:
+    with pytest.raises(BadRequest, match="no node is called 'spilt'"):
+        run(config, nodes=["spilt"])
