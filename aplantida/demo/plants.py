@@ -48,8 +48,7 @@ def grow(species: PlantSpecies, rng: np.random.Generator) -> Sketch:
     """Draw one individual of ``species``: leaves first, then stems with flowers."""
     sketch = Sketch()
     green = shade(mix((84, 128, 54), (120, 140, 72), rng.uniform(0, 1)), rng.uniform(0.78, 1.12))
-    usual = len(species.colors) == 1 or rng.random() < 0.6
-    color = PALETTE[species.colors[0 if usual else 1]]
+    color = PALETTE[_flower_color(species, rng)]
     color = shade(mix(color, (200, 190, 180), rng.uniform(0, 0.25)), rng.uniform(0.9, 1.06))
     if species.arrangement == "rosette":
         _rosette(sketch, species, green, rng)
@@ -60,6 +59,14 @@ def grow(species: PlantSpecies, rng: np.random.Generator) -> Sketch:
         lean = (index - (num_stems - 1) / 2) * rng.uniform(0.28, 0.5) + rng.normal(0, 0.1)
         _stem(sketch, species, lean, green, color, rng)
     return sketch
+
+
+def _flower_color(species: PlantSpecies, rng: np.random.Generator) -> str:
+    """Half have the usual color, a third the other one, the rest any: form decides, not color."""
+    draw = rng.random()
+    if draw < 0.8:
+        return species.colors[0 if draw < 0.5 else 1]
+    return str(rng.choice(sorted(PALETTE)))
 
 
 def _rosette(sketch: Sketch, species: PlantSpecies, green: Color, rng: np.random.Generator) -> None:
