@@ -210,8 +210,13 @@ def _begin(path: Path, recipe: Mapping[str, Any]) -> None:
 
 def _run_and_seal(phase: Phase[ConfigT], context: PhaseContext[ConfigT], recipe: Mapping[str, Any]) -> Artifact:
     writer = context.output
-    with log_file(writer.log_path / "log.jsonl"):
-        metrics = phase.run(context)
+    try:
+        with log_file(writer.log_path / "log.jsonl"):
+            metrics = phase.run(context)
+    except BadRequest:
+        if _is_untouched(writer):  # nothing was done under this recipe: an edited one may start afresh
+            shutil.rmtree(writer.path / PROGRESS)
+        raise
     writer.check_session()
     path = writer.path
     _remove_strays(writer)
@@ -241,6 +246,10 @@ def _run_and_seal(phase: Phase[ConfigT], context: PhaseContext[ConfigT], recipe:
         os.fsync(stream.fileno())
     temporary.replace(path / MANIFEST)
     return Artifact(path, json.loads(text))
+
+
+def _is_untouched(writer: ArtifactWriter) -> bool:
+    return not writer.files and not writer.units and not any(writer.scratch.iterdir())
 
 
 def _relative(path: Path) -> str:

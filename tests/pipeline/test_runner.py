@@ -98,6 +98,12 @@ def test_bad_requests_name_the_key(values: dict[str, object], message: str) -> N
     assert message in str(caught.value)
 
 
+def test_a_phase_that_refuses_before_doing_anything_leaves_nothing_behind(root: Path) -> None:
+    with pytest.raises(BadRequest, match="at most 1000"):
+        execute(COUNTING, values={"output": "a", "num_units": 1001})
+    assert execute(COUNTING, values={"output": "a", "num_units": 2}).status == "done"
+
+
 def test_a_folder_that_is_no_artifact_is_left_alone(root: Path) -> None:
     (root / "mine").mkdir()
     (root / "mine" / "thesis.txt").write_text("dear")
