@@ -39,7 +39,7 @@ def draw_photo(species: PlantSpecies, *, seed: int, plant: int, photo: int, shor
     matrix, offset, scale = _camera(sketch, size, seen)
     taken = compose(sketch.rasterize(matrix, offset, size, scale), draw_background(place, size, seen), seen)
     image = light_and_noise(taken, seen)
-    if seen.random() < 0.2:
+    if seen.random() < 0.1:
         image = occlude(image, seen)
     return blur(image, seen)
 
@@ -185,13 +185,13 @@ def _camera(sketch: Sketch, size: tuple[int, int], rng: np.random.Generator) -> 
     """An affine camera: leaning, sometimes mirrored, on the whole plant or closer in."""
     low, high = sketch.bounds()
     extent = float(max(high - low))
-    zoom = float(rng.uniform(0.95, 1.3))
+    zoom = float(rng.uniform(0.98, 1.2))
     middle = (low + high) / 2
-    if rng.random() < 0.2:
+    if rng.random() < 0.1:
         zoom *= float(rng.uniform(1.1, 1.35))
         middle = middle + np.array([0.0, float(rng.uniform(-0.1, 0.28)) * extent])
     scale = zoom * min(size) / extent
-    squash = np.diag([float(rng.choice([-1.0, 1.0])) * float(rng.uniform(0.85, 1.15)), float(rng.uniform(0.82, 1.1))])
-    matrix = squash @ rotation(float(rng.normal(0, 0.14))) @ np.diag([scale, -scale])
+    squash = np.diag([float(rng.choice([-1.0, 1.0])) * float(rng.uniform(0.9, 1.1)), float(rng.uniform(0.9, 1.08))])
+    matrix = squash @ rotation(float(rng.normal(0, 0.08))) @ np.diag([scale, -scale])
     shift = rng.normal(0, 0.04, 2) * min(size)
     return matrix, np.array(size) / 2 + shift - middle @ matrix, scale

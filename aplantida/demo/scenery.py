@@ -20,7 +20,7 @@ def _noise(size: tuple[int, int], cells: int, rng: np.random.Generator) -> Pixel
 def draw_background(kind: str, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     """An RGB picture of ``size`` (width, height), out of focus: soil, grass, sky, wall or leaves."""
     painter = {"soil": _soil, "grass": _grass, "sky": _sky, "wall": _wall, "leaves": _leaves}[kind]
-    half = painter((size[0] // 2, size[1] // 2), rng).filter(ImageFilter.GaussianBlur(float(rng.uniform(0.6, 3.0))))
+    half = painter((size[0] // 2, size[1] // 2), rng).filter(ImageFilter.GaussianBlur(float(rng.uniform(2.5, 5.0))))
     return half.resize(size, Image.Resampling.BILINEAR)
 
 
