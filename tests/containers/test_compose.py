@@ -43,7 +43,7 @@ from aplantida.pipeline.config import resolve
 import pyarrow.parquet as pq
 audit = open_artifact(resolve("runs/test/audit"), "dataset_audit")
 records = open_artifact(resolve("runs/test/export"), "records")
-audit.verify(); records.verify()
+assert audit.verify() == [] and records.verify() == []
 print(json.dumps({
     "root": str(resolve(".")),
     "audited": audit.metrics["num_entries"],

@@ -57,7 +57,7 @@ def test_from_mongo_to_the_browser_and_then_all_skipped(tmp_path: Path) -> None:
 
     bundle = open_artifact(tmp_path / "dist/models/mini_v1.0", "model_bundle")
     assert {"model/model.json", "decision.json", "index.html"} <= set(bundle.files)
-    assert bundle.verify() is None
+    assert bundle.verify() == []
     assert json.loads(bundle.file("classes.json").read_text())["classes"]
 
     second = demo(tmp_path, overlay, port)

@@ -105,8 +105,8 @@ def test_last_a_split_and_a_training_worker_leave_their_artifacts_under_the_root
     runs = tmp_path / "root" / "runs" / "submitted"
     split = open_artifact(runs / "split", "split")
     teacher = open_artifact(runs / "teacher", "checkpoint")
-    split.verify()
-    teacher.verify()
+    assert split.verify() == []
+    assert teacher.verify() == []
     assert teacher.config["training"]["epochs"] == 1
     assert teacher.config["seed"] == 5
     assert [item["digest"] for item in teacher.inputs["split"]] == [split.digest]
