@@ -71,8 +71,10 @@ bench: setup ## every benchmark; rewrites the table in benchmarks/RESULTS.md
 tensorboard: setup ## training curves of all runs on http://127.0.0.1:6006
 	.venv/bin/tensorboard --logdir runs --host 127.0.0.1
 
+# without an NVIDIA driver the CPU override takes the GPU reservation back
+COMPOSE := docker compose -f compose.yaml $(if $(shell command -v nvidia-smi),,-f compose.cpu.yaml)
 up: ## the containers of compose.yaml
-	docker compose up --detach --wait
+	$(COMPOSE) up --detach --wait
 
-down:
-	docker compose down
+down: ## stop them
+	$(COMPOSE) down
