@@ -46,7 +46,7 @@ fix: $(STAMPS)/python ## let ruff repair what it can
 test: setup ## the tests, with mongod, Ray, Node and Chromium
 	$(PYTEST) -m "not slow and not containers"
 
-test-slow: setup ## the long ones (kills at random instants, the whole demo twice …)
+test-slow: setup ## the long ones (kill -9 in the middle of phases, driver only and everything)
 	$(PYTEST) -m "slow" --timeout 5400
 
 test-containers: setup ## images, compose and jobs on a real Docker engine
