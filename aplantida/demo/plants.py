@@ -62,10 +62,10 @@ def grow(species: PlantSpecies, rng: np.random.Generator) -> Sketch:
 
 
 def _flower_color(species: PlantSpecies, rng: np.random.Generator) -> str:
-    """Half have the usual color, a third the other one, the rest any: form decides, not color."""
+    """Two thirds have the usual color, a quarter the other one, the rest any: form decides, not color."""
     draw = rng.random()
-    if draw < 0.8:
-        return species.colors[0 if draw < 0.5 else 1]
+    if draw < 0.92:
+        return species.colors[0 if draw < 0.67 else 1]
     return str(rng.choice(sorted(PALETTE)))
 
 

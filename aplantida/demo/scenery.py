@@ -112,7 +112,7 @@ def light_and_noise(pixels: Pixels, rng: np.random.Generator) -> Image.Image:
     light = 1 + np.float32(strength) * (np.float32(np.cos(angle)) * across + np.float32(np.sin(angle)) * down)
     if rng.random() < 0.35:
         light = light * (1 - 0.35 * (np.clip(_noise((width, height), 5, rng) * 3, -1, 1) * 0.5 + 0.5))
-    balance = np.exp(rng.normal(0, 0.10, 3)) * rng.uniform(0.66, 1.22)
+    balance = np.exp(rng.normal(0, 0.05, 3)) * rng.uniform(0.78, 1.18)
     grain = rng.standard_normal((height, width, 1), dtype=np.float32) * float(rng.uniform(1, 8))
     pixels *= light[..., None]
     pixels *= balance.astype(np.float32)
