@@ -9,6 +9,8 @@ RUN := .venv/bin/python
 STAMPS := .venv/.stamps
 PYTEST := $(RUN) -m pytest -p no:cacheprovider
 export PYTHONUNBUFFERED := 1
+# compiling torch, timm and Ray anew in every process would cost each of them ten seconds
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup check fix test test-slow test-containers demo reference serve job bench tensorboard up down
 

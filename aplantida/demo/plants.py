@@ -185,7 +185,7 @@ def _camera(sketch: Sketch, size: tuple[int, int], rng: np.random.Generator) -> 
     """An affine camera: leaning, sometimes mirrored, on the whole plant or closer in."""
     low, high = sketch.bounds()
     extent = float(max(high - low))
-    zoom = float(rng.uniform(0.98, 1.2))
+    zoom = float(rng.uniform(0.9, 1.08))
     middle = (low + high) / 2
     if rng.random() < 0.1:
         zoom *= float(rng.uniform(1.1, 1.35))

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from aplantida.demo.species import PALETTE
+
 Pixels = NDArray[np.float32]
 BACKGROUNDS = ("soil", "grass", "sky", "wall", "leaves")
 
@@ -20,8 +22,20 @@ def _noise(size: tuple[int, int], cells: int, rng: np.random.Generator) -> Pixel
 def draw_background(kind: str, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     """An RGB picture of ``size`` (width, height), out of focus: soil, grass, sky, wall or leaves."""
     painter = {"soil": _soil, "grass": _grass, "sky": _sky, "wall": _wall, "leaves": _leaves}[kind]
-    half = painter((size[0] // 2, size[1] // 2), rng).filter(ImageFilter.GaussianBlur(float(rng.uniform(2.5, 5.0))))
+    half = painter((size[0] // 2, size[1] // 2), rng)
+    _blossoms(half, rng)
+    half = half.filter(ImageFilter.GaussianBlur(float(rng.uniform(4.0, 7.0))))
     return half.resize(size, Image.Resampling.BILINEAR)
+
+
+def _blossoms(image: Image.Image, rng: np.random.Generator) -> None:
+    """Other flowers far behind, of any color: the colors of a photo say little about the plant in front."""
+    draw = ImageDraw.Draw(image)
+    width, height = image.size
+    for color in rng.permutation(list(PALETTE.values()))[: int(rng.integers(2, 5))].tolist():
+        for x, y, radius, light in rng.uniform((0, 0, 5, 0.8), (width, height, 15, 1.1), size=(6, 4)).tolist():
+            fill = tuple(int(min(255, channel * light)) for channel in color)
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
 
 
 def _textured(color: tuple[float, float, float], texture: Pixels) -> Image.Image:
@@ -122,5 +136,5 @@ def light_and_noise(pixels: Pixels, rng: np.random.Generator) -> Image.Image:
 
 def blur(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Now and then a photo is out of focus: radius up to 1.6 pixels."""
-    radius = float(rng.uniform(0, 1.6)) if rng.random() < 0.4 else 0.0
+    radius = float(rng.uniform(0, 1.6)) if rng.random() < 0.25 else 0.0
     return image.filter(ImageFilter.GaussianBlur(radius)) if radius > 0.3 else image

@@ -12,6 +12,8 @@ from typing import Any
 import psutil
 import ray
 
+from aplantida.pipeline.logs import LOGGER
+
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 MAX_OBJECT_STORE_BYTES = 8 * 1024**3
 MIN_OBJECT_STORE_BYTES = 128 * 1024**2
@@ -93,12 +95,15 @@ def ray_session_if(needed: bool) -> AbstractContextManager[None]:
 def _start_local(**settings: Any) -> None:
     """Start a local Ray, again when its raylet gave up: it waits for its agent 15 seconds, and no setting changes that.
 
-    On a busy machine of two cores the agent's imports alone take longer (ray-project/ray issue 65983).
+    On a busy machine of two cores the agent's imports alone take longer (ray-project/ray issue 65983). What Ray's own
+    actors print is shown at log level debug only; it is in Ray's log folder anyway, and errors come as exceptions.
     """
+    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # nobody takes this one machine away
+    talks = logging.getLogger(LOGGER).isEnabledFor(logging.DEBUG)
     for attempt in range(1, START_ATTEMPTS + 1):
         before = {process.pid for process in psutil.Process().children(recursive=True)}
         try:
-            ray.init(address="local", logging_level=logging.WARNING, log_to_driver=True, **settings)
+            ray.init(address="local", logging_level=logging.WARNING, log_to_driver=talks, **settings)
             return
         except Exception as error:
             if _TIMED_OUT not in str(error) or attempt == START_ATTEMPTS:

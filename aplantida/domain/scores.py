@@ -147,6 +147,12 @@ def concat(tables: Sequence[ScoreTable]) -> ScoreTable:
     Raises:
         ValueError: when they do not, or there is none.
     """
+    if not tables:
+        raise ValueError("no score tables to join")
+    for number, table in enumerate(tables[1:], start=1):
+        if table.class_ids != tables[0].class_ids:
+            first, other = len(tables[0].class_ids), len(table.class_ids)
+            raise ValueError(f"score table {number} speaks of other classes ({other}) than table 0 ({first})")
     return ScoreTable.from_arrow(pa.concat_tables([table.to_arrow() for table in tables]))
 
 

@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 Triple = tuple[float, float, float]
 
 
+class ModelSection(Section):
+    """A timm network and its initial weights."""
+
+    name: str
+    pretrained: bool | str = True
+    pretrained_license: str | None = None
+    num_classes: int | None = Field(default=None, ge=2)
+    head_rank: int | None = Field(default=None, ge=1)
+
+
 class TrainingSection(Section):
     """How weights move, and for how long."""
 
@@ -141,7 +151,7 @@ def digest_pretrained(pretrained: bool | str) -> str:
     return hash_file(path)
 
 
-def initial_weights(pretrained: bool | str) -> tuple[str | Path | None, str | None]:
+def _initial_weights(pretrained: bool | str) -> tuple[str | Path | None, str | None]:
     """What the task starts from, and what the model card says of it (a name and a hash, never a path)."""
     if pretrained is False:
         return None, None
@@ -149,6 +159,27 @@ def initial_weights(pretrained: bool | str) -> tuple[str | Path | None, str | No
         return "hub", "timm hub"
     path = pretrained_path(pretrained)
     return path, f"{path.name} sha256:{hash_file(path)}"
+
+
+def new_model(
+    model: ModelSection, data: InputSection, classes: ClassIndex, *, dropout: float, width: float = 1.0
+) -> tuple[ModelCard, str | Path | None]:
+    """The card of a model that is yet to be trained on ``classes``, and its initial weights."""
+    from aplantida.models.checkpoint import ModelCard
+
+    initial, origin = _initial_weights(model.pretrained)
+    card = ModelCard(
+        architecture=model.name,
+        num_classes=len(classes),
+        head_rank=model.head_rank,
+        dropout=dropout,
+        width=width,
+        preprocessing=data.preprocessing(),
+        class_ids=classes.class_ids,
+        pretrained=origin,
+        pretrained_license=model.pretrained_license,
+    )
+    return card, initial
 
 
 def read_class_index(ctx: PhaseContext[Any], num_classes: int | None) -> ClassIndex:

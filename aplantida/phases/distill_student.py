@@ -9,10 +9,11 @@ from pydantic import Field
 
 from aplantida.phases._training import (
     InputSection,
+    ModelSection,
     TrainConfig,
     batch_plan,
     digest_pretrained,
-    initial_weights,
+    new_model,
     read_class_index,
     run_training,
 )
@@ -24,15 +25,11 @@ DEFAULT_TEMPERATURE = 3.0
 DEFAULT_ALPHA = 0.7
 
 
-class StudentModelSection(Section):
+class StudentModelSection(ModelSection):
     """The network."""
 
     name: str = "mobilenetv2"
     width: float = Field(default=1.0, gt=0)
-    pretrained: bool | str = True
-    pretrained_license: str | None = None
-    num_classes: int | None = Field(default=None, ge=2)
-    head_rank: int | None = Field(default=None, ge=1)
 
 
 class DistillationSection(Section):
@@ -53,7 +50,6 @@ class DistillStudentConfig(TrainConfig):
 
 def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
     """Train."""
-    from aplantida.models.checkpoint import ModelCard
     from aplantida.training.objectives import Distillation
 
     config = ctx.config
@@ -67,17 +63,8 @@ def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
             )
         soft_labels = ctx.input("soft_labels").path
     index = read_class_index(ctx, config.model.num_classes)
-    initial, origin = initial_weights(config.model.pretrained)
-    card = ModelCard(
-        architecture=config.model.name,
-        num_classes=len(index),
-        head_rank=config.model.head_rank,
-        dropout=config.regularization.dropout,
-        width=config.model.width,
-        preprocessing=config.data.preprocessing(),
-        class_ids=index.class_ids,
-        pretrained=origin,
-        pretrained_license=config.model.pretrained_license,
+    card, initial = new_model(
+        config.model, config.data, index, dropout=config.regularization.dropout, width=config.model.width
     )
     metrics = run_training(
         ctx,

@@ -18,7 +18,7 @@ from aplantida.phases._training import (
     TrainingSection,
     batch_plan,
     digest_pretrained,
-    initial_weights,
+    new_model,
     read_class_index,
 )
 from aplantida.phases.distill_student import StudentModelSection
@@ -145,23 +145,13 @@ def _plan(ctx: PhaseContext[SweepDistillationConfig]) -> SearchPlan:
 
 def _task(ctx: PhaseContext[SweepDistillationConfig]) -> TrainTask:
     """A trial's training but for temperature and alpha."""
-    from aplantida.models.checkpoint import ModelCard
     from aplantida.training.objectives import Distillation
     from aplantida.training.task import TrainTask
 
     config, training = ctx.config, ctx.config.training
     index = read_class_index(ctx, config.model.num_classes)
-    initial, origin = initial_weights(config.model.pretrained)
-    card = ModelCard(
-        architecture=config.model.name,
-        num_classes=len(index),
-        head_rank=config.model.head_rank,
-        dropout=config.regularization.dropout,
-        width=config.model.width,
-        preprocessing=config.data.preprocessing(),
-        class_ids=index.class_ids,
-        pretrained=origin,
-        pretrained_license=config.model.pretrained_license,
+    card, initial = new_model(
+        config.model, config.data, index, dropout=config.regularization.dropout, width=config.model.width
     )
     batches = batch_plan(ctx, config.data, card, index, soft_labels=ctx.input("soft_labels").path)
     batches = replace(batches, split_file=_fraction_of_split(ctx, ctx.output.scratch / "split.parquet"))

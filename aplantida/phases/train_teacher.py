@@ -10,28 +10,24 @@ from pydantic import Field
 from aplantida.domain.class_index import ClassIndex
 from aplantida.phases._training import (
     InputSection,
+    ModelSection,
     TrainConfig,
     batch_plan,
     digest_pretrained,
-    initial_weights,
+    new_model,
     read_class_index,
     run_training,
 )
-from aplantida.pipeline.config import Section
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 GLOBAL = "global"
 
 
-class TeacherModelSection(Section):
+class TeacherModelSection(ModelSection):
     """The network."""
 
     name: str = "vit_base_patch16_224"
-    pretrained: bool | str = True
-    pretrained_license: str | None = None
-    num_classes: int | None = Field(default=None, ge=2)
-    head_rank: int | None = Field(default=None, ge=1)
 
 
 class TrainTeacherConfig(TrainConfig):
@@ -45,24 +41,13 @@ class TrainTeacherConfig(TrainConfig):
 
 def run(ctx: PhaseContext[TrainTeacherConfig]) -> dict[str, Any]:
     """Train."""
-    from aplantida.models.checkpoint import ModelCard
     from aplantida.training.objectives import CrossEntropy
 
     config = ctx.config
     index = read_class_index(ctx, config.model.num_classes)
     region = None if config.scope == GLOBAL else config.scope
     known = index if region is None else index.subset(_classes_of(ctx, index, region))
-    initial, origin = initial_weights(config.model.pretrained)
-    card = ModelCard(
-        architecture=config.model.name,
-        num_classes=len(known),
-        head_rank=config.model.head_rank,
-        dropout=config.regularization.dropout,
-        preprocessing=config.data.preprocessing(),
-        class_ids=known.class_ids,
-        pretrained=origin,
-        pretrained_license=config.model.pretrained_license,
-    )
+    card, initial = new_model(config.model, config.data, known, dropout=config.regularization.dropout)
     metrics = run_training(
         ctx,
         card=card,

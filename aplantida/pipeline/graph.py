@@ -165,7 +165,7 @@ def run_graph(
     for position, node in enumerate(chosen, start=1):
         log.info("node %d of %d: %s", position, len(chosen), node.name)
         phase = load_phase(node.phase)
-        request = {**(values or {}), "inputs": _input_paths(node, nodes, by_name, layout, load_phase)}
+        request = {**(values or {}), "inputs": input_paths(node, nodes, layout, load_phase)}
         if phase.output is not None:
             request["output"] = layout.output(node)
         yield NodeOutcome(
@@ -173,13 +173,14 @@ def run_graph(
         )
 
 
-def _input_paths(
+def input_paths(
     node: Node,
     nodes: Sequence[Node],
-    by_name: Mapping[str, Node],
     layout: Layout,
     load_phase: Callable[[str], Phase[Any]],
 ) -> dict[str, str | list[str]]:
+    """The artifact paths of a node's inputs, by the phase's input names; ``nodes`` are in the graph's order."""
+    by_name = {item.name: item for item in nodes}
     paths: dict[str, str | list[str]] = {}
     for name, given in node.inputs.items():
         if given == ALL:

@@ -66,7 +66,7 @@ def create_optimizer(model: nn.Module, settings: Optimization) -> torch.optim.Op
     ]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(listed, lr=settings.learning_rate, momentum=settings.momentum, nesterov=True)
-    return torch.optim.AdamW(listed, lr=settings.learning_rate)
+    return torch.optim.AdamW(listed, lr=settings.learning_rate, fused=True)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -61,3 +61,12 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         scores.to_top_k(60)
     with pytest.raises(ValueError, match="not a score table"):
         ScoreTable.from_arrow(pa.table({"image_id": ["a"]}))
+
+
+def test_only_tables_of_the_same_classes_are_joined() -> None:
+    scores = table()
+    renamed = ScoreTable(scores.image_ids, scores.views, tuple(reversed(scores.class_ids)), scores.logits)
+    with pytest.raises(ValueError, match="score table 1 speaks of other classes"):
+        concat([scores, renamed])
+    with pytest.raises(ValueError, match="no score tables"):
+        concat([])

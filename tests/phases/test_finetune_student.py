@@ -51,6 +51,14 @@ def test_what_the_model_is_comes_with_it() -> None:
     assert after.dropout == 0.2
 
 
+def test_the_input_may_grow() -> None:
+    before = load_card(make_checkpoint("distilled", {"images": "images", "split": "split"}).path).preprocessing
+    larger = before.image_size + 16
+    after = load_card(finetune("student", data={"image_size": larger}).path).preprocessing
+    assert after.image_size == larger
+    assert (after.mean, after.std, after.crop_fraction) == (before.mean, before.std, before.crop_fraction)
+
+
 def test_a_checkpoint_of_other_classes_is_refused() -> None:
     strangers = ClassIndex.of([*CLASSES.classes[:5], PlantClass(class_id="Zea mays")])
     make_checkpoint("distilled", {"images": "images", "split": "split"}, strangers)
