@@ -3,7 +3,15 @@
 import { load, type Candidate, type Classifier, type Prediction } from "./classifier.js";
 import { showExamples } from "./examples";
 import { keepOffline } from "./offline";
-import { preferredLanguage, rememberLanguage, speciesKnown, text, type Language, type TextKey } from "./texts";
+import {
+  commonNames,
+  preferredLanguage,
+  rememberLanguage,
+  speciesKnown,
+  text,
+  type Language,
+  type TextKey,
+} from "./texts";
 
 function element<Kind extends HTMLElement>(id: string): Kind {
   const found = document.getElementById(id);
@@ -43,12 +51,13 @@ function bar(candidate: Candidate): HTMLLIElement {
   scientific.lang = "la";
   scientific.textContent = candidate.scientific_name;
   name.append(scientific);
-  if (candidate.common_names.length > 0) {
+  const names = commonNames(language, candidate.common_names);
+  if (names.length > 0) {
     const common = document.createElement("small");
-    common.textContent = candidate.common_names.slice(0, 2).join(", ");
+    common.textContent = names.slice(0, 2).join(", ");
     name.append(common);
   }
-  name.title = [candidate.scientific_name, ...candidate.common_names].join(" · ");
+  name.title = [candidate.scientific_name, ...names].join(" · ");
   const share = document.createElement("span");
   share.className = "share";
   share.textContent = percent(candidate.probability);
@@ -69,7 +78,7 @@ function showPrediction(found: Prediction): void {
   element("verdict").textContent = text(language, unsure ? "unsure" : "sure");
   element("winner").textContent = unsure ? "" : best.scientific_name;
   element("winner").hidden = unsure;
-  const names = [...best.common_names.slice(0, 3), best.family ?? ""].filter(Boolean).join(" · ");
+  const names = [...commonNames(language, best.common_names).slice(0, 3), best.family ?? ""].filter(Boolean).join(" · ");
   element("winner-names").textContent = unsure ? "" : names;
   element("bars").replaceChildren(...found.top.map(bar));
   element("note").textContent = text(language, unsure ? "unsureNote" : "sureNote");

@@ -80,6 +80,18 @@ export function text(language: Language, key: TextKey): string {
   return TEXTS[language][key];
 }
 
+/**
+ * The common names to show, of names tagged like "es:madroño": those of `language`, else untagged ones, else all.
+ */
+export function commonNames(language: Language, names: readonly string[]): string[] {
+  const tagged = names.map((name) => {
+    const [, tag, rest] = /^([a-z]{2,3}(?:-[A-Za-z]+)?):(.+)$/.exec(name) ?? [name, "", name];
+    return { tag: tag.split("-")[0], name: rest };
+  });
+  const chosen = [language, ""].map((tag) => tagged.filter((item) => item.tag === tag)).find((list) => list.length > 0);
+  return (chosen ?? tagged).map((item) => item.name);
+}
+
 export function speciesKnown(language: Language, count: number): string {
   const number = new Intl.NumberFormat(language).format(count);
   return language === "es" ? `Conozco ${number} especies.` : `I know ${number} species.`;
