@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 import time
 from collections.abc import Sequence
 
-from aplantida.demo.collection import CollectionRecipe, OtherCollection, draw_collection
-from aplantida.demo.driver import Run, run_over, say
-from aplantida.demo.mongod import ServerNotStarted
+from aplantida.demo.collection import CollectionRecipe, draw_collection
+from aplantida.demo.driver import Run, exit_code_of, run_over, say
 from aplantida.demo.table import write_comparison, write_table
-from aplantida.pipeline.errors import PhaseError
 from aplantida.pipeline.logs import LOGGER, configure_console
 from aplantida.pipeline.progress import Progress
 
@@ -31,23 +28,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     configure_console("info")
     started = time.monotonic()
-    try:
+
+    def work() -> int:
         run = Run.load([*CONFIGS, *given.config])
-        recipe = CollectionRecipe(run.config.seed, given.species, given.photos, given.short_side, given.port)
-        _draw(run, recipe)
-        code = run_over(run, run.folder / "collection", recipe.port)
-    except (OtherCollection, ServerNotStarted) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except PhaseError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; run the same command again to go on\n")
-        return 130
-    if code == 0:
-        finish(run, time.monotonic() - started)
-    return code
+        asked = CollectionRecipe(run.config.seed, given.species, given.photos, given.short_side, given.port)
+        _draw(run, asked)
+        code = run_over(run, run.folder / "collection", asked.port)
+        if code == 0:
+            finish(run, time.monotonic() - started)
+        return code
+
+    return exit_code_of(work)
 
 
 def _draw(run: Run, recipe: CollectionRecipe) -> None:

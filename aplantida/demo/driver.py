@@ -6,16 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aplantida.data.mongo import URI_VARIABLE, CollectionAddress, import_documents
 from aplantida.demo.cdn import serve_folder
-from aplantida.demo.mongod import embedded_mongod, stop_guarded
+from aplantida.demo.collection import OtherCollection
+from aplantida.demo.mongod import ServerNotStarted, embedded_mongod, stop_guarded
 from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_yaml, resolve
-from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.errors import BadRequest, PhaseError
 from aplantida.pipeline.graph import GraphConfig, Node, load_graph
 
 _EXPORT = "export_dataset"
@@ -100,6 +101,21 @@ def run_job(name: str, files: Sequence[str], environment: Mapping[str, str]) -> 
         return process.wait()
     finally:
         stop_guarded(process)
+
+
+def exit_code_of(work: Callable[[], int]) -> int:
+    """The code ``work`` returns, or that of what stopped it, which is said in a line."""
+    try:
+        return work()
+    except PhaseError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    except (OtherCollection, ServerNotStarted) as error:
+        sys.stderr.write(f"{error}\n")
+        return BadRequest.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; run the same command again to go on\n")
+        return 130
 
 
 def say(text: str = "") -> None:

@@ -7,7 +7,6 @@ address its URLs name. ``WEIGHTS`` is set for the overlays in ``configs/referenc
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -15,9 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aplantida.demo.__main__ import finish
-from aplantida.demo.driver import Run, run_over
-from aplantida.demo.mongod import ServerNotStarted
-from aplantida.pipeline.errors import BadRequest, PhaseError
+from aplantida.demo.driver import Run, exit_code_of, run_over
+from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.logs import configure_console
 
 CONFIGS = ("configs/run_pipeline.yaml", "configs/reference/run_pipeline.yaml")
@@ -33,24 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     configure_console("info")
     started = time.monotonic()
-    try:
+
+    def work() -> int:
         if not given.weights.is_dir():
             raise BadRequest(f"--weights {given.weights}: no such folder")
         run = Run.load([*CONFIGS, *given.config])
         port = port_in(given.collection / "plants.jsonl")
         code = run_over(run, given.collection.resolve(), port, {"WEIGHTS": str(given.weights.resolve())})
-    except ServerNotStarted as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except PhaseError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; run the same command again to go on\n")
-        return 130
-    if code == 0:
-        finish(run, time.monotonic() - started)
-    return code
+        if code == 0:
+            finish(run, time.monotonic() - started)
+        return code
+
+    return exit_code_of(work)
 
 
 def port_in(documents: Path) -> int:
