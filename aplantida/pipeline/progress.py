@@ -1,16 +1,22 @@
-"""Progress of long work: a bar with rate and ETA on a terminal, log lines otherwise."""
+"""Progress of long work: a bar with rate and ETA on a terminal, log lines otherwise.
+
+Clocks start at the first finished item, so that neither the time it takes to get going nor what an earlier session did
+(told in one first update) bends the rate; the lines' rate is that of the last minute or so.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
+from collections import deque
 from types import TracebackType
 from typing import Any
 
 from tqdm import tqdm
 
 LOG_EVERY_SECONDS = 10.0
+RATE_OVER_LINES = 7
 
 
 class Progress:
@@ -29,7 +35,8 @@ class Progress:
         self._unit = unit
         self._description = description
         self._count = 0
-        self._started = self._last = time.monotonic()
+        self._last = time.monotonic()
+        self._seen: deque[tuple[float, int]] = deque(maxlen=RATE_OVER_LINES)
         self._bar = tqdm(total=total, unit=f" {unit}", desc=description, leave=True) if sys.stderr.isatty() else None
 
     def __enter__(self) -> Progress:
@@ -49,20 +56,34 @@ class Progress:
     def update(self, n: int = 1, **postfix: Any) -> None:
         """Note ``n`` more finished items; ``postfix`` values are shown beside the rate."""
         self._count += n
-        if self._bar is not None:
+        if not self._seen:
+            self._start()
+        elif self._bar is not None:
             if postfix:
                 self._bar.set_postfix_str(", ".join(f"{key} {value}" for key, value in postfix.items()), refresh=False)
             self._bar.update(n)
         elif time.monotonic() - self._last >= LOG_EVERY_SECONDS:
             self._say(", ".join(f"{key} {value}" for key, value in postfix.items()))
 
+    def _start(self) -> None:
+        """Start the clocks: what is finished now took no measured time."""
+        self._last = time.monotonic()
+        self._seen.append((self._last, self._count))
+        if self._bar is not None:
+            self._bar.reset(self._total)
+            self._bar.initial = self._bar.n = self._bar.last_print_n = self._count
+            self._bar.refresh()
+
     def _say(self, extra: str) -> None:
         self._last = time.monotonic()
-        seconds = max(self._last - self._started, 1e-9)
-        rate = self._count / seconds
-        parts = [f"{self._count}" + (f"/{self._total}" if self._total else "") + f" {self._unit}", f"{rate:.1f}/s"]
-        if self._total and self._count < self._total and rate > 0:
-            parts.append(f"ETA {(self._total - self._count) / rate:.0f} s")
+        since, before = self._seen[0]
+        self._seen.append((self._last, self._count))
+        rate = (self._count - before) / max(self._last - since, 1e-9)
+        parts = [f"{self._count}" + (f"/{self._total}" if self._total else "") + f" {self._unit}"]
+        if self._count > before:
+            parts.append(f"{rate:.1f}/s")
+            if self._total and self._count < self._total:
+                parts.append(f"ETA {(self._total - self._count) / rate:.0f} s")
         if extra:
             parts.append(extra)
         self._log.info("%s: %s", self._description, ", ".join(parts))

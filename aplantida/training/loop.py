@@ -105,6 +105,8 @@ class Training:
         writer = None
         if self._context.rank == 0 and self._context.log_path is not None:
             writer = SummaryWriter(str(self._context.log_path / "tensorboard"))
+        if self._step:  # an earlier session's work, so that what is left is known
+            self._context.progress(self._step * self._task.optimization.global_batch_size)
         while not self._finished:
             self._train_epoch()
             row = self._close_epoch()

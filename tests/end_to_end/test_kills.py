@@ -132,6 +132,7 @@ def _cases(cdn: str) -> list[Case]:
     }
     teacher["model"] = {"name": "mobilenetv2_050", "pretrained": False}
     logits = {"inputs": {**both, "checkpoint": "teacher"}, "views": {"num_views": 120}, "resources": bare}
+    combine = {"inputs": {"split": "split", "teacher_logits": ["logits"]}, "teachers": []}
     sweep = {
         "inputs": {**both, "soft_labels": "soft_labels"},
         "search": {"num_trials": 4, "scheduler": "none"},
@@ -143,7 +144,7 @@ def _cases(cdn: str) -> list[Case]:
         Case("fetch_images", fetch, a_unit_is_done),
         Case("train_teacher", teacher, a_checkpoint_is_there),
         Case("compute_teacher_logits", logits, a_unit_is_done),
-        Case("combine_teacher_logits", {"inputs": {"split": "split", "teacher_logits": ["logits"]}}, a_unit_is_done),
+        Case("combine_teacher_logits", combine, a_unit_is_done),
         Case("sweep_distillation", sweep, a_unit_is_done),
     ]
 
