@@ -170,8 +170,11 @@ def _kill(driver: subprocess.Popen[bytes], everything: bool) -> None:
 
 
 def _published(path: Path) -> dict[str, int]:
-    """Result files of finished units and when they were written."""
-    rows = [json.loads(line) for line in (path / PROGRESS / "ledger.jsonl").read_text().splitlines() if line[-1] == "}"]
+    """Result files of finished units and when they were written; a training has no units, but checkpoints."""
+    ledger = path / PROGRESS / "ledger.jsonl"
+    if not ledger.exists():
+        return {}
+    rows = [json.loads(line) for line in ledger.read_text().splitlines() if line[-1] == "}"]
     names = [item["name"] for row in rows if "unit" in row for item in row["files"]]
     return {name: (path / name).stat().st_mtime_ns for name in names}
 
