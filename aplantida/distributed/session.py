@@ -20,8 +20,9 @@ MIN_OBJECT_STORE_BYTES = 128 * 1024**2
 OBJECT_STORE_SHARE = 0.15
 START_ATTEMPTS = 5
 _TIMED_OUT = "timed out during startup"
-_PATIENCE = {
+_SETTINGS = {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # a worker's next report waits until the controller has seen its last
     "RAY_raylet_start_wait_time_s": "60",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -69,7 +70,7 @@ def ray_session(
     if ray.is_initialized():
         yield
         return
-    for name, value in _PATIENCE.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     if os.environ.get(ADDRESS_VARIABLE):
         ray.init(logging_level=logging.WARNING, log_to_driver=True)
