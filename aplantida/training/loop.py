@@ -108,8 +108,7 @@ class Training:
         if self._step:  # an earlier session's work, so that what is left is known
             self._context.progress(self._step * self._task.optimization.global_batch_size)
         while not self._finished:
-            self._train_epoch()
-            row = self._close_epoch()
+            row = self.run_epoch()
             if writer is not None:
                 for name, value in row.items():
                     writer.add_scalar(name, value, len(self._history))
@@ -119,6 +118,11 @@ class Training:
                 self._context.save(self._state(), self._step, row)
         if writer is not None:
             writer.close()
+
+    def run_epoch(self) -> dict[str, float]:
+        """Train to the end of the epoch that has begun, and evaluate; returns the history's row of it."""
+        self._train_epoch()
+        return self._close_epoch()
 
     def write(self, folder: Path) -> None:
         """Write the result beside, then rename it."""

@@ -1,0 +1,75 @@
+"""Photos a second out of our loader on one core, against torchvision's usual one and against decoding alone.
+
+All read the same JPEGs (short side 256), crop at random, flip, and give batches at 224 pixels, in one thread of one
+process. Ours hands uint8 to the device and normalizes there; torchvision's gives normalized floats.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import simplejpeg
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from aplantida.data.batches import BatchSource
+from aplantida.domain.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from aplantida.training.devices import set_threads
+from benchmarks.photos import draw_jpegs, write_folder, write_shard
+from benchmarks.report import Row, interleaved, show
+
+NUM_PHOTOS = 321
+BATCH_SIZE = 32
+IMAGE_SIZE = 224
+
+
+def main() -> None:
+    """Measure and print."""
+    set_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        jpegs = draw_jpegs(NUM_PHOTOS)
+        source = BatchSource(write_shard(jpegs, folder / "ours", IMAGE_SIZE, "light"))
+        usual = transforms.Compose(
+            [
+                transforms.RandomResizedCrop(IMAGE_SIZE, scale=(0.6, 1.0)),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+            ]
+        )
+        loader = DataLoader(ImageFolder(write_folder(jpegs, folder / "peer"), usual), BATCH_SIZE, shuffle=True)
+
+        def ours() -> int:
+            return sum(len(batch) for batch in source.train(0, global_batch_size=BATCH_SIZE))
+
+        def torchvision() -> int:
+            return sum(len(labels) for _, labels in loader)
+
+        def decoding() -> int:
+            return sum(simplejpeg.decode_jpeg(jpeg, colorspace="RGB") is not None for jpeg in jpegs)
+
+        functions: list[Callable[[], int]] = [ours, torchvision, decoding]
+        counts = [function() for function in functions]
+        rates = [count / seconds for count, seconds in zip(counts, interleaved(functions, repeats=7), strict=True)]
+    show(
+        [
+            Row(
+                "loader, against ImageFolder + RandomResizedCrop + DataLoader",
+                *(rates[0], rates[1], "photos/s", rates[0] / rates[1], 3.0),
+                "one thread each, 224 px",
+            ),
+            Row(
+                "loader, against decoding alone",
+                *(rates[0], rates[2], "photos/s", rates[0] / rates[2], 0.7),
+                "libjpeg-turbo, whole photos of short side 256",
+            ),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

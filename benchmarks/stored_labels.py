@@ -1,0 +1,142 @@
+"""A distillation step with stored soft labels against the same step with the teachers in the loop.
+
+Both sides train the student (MobileNetV2 at 224 pixels, batches of 16) on the same views of the same drawn photos with
+the same loader and the same loss; only where the soft labels come from differs: read beside the photos, or computed by
+the teachers in every step. Weights are untrained, which changes no timing. Figures are of few batches.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import torch
+
+from aplantida.data.batches import Batch, BatchPlan, BatchSource
+from aplantida.data.shard_cache import SoftTargets
+from aplantida.demo.species import SPECIES
+from aplantida.distillation.ensemble import TeacherScores, combine
+from aplantida.distillation.teacher import ViewSettings, label_shard
+from aplantida.domain.preprocessing import Preprocessing
+from aplantida.models.checkpoint import ModelCard, build, save_checkpoint
+from aplantida.models.inference import Scorer, normalize
+from aplantida.models.zoo import PlantModel
+from aplantida.training.devices import autocast, set_threads
+from aplantida.training.objectives import Distillation
+from aplantida.training.optimization import Optimization, create_optimizer
+from benchmarks.photos import draw_jpegs, write_shard
+from benchmarks.report import Row, interleaved, show
+
+CLASS_IDS = tuple(species.scientific_name for species in SPECIES)
+BATCH_SIZE = 16
+NUM_BATCHES = 2
+TEMPERATURE = 3.0
+CPU = torch.device("cpu")
+TEACHERS = (
+    ("one ViT-B/16", "vit_base_patch16_224", 1, 2.5),
+    ("two EfficientNet-Lite2", "tf_efficientnet_lite2", 2, None),
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What both sides share."""
+
+    student: PlantModel
+    optimizer: torch.optim.Optimizer
+    objective: Distillation
+    teachers: Sequence[PlantModel]
+    source: BatchSource
+
+    def step(self, batch: Batch, soft: SoftTargets | None) -> None:
+        """One step on a batch."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with autocast(CPU, enabled=True):
+            logits = self.student(normalize(batch.pixels, preprocessing()))
+        self.objective(logits.float(), batch.labels, soft).backward()
+        self.optimizer.step()
+
+    def stored(self) -> None:
+        """Labels from the file."""
+        for batch in self.source.train(0, global_batch_size=BATCH_SIZE):
+            self.step(batch, batch.soft)
+
+    def in_the_loop(self) -> None:
+        """Labels from the teachers."""
+        for batch in self.source.train(0, global_batch_size=BATCH_SIZE):
+            self.step(batch, self.computed(batch, reduced=True))
+
+    def computed(self, batch: Batch, *, reduced: bool) -> SoftTargets:
+        """Log of the teachers' mean probability, in bfloat16 where it is faster."""
+        with torch.inference_mode(), autocast(CPU, enabled=reduced):
+            photos = normalize(batch.pixels, preprocessing())
+            said = [teacher(photos).float().softmax(dim=1) for teacher in self.teachers]
+        return SoftTargets(torch.stack(said).mean(dim=0).clamp(min=1e-30).log().clone())
+
+    def largest_difference(self) -> float:
+        """Of any probability, stored against computed in float32."""
+        batch = next(iter(self.source.train(0, global_batch_size=BATCH_SIZE)))
+        assert batch.soft is not None
+        computed = self.computed(batch, reduced=False).logits.softmax(dim=1)
+        return float((batch.soft.logits.softmax(dim=1) - computed).abs().max())
+
+
+def preprocessing() -> Preprocessing:
+    """Of student and teachers alike, so that both see the same pixels."""
+    return Preprocessing(image_size=224)
+
+
+def prepare(folder: Path, plan: BatchPlan, architecture: str, count: int) -> Bench:
+    """Untrained teachers, their combined labels on disk, and a student."""
+    views = ViewSettings(1, (0.35, 1.0), (0.75, 4 / 3), 0.5, seed=1)
+    shard, teachers, said = plan.images / "shard-00000.parquet", list[PlantModel](), list[TeacherScores]()
+    split_of = {row["image_id"]: row["split"] for row in pq.read_table(plan.split_file).to_pylist()}
+    soft = folder / architecture / "soft"
+    for number in range(count):
+        card = ModelCard(
+            architecture=architecture, num_classes=len(CLASS_IDS), preprocessing=preprocessing(), class_ids=CLASS_IDS
+        )
+        torch.manual_seed(number)
+        teachers.append(build(card).eval().to(memory_format=torch.channels_last))  # pyright: ignore[reportCallIssue]
+        save_checkpoint(folder / architecture / str(number), teachers[-1].state_dict(), card)
+        labels = label_shard(Scorer(folder / architecture / str(number), "cpu"), shard, split_of, views, None)
+        said.append(TeacherScores(labels.train))
+        (soft / "views").mkdir(parents=True, exist_ok=True)
+        pq.write_table(labels.views, soft / "views/shard-00000.parquet")
+    (soft / "scores").mkdir()
+    pq.write_table(combine(said, CLASS_IDS).to_arrow(), soft / "scores/shard-00000.parquet")
+    student = build(
+        ModelCard(
+            architecture="mobilenetv2", num_classes=len(CLASS_IDS), preprocessing=preprocessing(), class_ids=CLASS_IDS
+        )
+    ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    with_labels = replace(plan, soft_labels=soft, temperature=TEMPERATURE)
+    optimizer = create_optimizer(student, Optimization(learning_rate=1e-4, global_batch_size=BATCH_SIZE))
+    return Bench(student.train(), optimizer, Distillation(TEMPERATURE, 0.7), teachers, BatchSource(with_labels))
+
+
+def main() -> None:
+    """Measure and print."""
+    threads = set_threads(None)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        plan = write_shard(draw_jpegs(BATCH_SIZE * NUM_BATCHES + 1), Path(folder), preprocessing().image_size, "none")
+        for name, architecture, count, goal in TEACHERS:
+            bench = prepare(Path(folder), plan, architecture, count)
+            sides: list[Callable[[], object]] = [bench.stored, bench.in_the_loop]
+            interleaved(sides, repeats=1)
+            photos = BATCH_SIZE * NUM_BATCHES
+            ours, peer = (photos / seconds for seconds in interleaved(sides, repeats=3))
+            note = (
+                f"{threads} CPU threads, {photos} photos a round; labels differ by at most "
+                f"{bench.largest_difference():.1e} in probability"
+            )
+            rows.append(Row(f"distillation, {name} in the loop", ours, peer, "images/s", ours / peer, goal, note))
+    show(rows)
+
+
+if __name__ == "__main__":
+    main()

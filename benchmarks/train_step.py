@@ -1,0 +1,122 @@
+"""A training step of ours against the same step put together from timm's own pieces, as its train script does.
+
+Both train MobileNetV2 on the same drawn photos, at the same size, batch and precision, with AdamW, mixup, label
+smoothing and a moving average of the weights, on the device there is; data loading included on both sides, and on
+ours the evaluation of one photo.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import timm
+import torch
+from timm.data.loader import create_loader
+from timm.data.mixup import Mixup
+from timm.loss import SoftTargetCrossEntropy
+from timm.optim import create_optimizer_v2
+from timm.utils.model_ema import ModelEmaV2
+from torchvision.datasets import ImageFolder
+
+from aplantida.demo.species import SPECIES
+from aplantida.models.checkpoint import ModelCard
+from aplantida.training.context import LocalContext
+from aplantida.training.devices import autocast, set_threads
+from aplantida.training.loop import Training
+from aplantida.training.objectives import CrossEntropy
+from aplantida.training.optimization import Optimization
+from aplantida.training.task import TrainTask
+from benchmarks.photos import draw_jpegs, write_folder, write_shard
+from benchmarks.report import Row, interleaved, show
+
+IMAGE_SIZE, BATCH_SIZE, NUM_BATCHES = 160, 32, 4
+MIXUP, SMOOTHING, DECAY = 0.2, 0.1, 0.999
+
+
+class Peer:
+    """The step as timm's train.py writes it."""
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        self._device = device
+        self._model = timm.create_model("mobilenetv2_100", num_classes=len(SPECIES))
+        self._model.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
+        self._optimizer = create_optimizer_v2(self._model, opt="adamw", lr=1e-4, weight_decay=0.01)
+        self._average = ModelEmaV2(self._model, decay=DECAY)
+        self._mixup = Mixup(mixup_alpha=MIXUP, label_smoothing=SMOOTHING, num_classes=len(SPECIES))
+        self._loss = SoftTargetCrossEntropy()
+        self._loader = create_loader(
+            ImageFolder(str(folder)),
+            input_size=(3, IMAGE_SIZE, IMAGE_SIZE),
+            batch_size=BATCH_SIZE,
+            is_training=True,
+            use_prefetcher=device.type == "cuda",
+            scale=(0.6, 1.0),
+            color_jitter=None,
+            interpolation="bilinear",
+            num_workers=0,
+            device=device,
+        )
+
+    def epoch(self) -> None:
+        """Once over the photos."""
+        for photos, labels in self._loader:
+            photos, labels = photos.to(self._device, memory_format=torch.channels_last), labels.to(self._device)
+            photos, targets = self._mixup(photos, labels)
+            with autocast(self._device, enabled=True):
+                loss = self._loss(self._model(photos).float(), targets)
+            self._optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+            self._optimizer.step()
+            self._average.update(self._model)
+
+
+def ours(folder: Path, jpegs: list[bytes], device: torch.device, threads: int) -> Training:
+    """Our loop, set up to do the same."""
+    plan = write_shard(jpegs, folder / "shard", IMAGE_SIZE, "light")
+    card = ModelCard(
+        architecture="mobilenetv2",
+        num_classes=len(SPECIES),
+        preprocessing=plan.preprocessing,
+        class_ids=tuple(species.scientific_name for species in SPECIES),
+    )
+    task = TrainTask(
+        card=card,
+        initial=None,
+        batches=plan,
+        objective=CrossEntropy(SMOOTHING),
+        optimization=Optimization(
+            learning_rate=1e-4, weight_decay=0.01, gradient_clip=1.0, global_batch_size=BATCH_SIZE, optimizer="adamw"
+        ),
+        epochs=1000,
+        seed=1,
+        average_decay=DECAY,
+        mixup_alpha=MIXUP,
+        mixed_precision=True,
+    )
+    return Training(task, LocalContext(folder / "run", device, num_threads=threads))
+
+
+def main() -> None:
+    """Measure and print."""
+    threads = set_threads(None)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    jpegs = draw_jpegs(BATCH_SIZE * NUM_BATCHES + 1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        training = ours(folder, jpegs, device, threads)
+        peer = Peer(write_folder(jpegs[1:], folder / "peer"), device)
+        sides: list[Callable[[], object]] = [training.run_epoch, peer.epoch]
+        for side in sides:
+            side()
+        photos = BATCH_SIZE * NUM_BATCHES
+        mine, theirs = (photos / seconds for seconds in interleaved(sides, repeats=7))
+    goal = 1.2 if device.type == "cuda" else 1.0
+    note = f"MobileNetV2, {IMAGE_SIZE} px, batch {BATCH_SIZE}, {device.type}, {threads} threads, loading included"
+    show([Row("training step, against timm's pieces", mine, theirs, "photos/s", mine / theirs, goal, note)])
+
+
+if __name__ == "__main__":
+    main()
