@@ -13,12 +13,12 @@ from pathlib import Path
 
 import timm
 import torch
+from timm.data.dataset import ImageDataset
 from timm.data.loader import create_loader
 from timm.data.mixup import Mixup
 from timm.loss import SoftTargetCrossEntropy
 from timm.optim import create_optimizer_v2
 from timm.utils.model_ema import ModelEmaV2
-from torchvision.datasets import ImageFolder
 
 from aplantida.demo.species import SPECIES
 from aplantida.models.checkpoint import ModelCard
@@ -47,13 +47,13 @@ class Peer:
         self._mixup = Mixup(mixup_alpha=MIXUP, label_smoothing=SMOOTHING, num_classes=len(SPECIES))
         self._loss = SoftTargetCrossEntropy()
         self._loader = create_loader(
-            ImageFolder(str(folder)),
+            ImageDataset(str(folder)),
             input_size=(3, IMAGE_SIZE, IMAGE_SIZE),
             batch_size=BATCH_SIZE,
             is_training=True,
             use_prefetcher=device.type == "cuda",
             scale=(0.6, 1.0),
-            color_jitter=None,
+            color_jitter=0.0,
             interpolation="bilinear",
             num_workers=0,
             device=device,
