@@ -22,6 +22,7 @@ from aplantida.demo.dirt import spoil
 from aplantida.demo.plants import draw_photo
 from aplantida.demo.species import SPECIES, PlantSpecies
 from aplantida.domain.seeds import derive_seed
+from aplantida.pipeline.errors import BadRequest
 
 VERSION = 2
 NUM_SPARE = 20
@@ -53,7 +54,7 @@ class CollectionRecipe:
     version: int = VERSION
 
 
-class OtherCollection(RuntimeError):
+class OtherCollection(BadRequest):
     """The folder holds a collection drawn under another recipe."""
 
 

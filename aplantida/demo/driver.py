@@ -13,8 +13,7 @@ from typing import Any
 
 from aplantida.data.mongo import URI_VARIABLE, CollectionAddress, import_documents
 from aplantida.demo.cdn import serve_folder
-from aplantida.demo.collection import OtherCollection
-from aplantida.demo.mongod import ServerNotStarted, embedded_mongod, stop_guarded
+from aplantida.demo.mongod import embedded_mongod, stop_guarded
 from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_yaml, resolve
 from aplantida.pipeline.errors import BadRequest, PhaseError
 from aplantida.pipeline.graph import GraphConfig, Node, load_graph
@@ -110,9 +109,6 @@ def exit_code_of(work: Callable[[], int]) -> int:
     except PhaseError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    except (OtherCollection, ServerNotStarted) as error:
-        sys.stderr.write(f"{error}\n")
-        return BadRequest.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; run the same command again to go on\n")
         return 130

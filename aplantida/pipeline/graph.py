@@ -162,10 +162,14 @@ def run_graph(
         raise BadRequest(f"no node is called {unknown[0]!r}; there are {', '.join(by_name)}")
     log = logging.getLogger(f"{LOGGER}.graph")
     chosen = [node for node in nodes if not only or node.name in only]
+
+    def seals(node: Node) -> bool:
+        return load_phase(node.phase).output is not None
+
     for position, node in enumerate(chosen, start=1):
         log.info("node %d of %d: %s", position, len(chosen), node.name)
         phase = load_phase(node.phase)
-        request = {**(values or {}), "inputs": input_paths(node, nodes, layout, load_phase)}
+        request = {**(values or {}), "inputs": input_paths(node, nodes, layout, seals)}
         if phase.output is not None:
             request["output"] = layout.output(node)
         yield NodeOutcome(
@@ -177,15 +181,18 @@ def input_paths(
     node: Node,
     nodes: Sequence[Node],
     layout: Layout,
-    load_phase: Callable[[str], Phase[Any]],
+    seals: Callable[[Node], bool] = lambda _: True,
 ) -> dict[str, str | list[str]]:
-    """The artifact paths of a node's inputs, by the phase's input names; ``nodes`` are in the graph's order."""
+    """The artifact paths of a node's inputs, by the phase's input names; ``nodes`` are in the graph's order.
+
+    ``seals`` says which nodes make an artifact, for ``"*"``.
+    """
     by_name = {item.name: item for item in nodes}
     paths: dict[str, str | list[str]] = {}
     for name, given in node.inputs.items():
         if given == ALL:
             before = nodes[: nodes.index(node)]
-            paths[name] = [layout.output(item) for item in before if load_phase(item.phase).output is not None]
+            paths[name] = [layout.output(item) for item in before if seals(item)]
         elif isinstance(given, str):
             paths[name] = layout.output(by_name[given])
         else:

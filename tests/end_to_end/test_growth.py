@@ -20,7 +20,7 @@ from tests.fixtures.mini_run import NUM_SPARE, MiniRun, request_of
 
 
 @pytest.mark.timeout(1800)
-def test_only_new_photos_are_fetched(mini_run: MiniRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_new_photos_are_fetched(mini_run: MiniRun) -> None:
     with mini_run.serving() as cdn:
         run = mini_run.load()
         nodes = {node.name: node for node in run.nodes}
