@@ -49,7 +49,7 @@ def edits(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
     elif isinstance(value, int | float):
         yield path, value + 1
         yield path, value / 2
-    elif isinstance(value, str):
+    elif isinstance(value, str) and "/" not in value:  # not a file's path: that one must be there
         yield path, f"{value} edited"
 
 
