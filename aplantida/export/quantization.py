@@ -82,7 +82,11 @@ class TensorError:
 def rounding_errors(
     exact: Mapping[str, torch.Tensor], rounded: Mapping[str, torch.Tensor], precision: Mapping[str, str]
 ) -> list[TensorError]:
-    """One row per floating-point tensor, in order of name."""
+    """One row per floating-point tensor, in order of name.
+
+    Errors keep six significant digits: the last bits of a sum depend on how many threads shared it, and what is stored
+    should not.
+    """
     rows: list[TensorError] = []
     for name in sorted(exact):
         if not exact[name].is_floating_point():
@@ -96,11 +100,15 @@ def rounding_errors(
                 precision=kind,
                 num_elements=before.numel(),
                 num_bytes=before.numel() * BYTES_PER_VALUE[kind],
-                max_error=float((after - before).abs().max()),
-                relative_error=float(error / size) if float(size) > 0 else 0.0,
+                max_error=_six_digits((after - before).abs().max()),
+                relative_error=_six_digits(error / size) if float(size) > 0 else 0.0,
             )
         )
     return rows
+
+
+def _six_digits(value: torch.Tensor) -> float:
+    return float(f"{float(value):.6g}")
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,6 @@ PHASE = Phase(
     config=QuantizeModelConfig,
     inputs={"checkpoint": "checkpoint", "images": "image_shards", "split": "split"},
     output="checkpoint",
-    version=1,
+    version=2,
     run=run,
 )

@@ -49,8 +49,8 @@ def edits(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
     elif isinstance(value, int | float):
         yield path, value + 1
         yield path, value / 2
-    elif isinstance(value, str) and "/" not in value:  # not a file's path: that one must be there
-        yield path, f"{value} edited"
+    elif isinstance(value, str) and "/" not in value:  # a path would have to exist
+        yield path, f"{value}.edited"  # no space: names of species, models and versions have their patterns
 
 
 def edited(node: Node, request: dict[str, Any]) -> tuple[str, Any, Any, dict[str, Any]]:
