@@ -52,6 +52,7 @@ class TrainingSection(Section):
     average_decay: float | None = Field(default=None, gt=0, lt=1)
     batch_norm_momentum: float | None = Field(default=None, gt=0, le=1)
     mixed_precision: Literal["auto", "off"] = "auto"
+    compile: bool = False
 
     def optimization(self) -> Optimization:
         """As the training loop has it."""
@@ -252,6 +253,7 @@ def run_training(
         mixup_alpha=config.regularization.mixup_alpha,
         cutmix_alpha=config.regularization.cutmix_alpha,
         mixed_precision=training.mixed_precision == "auto",
+        compile=training.compile,
         batch_norm_momentum=training.batch_norm_momentum,
         save_every_epochs=callbacks.save_checkpoint_every,
         save_every_steps=callbacks.save_checkpoint_every_steps,

@@ -168,6 +168,7 @@ def _task(ctx: PhaseContext[SweepDistillationConfig]) -> TrainTask:
         mixup_alpha=config.regularization.mixup_alpha,
         cutmix_alpha=config.regularization.cutmix_alpha,
         mixed_precision=training.mixed_precision == "auto",
+        compile=training.compile,
         batch_norm_momentum=training.batch_norm_momentum,
     )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import torch
+from torch import nn
 
 
 def set_threads(num_threads: int | None, num_workers: int = 1) -> int:
@@ -25,6 +27,18 @@ def make_repeatable() -> None:
     """Have cuDNN choose the same algorithms every time."""
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+
+
+def compiled(model: nn.Module) -> nn.Module:
+    """The model with ``torch.compile``'s fused kernels for inputs of one shape; parameters are shared with ``model``.
+
+    Raises:
+        ValueError: when there is no C++ compiler, which the kernels' code needs on CPUs and GPUs alike.
+    """
+    wanted = os.environ.get("CXX", "g++")
+    if shutil.which(wanted) is None:
+        raise ValueError(f"training.compile: true wants a C++ compiler, and there is no {wanted}: install g++, set CXX")
+    return torch.compile(model, dynamic=False)  # pyright: ignore[reportReturnType]
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -27,7 +27,7 @@ from aplantida.models.checkpoint import save_checkpoint
 from aplantida.models.inference import normalize
 from aplantida.models.zoo import PlantModel
 from aplantida.training.context import TrainContext
-from aplantida.training.devices import autocast, make_repeatable
+from aplantida.training.devices import autocast, compiled, make_repeatable
 from aplantida.training.meters import Meter, Stopwatch
 from aplantida.training.optimization import (
     MovingAverage,
@@ -62,7 +62,7 @@ def train(task: TrainTask, context: TrainContext) -> Path:
         ``summary.json`` (speed and best epoch).
 
     Raises:
-        ValueError: when data, model and initial weights do not fit together.
+        ValueError: when data, model and initial weights do not fit together, or a compiler is wanted and there is none.
         FloatingPointError: when the loss is no longer finite.
     """
     result = context.folder / RESULT
@@ -87,7 +87,7 @@ class Training:
             raise ValueError(f"batch size {batch_size} cannot be shared by {context.world_size} workers")
         self._num_batches = self._source.batches_per_epoch(batch_size)
         self._model: PlantModel = task.build().to(context.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self._wrapped = context.prepare(self._model)
+        self._wrapped = compiled(context.prepare(self._model)) if task.compile else context.prepare(self._model)
         self._optimizer = create_optimizer(self._model, task.optimization)
         self._average = None if task.average_decay is None else MovingAverage(self._model, task.average_decay)
         self._evaluated = self._model if self._average is None else copy.deepcopy(self._model)

@@ -34,6 +34,7 @@ class TrainTask:
         mixup_alpha: of Beta(alpha, alpha); 0 for none.
         cutmix_alpha: likewise.
         mixed_precision: bfloat16 autocast where the device has it.
+        compile: fuse the training step with ``torch.compile``, which wants a C++ compiler; evaluation stays as it is.
         batch_norm_momentum: of every batch norm; None leaves the architecture's.
         save_every_epochs: a checkpoint to resume from after so many epochs.
         save_every_steps: and after so many steps within one; None for epochs only.
@@ -52,6 +53,7 @@ class TrainTask:
     mixup_alpha: float = 0.0
     cutmix_alpha: float = 0.0
     mixed_precision: bool = True
+    compile: bool = False
     batch_norm_momentum: float | None = None
     save_every_epochs: int = 1
     save_every_steps: int | None = None

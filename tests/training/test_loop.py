@@ -104,6 +104,34 @@ def test_gradient_accumulation_is_the_same_gradient(task: TrainTask, tmp_path: P
     assert rows[0]["val_loss"] == pytest.approx(rows[1]["val_loss"], rel=1e-3)
 
 
+def test_a_compiled_step_gives_the_same_loss_and_resumes_to_the_same_bytes(task: TrainTask, tmp_path: Path) -> None:
+    plain = replace(
+        task, epochs=2, average_decay=None, mixed_precision=False,
+        optimization=replace(task.optimization, micro_batch_size=None),
+        card=replace(task.card, dropout=0.0),  # compiled dropout draws its own numbers
+    )  # fmt: skip
+    fused = replace(plain, compile=True)
+    loss = {}
+    for name, item in {"plain": plain, "fused": fused}.items():
+        loss[name] = json.loads(result_of(item, tmp_path / name)["history.json"])[0]["train_loss"]
+    assert loss["fused"] == pytest.approx(loss["plain"], rel=1e-4)
+
+    def stop(_images: int, **_: Any) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        result_of(fused, tmp_path / "killed", on_progress=stop)
+    assert result_of(fused, tmp_path / "killed") == result_of(fused, tmp_path / "again")
+
+
+def test_compiling_without_a_compiler_is_refused(
+    task: TrainTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ValueError, match=r"training\.compile: true wants a C\+\+ compiler, and there is no no-such"):
+        result_of(replace(task, compile=True), tmp_path)
+
+
 def test_patience_ends_a_training_that_does_not_improve(task: TrainTask, tmp_path: Path) -> None:
     frozen = replace(task.optimization, learning_rate=1e-12)
     still = replace(task, epochs=9, patience=2, optimization=frozen, average_decay=0.5)
