@@ -5,12 +5,79 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-_CC_ELEMENTS = re.compile(r"^(by)(-nc)?(-nd|-sa)?$")
-_URL = re.compile(r"creativecommons\.org/(licenses|publicdomain)/([a-z-]+)(?:/(\d\.\d))?", re.IGNORECASE)
-_CC = re.compile(r"\bcc[\s_-]*(by(?:[\s_-]*(?:nc|nd|sa))*)[\s_-]*(\d(?:\.\d)?)?", re.IGNORECASE)
-_CC0 = re.compile(r"\b(cc[\s_-]*0|cc[\s_-]*zero|zero)\b", re.IGNORECASE)
-_PUBLIC_DOMAIN = ("public domain", "dominio publico", "dominio público", "pdm", "pd", "no known copyright restrictions")
+# What the elements of a Creative Commons licence are called, longest first; apostrophes and accents are gone by then.
+_ELEMENTS = {
+    "by": ("attribution", "atribucion", "atribuicao", "attribuzione", "reconocimiento", "reconeixement",
+           "namensnennung", "paternite", "by"),
+    "nc": ("uso nao[ -]?comercial", "pas d ?utilisation commerciale", "nicht[ -]?kommerziell", "non[ -]?commerciale?",
+           "nao[ -]?comercial", "no[ -]?comercial", "nc"),
+    "nd": ("no[ -]?derivatives", "no[ -]?derivs", "no[ -]?derivative works", "sin[ -]?obras?[ -]?derivadas?",
+           "sin[ -]?derivadas", "sense[ -]?obra[ -]?derivada", "sem[ -]?derivacoes", "sem[ -]?derivados",
+           "pas de modification", "keine[ -]?bearbeitung(?:en)?", "non opere derivate", "nd"),
+    "sa": ("share[ -]?alike", "compartir[ -]?igual", "compartilha[ -]?igual", "partage dans les memes conditions",
+           "weitergabe unter gleichen bedingungen", "condividi allo stesso modo", "sa"),
+}  # fmt: skip
+_JOINT = r"[\s_,/+&-]*"
+_ANY_ELEMENT = re.compile(
+    "|".join(f"(?P<{key}>(?<![a-z])(?:{'|'.join(words)})(?![a-z]))" for key, words in _ELEMENTS.items())
+)
+_WORD = "(?:" + "|".join(word for words in _ELEMENTS.values() for word in words) + ")"
+_LICENSE = r"(?:(?:public )?licen[cs]e|licencia|licenca|licenza|lizenz)"
+_VERSION = r"(?:v(?:ersion)?[.\s]*)?(\d(?:[._]\d)?(?:\s*,\s*\d\.\d)*)(?![\d.]*\d)"
+# "cc by-nc-sa 3.0", "creative commons reconocimiento 4.0", "cc_by_4_0"
+_CC = re.compile(
+    rf"(?<![a-z0-9])(?:cc|creative[ -]?commons)(?![a-z0-9]){_JOINT}(?:{_LICENSE}{_JOINT})?({'|'.join(_ELEMENTS['by'])})"
+    rf"((?:{_JOINT}{_WORD}(?![a-z]))*)(?![a-z])(?:{_JOINT}{_LICENSE})?(?:{_JOINT}{_VERSION})?"
+)
+# the same without "cc": two elements at least, or a version
+_SPELLED = re.compile(
+    rf"(?<![a-z])({'|'.join(_ELEMENTS['by'])})((?:{_JOINT}{_WORD}(?![a-z]))+)(?![a-z])(?:{_JOINT}{_LICENSE})?"
+    rf"(?:{_JOINT}{_VERSION})?|(?<![a-z])({'|'.join(_ELEMENTS['by'][:-1])})(?![a-z])(?:{_JOINT}{_LICENSE})?"
+    rf"{_JOINT}{_VERSION}"
+)
+_URL = re.compile(
+    r"(?<![\w./-])(?:https?://)?(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z-]+)(?:/(\d\.\d))?[^\s)\]]*"
+)
+_CC0 = re.compile(
+    r"\b(?:cc|creative[ -]?commons)[\s_-]*(?:0|zero)(?:[\s_-]*1[._]0)?(?: universal)?\b|\bno rights reserved\b"
+)
+_PUBLIC_DOMAIN = re.compile(
+    r"\bpublic domain(?: mark| dedication)?(?: 1[._]0)?\b|\bdominio publico\b|\bdomini public\b|\bdomaine public\b|"
+    r"\bpubblico dominio\b|\bgemeinfrei\b|\bpdm(?:[\s_-]*1[._]0)?\b|^pd(?:-[a-z0-9-]+)?$|"
+    r"\bno known copyright restrictions?\b|\b(?:united states|u\.?s\.?) government work\b"
+)
+_RESERVED = re.compile(
+    r"\ball rights reserved\b|\btodos los derechos reservados\b|\btodos os direitos reservados\b|"
+    r"\btots els drets reservats\b|\btous droits reserves\b|\balle rechte vorbehalten\b|"
+    r"\btutti i diritti riservati\b|^\(?(?:c|©)\)?$|^copyright(?:ed)?$"
+)
+_FLICKR = re.compile(r"^attribution license$")  # Flickr's name for CC BY 2.0
+# whole texts that mean a licence a policy may name in also_allowed
+_OTHERS = {
+    "gfdl": "GFDL-1.3-or-later",
+    "gnu free documentation license": "GFDL-1.3-or-later",
+    "free art license": "LAL-1.3",
+    "licence art libre": "LAL-1.3",
+    "fal": "LAL-1.3",
+    "open government licence v3.0": "OGL-UK-3.0",
+    "ogl 3": "OGL-UK-3.0",
+    "licence ouverte": "etalab-2.0",
+    "etalab 2.0": "etalab-2.0",
+    "unsplash license": "LicenseRef-Unsplash",
+    "pixabay license": "LicenseRef-Pixabay",
+    "pexels license": "LicenseRef-Pexels",
+    "apache-2.0": "Apache-2.0",
+    "mit": "MIT",
+}
+# beside a licence, a word that may take back what it gives: then nobody knows what was meant
+_DOUBT = re.compile(
+    r"(?<![a-z])(?:not?|non|nor|never|without|except|excepto|excluding|unless|only|solo|solamente|salvo|sauf|sin|sem|"
+    r"sans|nicht|kein|keine|ohne|pas|ni|permission|permiso|permissao|contact|request|restrict(?:ed|ions?)|"
+    r"prohibit(?:ed)?|prohibid[oa]|commerc\w*|comerc\w*|kommerz\w*|personal|private|educational|editorial|research|"
+    r"scientific|expired|unknown|unclear|maybe)(?![a-z])|\?"
+)
 DEFAULT_VERSION = "4.0"
 
 
@@ -43,40 +110,76 @@ class LicensePolicy:
         return None
 
 
+@lru_cache(maxsize=4096)
 def normalize_license(text: str | None) -> str | None:
     """The SPDX-like id of a licence text or URL: ``CC-BY-4.0``, ``CC0-1.0``, ``LicenseRef-AllRightsReserved`` …
 
-    A CC licence without version is read as 4.0 (the text is kept beside it). None when nothing can be read.
+    Reads what iNaturalist, GBIF, Wikimedia Commons and Flickr write, and the names of the Creative Commons licences in
+    English, Spanish, Catalan, Portuguese, French, Italian and German. National ports count as the licence they port.
+    A CC licence without version is read as 4.0 (the text is kept beside it), several versions as the newest.
+
+    Returns:
+        None when nothing can be read, when two licences contradict each other, or when a word beside the licence may
+        limit it (``CC BY, not for commercial use``).
     """
-    if text is None or not text.strip():
+    rest = _clean(text or "")
+    if not rest:
         return None
-    clean = unicodedata.normalize("NFKC", text).strip().lower()
-    url = _URL.search(clean)
-    if url:
-        return _from_url(*url.groups())
-    if _CC0.search(clean):
+    if rest in _OTHERS:
+        return _OTHERS[rest]
+    if _FLICKR.match(rest):
+        return "CC-BY-2.0"
+    found: set[str | None] = set()
+    for pattern, read in (
+        (_URL, _of_url),
+        (_CC0, lambda _match: "CC0-1.0"),
+        (_CC, _of_code),
+        (_SPELLED, _of_code),
+        (_RESERVED, lambda _match: "LicenseRef-AllRightsReserved"),
+        (_PUBLIC_DOMAIN, lambda _match: "PDM-1.0"),
+    ):
+        found |= {read(match) for match in pattern.finditer(rest)}
+        rest = pattern.sub(" ", rest)
+    if not found or None in found or _DOUBT.search(rest):
+        return None
+    if found == {"CC0-1.0", "PDM-1.0"}:  # "CC0 public domain"
         return "CC0-1.0"
-    cc = _CC.search(clean)
-    if cc:
-        return _cc_id(cc.group(1), cc.group(2))
-    if any(clean == word or (len(word) > 3 and word in clean) for word in _PUBLIC_DOMAIN):
-        return "PDM-1.0"
-    if "all rights reserved" in clean or "todos los derechos reservados" in clean or clean in ("©", "copyright"):
-        return "LicenseRef-AllRightsReserved"
-    return None
-
-
-def _from_url(kind: str, name: str, version: str | None) -> str | None:
-    if kind.lower() == "publicdomain":
-        return {"zero": "CC0-1.0", "mark": "PDM-1.0"}.get(name)
-    return _cc_id(name, version)
-
-
-def _cc_id(elements: str, version: str | None) -> str | None:
-    joined = re.sub(r"[\s_-]+", "-", elements.strip().lower())
-    parts = joined.split("-")
-    ordered = "-".join(part for part in ("by", "nc", "nd", "sa") if part in parts)
-    if not _CC_ELEMENTS.match(ordered):
+    if len({_kind(str(item)) for item in found}) > 1:
         return None
-    number = version or DEFAULT_VERSION
-    return f"CC-{ordered.upper()}-{number if '.' in number else number + '.0'}"
+    return max(str(item) for item in found)
+
+
+def _clean(text: str) -> str:
+    """Lower case, without accents, apostrophes, quotes, braces and repeated spaces."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    plain = re.sub(r"[\u2010-\u2015]", "-", plain)
+    plain = re.sub(r"[\u2018\u2019'`]", " ", plain)
+    return re.sub(r"\s+", " ", re.sub(r"[\"\u201c\u201d{}|\[\]]", " ", plain)).strip(" .;,")
+
+
+def _kind(license_id: str) -> str:
+    """A licence without its version."""
+    return re.sub(r"-\d\.\d$", "", license_id)
+
+
+def _of_url(match: re.Match[str]) -> str | None:
+    kind, name, version = match.groups()
+    if kind == "publicdomain":
+        return {"zero": "CC0-1.0", "mark": "PDM-1.0"}.get(name)
+    return _cc_id(set(name.split("-")), version) if set(name.split("-")) <= set(_ELEMENTS) else None
+
+
+def _of_code(match: re.Match[str]) -> str | None:
+    groups = [group for group in match.groups() if group]
+    version = next((group for group in groups if group[0].isdigit()), None)
+    words = " ".join(group for group in groups if not group[0].isdigit())
+    parts = {str(found.lastgroup) for found in _ANY_ELEMENT.finditer(words)}
+    return _cc_id(parts, max(re.findall(r"\d(?:[._]\d)?", version)) if version else None)
+
+
+def _cc_id(parts: set[str], version: str | None) -> str | None:
+    if "by" not in parts or {"nd", "sa"} <= parts:
+        return None
+    number = (version or DEFAULT_VERSION).replace("_", ".")
+    elements = "-".join(part for part in ("by", "nc", "nd", "sa") if part in parts)
+    return f"CC-{elements.upper()}-{number if '.' in number else number + '.0'}"

@@ -139,7 +139,7 @@ PHASE = Phase(
     config=AuditDatasetConfig,
     inputs={},
     output="dataset_audit",
-    version=1,
+    version=2,
     run=run,
     sources={"collection": source_digest},
 )

@@ -189,7 +189,7 @@ PHASE = Phase(
     config=ExportDatasetConfig,
     inputs={"audit": "dataset_audit?"},
     output="records",
-    version=1,
+    version=2,
     run=run,
     sources={"collection": source_digest},
 )
