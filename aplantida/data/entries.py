@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ _COUNTRY = re.compile(r"[A-Za-z]{2}$")
 ENTRY_SCHEMA = pa.schema(
     [
         *(field.with_nullable(True) for field in RECORD_SCHEMA),
+        pa.field("synonym", pa.string()),  # the document's name where the synonyms file gave another
         pa.field("position", pa.int32()),  # of the entry inside its document; null for a refused document
         pa.field("reason", pa.string()),  # null while nothing speaks against the entry
         pa.field("detail", pa.string()),
@@ -55,7 +57,12 @@ class FieldMapping:
     image_country: tuple[str, ...]
 
 
-def entries_of(document: Mapping[str, Any], mapping: FieldMapping, default_license: str | None) -> list[dict[str, Any]]:
+def entries_of(
+    document: Mapping[str, Any],
+    mapping: FieldMapping,
+    default_license: str | None,
+    synonyms: Mapping[str, str] = MappingProxyType({}),
+) -> list[dict[str, Any]]:
     """Rows of ``ENTRY_SCHEMA`` for one document: its image entries, or the document itself when it is refused.
 
     Args:
@@ -63,6 +70,7 @@ def entries_of(document: Mapping[str, Any], mapping: FieldMapping, default_licen
         mapping: the collection's field names.
         default_license: licence of entries whose shape has no place for one (a bare string, or a mapping without
             ``image_license`` paths). An entry that could name a licence and does not is not covered.
+        synonyms: accepted name by normalized name; see :func:`aplantida.domain.taxonomy.read_synonyms`.
     """
     document_id = str(document.get("_id"))
     name_text = _text(_first(document, mapping.scientific_name))
@@ -70,7 +78,12 @@ def entries_of(document: Mapping[str, Any], mapping: FieldMapping, default_licen
     images = _first(document, mapping.images)
     if isinstance(images, str | Mapping):
         images = [images]
-    base: dict[str, Any] = {"document_id": document_id, "scientific_name": name}
+    accepted = synonyms.get(name) if name else None
+    base: dict[str, Any] = {
+        "document_id": document_id,
+        "scientific_name": accepted or name,
+        "synonym": name if accepted else None,
+    }
     if name is None:
         refused = [{**base, "reason": Reason.DOCUMENT_NO_NAME, "detail": f"name is {name_text!r}"}]
         return refused + [
@@ -82,6 +95,7 @@ def entries_of(document: Mapping[str, Any], mapping: FieldMapping, default_licen
         return [{**base, "reason": Reason.DOCUMENT_NO_IMAGES}]
     if not isinstance(images, Sequence):
         return [{**base, "reason": Reason.DOCUMENT_INVALID, "detail": f"images is a {type(images).__name__}"}]
+    name = accepted or name
     base |= {
         "family": _text(_first(document, mapping.family)),
         "genus": _text(_first(document, mapping.genus)) or genus_of(name),

@@ -19,6 +19,7 @@ from yarl import URL
 
 from aplantida.data.addresses import AddressGuard, AddressRefused, GuardedResolver, host_and_port
 from aplantida.data.images import explain_not_accepted, sniff
+from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import Reason
 
 MAX_RETRY_AFTER_SECONDS = 60.0
@@ -39,6 +40,8 @@ class FetchSettings:
         user_agent: who asks, with a way to reach them.
         concurrency: downloads at a time, over all hosts.
         concurrency_per_host: downloads at a time from one host.
+        requests_per_second_per_host: most requests a host gets; None for no limit.
+        opt_out_hosts: hosts, with their subdomains, that are not asked even when another redirects there.
         connect_timeout_seconds: to have a connection.
         read_timeout_seconds: between two pieces of an answer.
         total_timeout_seconds: for one request and its whole answer.
@@ -52,6 +55,8 @@ class FetchSettings:
     user_agent: str
     concurrency: int = 64
     concurrency_per_host: int = 8
+    requests_per_second_per_host: float | None = None
+    opt_out_hosts: tuple[str, ...] = ()
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 20.0
     total_timeout_seconds: float = 120.0
@@ -90,6 +95,8 @@ class Fetcher:
         self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(settings.concurrency_per_host)
         )
+        self._opt_outs = OptOuts.of((), settings.opt_out_hosts)
+        self._next_turn: defaultdict[str, float] = defaultdict(float)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Fetcher:
@@ -150,7 +157,11 @@ class Fetcher:
         for _hop in range(self._settings.max_redirects + 1):
             self._guard.check(here)
             parts = self._guard.check(str(URL(here)))  # as it will be asked for
-            async with self._turn(host_and_port(parts)[0]):
+            host = host_and_port(parts)[0]
+            unwilling = self._opt_outs.refusal(None, host)
+            if unwilling is not None:
+                raise _Failure(Reason.OPTED_OUT, unwilling)
+            async with self._turn(host):
                 limit.reschedule(asyncio.get_running_loop().time() + self._settings.total_timeout_seconds)
                 async with self._request(here, head_only) as response:
                     if response.status not in _REDIRECTS:
@@ -164,8 +175,20 @@ class Fetcher:
 
     @asynccontextmanager
     async def _turn(self, host: str) -> AsyncIterator[None]:
-        async with self._hosts[host], self._all:
-            yield
+        async with self._hosts[host]:
+            await self._pace(host)
+            async with self._all:
+                yield
+
+    async def _pace(self, host: str) -> None:
+        """Wait for the host's next moment; moments lie evenly, so that there are no bursts after a pause either."""
+        rate = self._settings.requests_per_second_per_host
+        if rate is None:
+            return
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._next_turn[host])
+        self._next_turn[host] = turn + 1.0 / rate
+        await asyncio.sleep(turn - now)
 
     @asynccontextmanager
     async def _request(self, url: str, head_only: bool) -> AsyncIterator[aiohttp.ClientResponse]:

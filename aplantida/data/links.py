@@ -1,17 +1,18 @@
-"""The checks of entries before anything is fetched: shape, address, licence, same URL twice, too few images."""
+"""The checks of entries before anything is fetched: shape, address, opt-out, licence, same URL twice, too few."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from aplantida.data.addresses import AddressGuard, AddressRefused
+from aplantida.data.addresses import AddressGuard, AddressRefused, host_and_port
 from aplantida.data.entries import ENTRY_SCHEMA, FieldMapping
 from aplantida.data.mongo import CollectionAddress, read_entries
 from aplantida.domain.licensing import LicensePolicy
+from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason
 
 
@@ -21,28 +22,36 @@ def read_checked_entries(
     address: CollectionAddress,
     mapping: FieldMapping,
     default_license: str | None,
+    synonyms: Mapping[str, str],
     allow_addresses: Sequence[str],
+    opt_outs: OptOuts,
     policy: LicensePolicy,
 ) -> Iterator[pa.Table]:
-    """Entries of some ``_id`` ranges with the checks that need one entry only: shape, address, licence."""
+    """Entries of some ``_id`` ranges with the checks that need one entry only: shape, address, opt-out, licence."""
     guard = AddressGuard.of(allow_addresses)
-    for table in read_entries(ranges, address=address, mapping=mapping, default_license=default_license):
-        yield check_each(table, guard, policy)
+    for table in read_entries(
+        ranges, address=address, mapping=mapping, default_license=default_license, synonyms=synonyms
+    ):
+        yield check_each(table, guard, opt_outs, policy)
 
 
-def check_each(entries: pa.Table, guard: AddressGuard, policy: LicensePolicy) -> pa.Table:
-    """Give every entry without a reason the first one of: address refused, licence refused."""
+def check_each(entries: pa.Table, guard: AddressGuard, opt_outs: OptOuts, policy: LicensePolicy) -> pa.Table:
+    """Give every entry without a reason the first one of: address refused, opted out, licence refused."""
     reasons: list[str | None] = entries["reason"].to_pylist()
     details: list[str | None] = entries["detail"].to_pylist()
     urls, licenses = entries["url"].to_pylist(), entries["license_id"].to_pylist()
-    texts = entries["license_text"].to_pylist()
+    texts, authors = entries["license_text"].to_pylist(), entries["author"].to_pylist()
     for row, reason in enumerate(reasons):
         if reason is not None:
             continue
         try:
-            guard.check(urls[row])
+            host, _port = host_and_port(guard.check(urls[row]))
         except AddressRefused as refusal:
             reasons[row], details[row] = Reason.ADDRESS_REFUSED, str(refusal)
+            continue
+        unwilling = opt_outs.refusal(authors[row], host)
+        if unwilling is not None:
+            reasons[row], details[row] = Reason.OPTED_OUT, unwilling
             continue
         refused = policy.refusal(licenses[row])
         if refused is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,13 +105,18 @@ def read_documents(
 
 
 def read_entries(
-    ranges: pa.Table, *, address: CollectionAddress, mapping: FieldMapping, default_license: str | None
+    ranges: pa.Table,
+    *,
+    address: CollectionAddress,
+    mapping: FieldMapping,
+    default_license: str | None,
+    synonyms: Mapping[str, str],
 ) -> Iterator[pa.Table]:
     """Entries of some ``_id`` ranges, in tables of ``ENTRY_SCHEMA`` of some thousand rows."""
     rows: list[dict[str, Any]] = []
     for item in ranges.to_pylist():
         for document in read_documents(address, item["lower"], item["upper"]):
-            rows.extend(entries_of(document, mapping, default_license))
+            rows.extend(entries_of(document, mapping, default_license, synonyms))
             if len(rows) >= 4096:
                 yield pa.Table.from_pylist(rows, ENTRY_SCHEMA)
                 rows = []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _RANKS = ("subsp.", "ssp.", "var.", "f.")
 _EPITHET = re.compile(r"[a-z][a-z-]+$")
@@ -61,3 +63,34 @@ def genus_of(scientific_name: str) -> str:
     """The genus of a normalized name (``"× Cuprocyparis leylandii"`` → ``"Cuprocyparis"``)."""
     words = scientific_name.split()
     return words[1] if words[0] == "×" and len(words) > 1 else words[0]
+
+
+def read_synonyms(lines: Iterable[str]) -> dict[str, str]:
+    """Accepted name by synonym, both normalized, from CSV with the columns ``synonym`` and ``accepted``.
+
+    A chain (a → b, b → c) is followed to its end.
+
+    Raises:
+        ValueError: naming the line: a missing column, a text that is no name, two accepted names for one, a circle.
+    """
+    reader = csv.DictReader(lines)
+    if not {"synonym", "accepted"} <= set(reader.fieldnames or ()):
+        raise ValueError(f"line 1: columns are {reader.fieldnames}, want synonym and accepted")
+    direct: dict[str, str] = {}
+    for row in reader:
+        synonym, accepted = (normalize_name(row[key] or "") for key in ("synonym", "accepted"))
+        if synonym is None or accepted is None:
+            raise ValueError(f"line {reader.line_num}: {row['synonym']!r}, {row['accepted']!r}: want two plant names")
+        if direct.setdefault(synonym, accepted) != accepted:
+            raise ValueError(f"line {reader.line_num}: {synonym} is {direct[synonym]} in an earlier line")
+    return {synonym: _end_of_chain(synonym, direct) for synonym, accepted in direct.items() if synonym != accepted}
+
+
+def _end_of_chain(name: str, direct: dict[str, str]) -> str:
+    seen = [name]
+    while seen[-1] in direct and direct[seen[-1]] != seen[-1]:
+        following = direct[seen[-1]]
+        if following in seen:
+            raise ValueError(f"a circle of synonyms: {' → '.join([*seen, following])}")
+        seen.append(following)
+    return seen[-1]

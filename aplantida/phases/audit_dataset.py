@@ -15,7 +15,7 @@ from pydantic import Field
 from aplantida.data.actors import PROBE_SCHEMA, UrlProber, slices
 from aplantida.data.auditing import bucket_of, describe, is_sampled, species_table, summary_text
 from aplantida.data.links import check_together, rejections_of
-from aplantida.phases.export_dataset import CollectionConfig, read_collection, source_digest
+from aplantida.phases.export_dataset import CollectionConfig, read_collection, source_digest, synonyms_digest
 from aplantida.phases.fetch_images import (
     BLOCKS_PER_ACTOR,
     HttpSection,
@@ -141,5 +141,5 @@ PHASE = Phase(
     output="dataset_audit",
     version=2,
     run=run,
-    sources={"collection": source_digest},
+    sources={"collection": source_digest, "synonyms": synonyms_digest},
 )

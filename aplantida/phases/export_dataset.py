@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,10 @@ from aplantida.data.entries import FieldMapping
 from aplantida.data.links import check_together, count_values, read_checked_entries, records_of, rejections_of
 from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
 from aplantida.domain.licensing import LicensePolicy, normalize_license
-from aplantida.pipeline.config import PhaseConfig, Section
+from aplantida.domain.opt_out import OptOuts
+from aplantida.domain.taxonomy import read_synonyms
+from aplantida.pipeline.artifact import hash_file
+from aplantida.pipeline.config import PhaseConfig, Section, expand, root
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -52,6 +56,24 @@ class LicenseSection(Section):
         return LicensePolicy(self.allow_share_alike, tuple(self.also_allowed))
 
 
+class OptOutSection(Section):
+    """Who wants no part in it."""
+
+    authors: list[str] = Field(default_factory=list)
+    hosts: list[str] = Field(default_factory=list)
+
+    def to_opt_outs(self) -> OptOuts:
+        """As domain/opt_out wants it.
+
+        Raises:
+            BadRequest: for what is no author or no host.
+        """
+        try:
+            return OptOuts.of(self.authors, self.hosts)
+        except ValueError as error:
+            raise BadRequest(f"opt_out: {error}") from None
+
+
 class ReaderResources(Section):
     """How much of the machine reading takes."""
 
@@ -65,8 +87,10 @@ class CollectionConfig(PhaseConfig):
     db_name: str = "aplantida_db"
     collection: str = "plants"
     mapping: MappingSection = MappingSection()
+    synonyms: str | None = None
     default_license: str | None = None
     license_policy: LicenseSection = LicenseSection()
+    opt_out: OptOutSection = OptOutSection()
     allow_addresses: list[str] = Field(default_factory=list)
     min_images_per_species: int = Field(default=5, ge=1)
 
@@ -102,6 +126,37 @@ def source_digest(config: CollectionConfig) -> str:
         raise BadRequest(f"mongo_uri / MONGO_URI: {error}") from None
 
 
+def synonyms_digest(config: CollectionConfig) -> str:
+    """Digest of the synonyms file.
+
+    Raises:
+        BadRequest: when it is not there.
+    """
+    return "none" if config.synonyms is None else hash_file(_synonyms_path(config.synonyms))
+
+
+def read_synonyms_of(config: CollectionConfig) -> dict[str, str]:
+    """The synonyms file's accepted name by synonym.
+
+    Raises:
+        BadRequest: naming the file and the line.
+    """
+    if config.synonyms is None:
+        return {}
+    path = _synonyms_path(config.synonyms)
+    try:
+        return read_synonyms(path.read_text(encoding="utf-8-sig").splitlines())
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise BadRequest(f"synonyms: {path}: {error}") from None
+
+
+def _synonyms_path(text: str) -> Path:
+    path = root() / expand(text)
+    if not path.is_file():
+        raise BadRequest(f"synonyms: {text!r} is {path}, where no file is")
+    return path
+
+
 def read_collection(ctx: PhaseContext[Any], config: CollectionConfig, num_readers: int | None) -> pa.Table:
     """All entries of the collection, each with its first reason of those that need one entry only.
 
@@ -117,6 +172,8 @@ def read_collection(ctx: PhaseContext[Any], config: CollectionConfig, num_reader
         "address": address,
         "mapping": config.mapping.to_mapping(),
         "default_license": config.default_license,
+        "synonyms": read_synonyms_of(config),
+        "opt_outs": config.opt_out.to_opt_outs(),
         "allow_addresses": tuple(config.allow_addresses),
         "policy": config.license_policy.to_policy(),
     }
@@ -166,6 +223,7 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
         "num_species": len(set(records["scientific_name"].to_pylist())),
         "rejections_by_reason": reasons,
         "records_by_license": count_values(records["license_id"]),
+        "records_by_synonym": count_values(entries.filter(entries["reason"].is_null())["synonym"].drop_null()),
         "audit_verdict": audit,
     }
     ctx.output.write_json("summary.json", summary)
@@ -191,5 +249,5 @@ PHASE = Phase(
     output="records",
     version=2,
     run=run,
-    sources={"collection": source_digest},
+    sources={"collection": source_digest, "synonyms": synonyms_digest},
 )

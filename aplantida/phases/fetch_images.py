@@ -27,6 +27,7 @@ from aplantida.data.shards import (
     shard_name,
     shard_table,
 )
+from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import REJECTION_SCHEMA, Reason, shard_of
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import ReusingConfig, Section
@@ -46,6 +47,7 @@ class HttpSection(Section):
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_redirects: int = Field(default=3, ge=0)
     max_attempts: int = Field(default=4, ge=1)
+    opt_out_hosts: list[str] = Field(default_factory=list)
     backoff_seconds: float = Field(default=1.0, ge=0)
 
 
@@ -55,6 +57,7 @@ class NetworkResources(Section):
     num_actors: int | None = Field(default=None, ge=0)
     concurrency: int = Field(default=64, ge=1)
     concurrency_per_host: int = Field(default=16, ge=1)
+    requests_per_second_per_host: float | None = Field(default=None, gt=0)
 
 
 class FetchResources(NetworkResources):
@@ -97,17 +100,23 @@ class _Shard:
 def fetch_settings(
     http: HttpSection, allow_addresses: list[str], resources: NetworkResources, num_actors: int
 ) -> FetchSettings:
-    """One actor's settings; limits on concurrency are shared out among the actors.
+    """One actor's settings; limits on concurrency and rate are shared out among the actors.
 
     Raises:
-        BadRequest: when ``allow_addresses`` is no list of ``host:port``.
+        BadRequest: when ``allow_addresses`` is no list of ``host:port``, or an opted-out host no host name.
     """
     try:
         AddressGuard.of(allow_addresses)
     except ValueError as error:
         raise BadRequest(f"allow_addresses: {error}") from None
+    try:
+        OptOuts.of((), http.opt_out_hosts)
+    except ValueError as error:
+        raise BadRequest(f"http.opt_out_hosts: {error}") from None
+    rate = resources.requests_per_second_per_host
     return FetchSettings(
-        **http.model_dump(),
+        **(http.model_dump() | {"opt_out_hosts": tuple(http.opt_out_hosts)}),
+        requests_per_second_per_host=None if rate is None else rate / max(1, num_actors),
         concurrency=max(1, resources.concurrency // max(1, num_actors)),
         concurrency_per_host=max(1, resources.concurrency_per_host // max(1, num_actors)),
         allow_addresses=tuple(allow_addresses),

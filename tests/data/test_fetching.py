@@ -115,6 +115,22 @@ def test_a_host_is_never_asked_more_than_so_many_things_at_a_time(server: Faulty
     assert server.most_in_flight == 3
 
 
+def test_a_host_gets_so_many_requests_a_second(server: FaultyServer) -> None:
+    started = time.monotonic()
+    paths = [f"/ok/{number}.jpg" for number in range(9)]
+    assert all(item.reason is None for item in fetch(server, *paths, requests_per_second_per_host=20.0))
+    assert time.monotonic() - started >= 8 / 20
+
+
+def test_a_redirect_to_a_site_that_opted_out_is_not_followed(server: FaultyServer) -> None:
+    allowed = {"allow_addresses": (server.address, server.address.replace("127.0.0.1", "localhost"))}
+    assert fetch(server, "/to-localhost", **allowed)[0].reason is None
+    before = server.requests["/ok/by-name.jpg"]
+    (outcome,) = fetch(server, "/to-localhost", opt_out_hosts=("localhost",), **allowed)
+    assert outcome.reason == Reason.OPTED_OUT
+    assert server.requests["/ok/by-name.jpg"] == before
+
+
 def test_a_probe_reads_the_first_bytes_only(server: FaultyServer) -> None:
     paths = ["/ok/p.jpg", "/html.jpg", "/404", "/empty.jpg", "/large.jpg", "/gif.jpg"]
     reasons = [item.reason for item in fetch(server, *paths, probe=True)]

@@ -8,7 +8,10 @@ from aplantida.data.addresses import AddressGuard
 from aplantida.data.entries import ENTRY_SCHEMA
 from aplantida.data.links import check_each, check_together, records_of, rejections_of
 from aplantida.domain.licensing import LicensePolicy
+from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, image_id_of
+
+OPT_OUTS = OptOuts.of(["Nemo Nobody"], ["shy.example"])
 
 
 def entry(document_id: str, position: int, species: str, name: str, **changes: Any) -> dict[str, Any]:
@@ -26,7 +29,7 @@ def entry(document_id: str, position: int, species: str, name: str, **changes: A
 
 def checked(rows: list[dict[str, Any]], least: int = 1) -> pa.Table:
     table = pa.Table.from_pylist(rows, ENTRY_SCHEMA)
-    each = check_each(table, AddressGuard.of([]), LicensePolicy(allow_share_alike=False))
+    each = check_each(table, AddressGuard.of([]), OPT_OUTS, LicensePolicy(allow_share_alike=False))
     return check_together(each, least)
 
 
@@ -45,6 +48,17 @@ def test_the_first_reason_counts() -> None:
         ]
     )
     assert reasons(table) == ["address_refused", "license_refused", "license_refused", "entry_no_url", None]
+
+
+def test_who_opted_out_is_refused_whatever_the_licence_says() -> None:
+    table = checked(
+        [
+            entry("a", 0, "Rosa canina", "1", author="nemo  NOBODY", license_id=None),
+            entry("a", 1, "Rosa canina", "2", url="https://img.shy.example/2.jpg"),
+            entry("a", 2, "Rosa canina", "3", author="Ana"),
+        ]
+    )
+    assert reasons(table) == ["opted_out", "opted_out", None]
 
 
 def test_a_url_repeated_in_a_species_stays_once_whatever_the_order_of_rows() -> None:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import random
+import socket
+import threading
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pymongo
 import pytest
@@ -95,3 +99,59 @@ def test_a_wrong_password_is_an_error_without_the_password(mongo_uri: str, monke
     with pytest.raises(CollectionError, match="Authentication failed") as caught:
         collection_digest(CollectionAddress.find(None, "db", "plants"))
     assert SECRET not in str(caught.value)
+
+
+class _Dropping:
+    """A TCP proxy that cuts every connection once ``budget`` bytes of answers have passed, ``times`` times in all."""
+
+    def __init__(self, target: tuple[str, int], budget: int, times: int) -> None:
+        self._target, self._budget, self.drops_left, self.drops = target, budget, times, 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://127.0.0.1:{self._server.getsockname()[1]}/?directConnection=true"
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._server.accept()
+                far = socket.create_connection(self._target)
+                threading.Thread(target=self._pump, args=(near, far, None), daemon=True).start()
+                threading.Thread(target=self._pump, args=(far, near, self._budget), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, budget: int | None) -> None:
+        passed = 0
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                passed += len(data)
+                if budget is not None and passed > budget and self.drops_left > 0:
+                    self.drops_left, self.drops = self.drops_left - 1, self.drops + 1
+                    break
+                sink.sendall(data)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(("times", "survives"), [(3, True), (1000, False)])
+def test_a_connection_that_drops_in_mid_cursor_loses_and_doubles_nothing(
+    mongo_uri: str, db_name: str, times: int, survives: bool
+) -> None:
+    fill(mongo_uri, db_name, [{"_id": number, "text": "x" * 20_000} for number in range(2_000)])  # three batches
+    parts = urlsplit(mongo_uri)
+    proxy = _Dropping((parts.hostname or "", parts.port or 27017), 20_000_000 if survives else 1_000_000, times)
+    try:
+        where = address(proxy.uri, db_name)
+        if survives:
+            assert [item["_id"] for item in read_documents(where)] == list(range(2_000))
+        else:
+            with pytest.raises(CollectionError, match=r"AutoReconnect|NetworkTimeout|ServerSelection"):
+                list(read_documents(where))
+        assert proxy.drops >= 1
+    finally:
+        proxy.close()

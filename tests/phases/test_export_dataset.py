@@ -92,6 +92,8 @@ def test_nothing_acceptable_is_a_failed_gate(mongo_uri: str, db_name: str) -> No
         ({"default_license": "free for friends"}, "default_license = 'free for friends'"),
         ({"allow_addresses": ["127.0.0.1"]}, "want host:port"),
         ({"min_images_per_species": 0}, "min_images_per_species = 0"),
+        ({"opt_out": {"hosts": ["http://a.org/"]}}, "opt_out: host 'http://a.org/': want a host name"),
+        ({"synonyms": "no-such.csv"}, "synonyms: 'no-such.csv' is .* where no file is"),
         ({"mapping": {"image_urll": ["x"]}}, "mapping.image_urll"),
     ],
 )
@@ -99,6 +101,28 @@ def test_values_that_cannot_be_meant(mongo_uri: str, db_name: str, changes: dict
     fill(mongo_uri, db_name, dirty_documents(BASE))
     with pytest.raises(BadRequest, match=message):
         export(db_name, **changes)
+
+
+def test_synonyms_are_one_species(root: Path, mongo_uri: str, db_name: str) -> None:
+    fill(mongo_uri, db_name, dirty_documents(BASE))
+    (root / "names.csv").write_text("synonym,accepted\nQuercus ilex L.,CISTUS ALBIDUS\n", encoding="utf-8")
+    records = export(db_name, synonyms="names.csv")
+    assert records.metrics["num_species"] == 2
+    assert records.metrics["records_by_synonym"] == {"Quercus ilex": 8}
+    (root / "names.csv").write_text("synonym,accepted\nQuercus ilex,Quercus rotundifolia\n", encoding="utf-8")
+    with pytest.raises(RecipeChanged, match="synonyms"):
+        export(db_name, synonyms="names.csv")
+    (root / "names.csv").write_text("synonym,accepted\nQuercus ilex,?\n", encoding="utf-8")
+    with pytest.raises(BadRequest, match=r"names\.csv: line 2: 'Quercus ilex', '\?': want two plant names"):
+        export(db_name, "third", synonyms="names.csv")
+
+
+def test_who_opted_out_is_a_row(mongo_uri: str, db_name: str) -> None:
+    fill(mongo_uri, db_name, dirty_documents(BASE))
+    everyone = export(db_name).metrics["num_records"]
+    records = export(db_name, "without", opt_out={"authors": ["Author 3"], "hosts": ["photos.example"]})
+    rejected = pq.read_table(records.file("rejections.parquet")).to_pylist()
+    assert sum(row["reason"] == "opted_out" for row in rejected) == everyone - records.metrics["num_records"] > 0
 
 
 def test_credentials_in_a_config_are_refused_before_anything_is_written(root: Path, db_name: str) -> None:
