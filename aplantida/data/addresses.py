@@ -115,6 +115,14 @@ def host_and_port(parts: SplitResult) -> tuple[str, int]:
     return (parts.hostname or "").lower().rstrip("."), parts.port or _PORTS[parts.scheme]
 
 
+def host_of(url: str | None) -> str:
+    """The lower-case host a URL names, for reports; ``(none)`` when it names none."""
+    try:
+        return (urlsplit(url or "").hostname or "(none)").lower()
+    except ValueError:
+        return "(none)"
+
+
 def is_public(address: IpAddress) -> bool:
     """Whether ``address`` is globally routable unicast, looking through IPv4 addresses wrapped in IPv6 ones."""
     if isinstance(address, ipaddress.IPv6Address):

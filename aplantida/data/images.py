@@ -128,6 +128,14 @@ def shrink(pixels: Pixels, short_side_pixels: int) -> Pixels:
     return np.asarray(image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0))
 
 
+def thumbnail(jpeg: bytes, short_side_pixels: int) -> bytes:
+    """A small JPEG of a stored photo, for a contact sheet."""
+    pixels = cast("Pixels", simplejpeg.decode_jpeg(jpeg, colorspace="RGB"))
+    return simplejpeg.encode_jpeg(
+        shrink(pixels, short_side_pixels), quality=80, colorspace="RGB", colorsubsampling="420"
+    )
+
+
 def pixel_digest(pixels: Pixels) -> str:
     """sha256 over size and pixels: equal for equal pictures, whatever file they came in."""
     digest = hashlib.sha256(f"{pixels.shape[1]}x{pixels.shape[0]}\n".encode())

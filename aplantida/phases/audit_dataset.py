@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.data.actors import PROBE_SCHEMA, UrlProber, slices
+from aplantida.data.addresses import host_of
 from aplantida.data.auditing import bucket_of, describe, is_sampled, species_table, summary_text
 from aplantida.data.links import check_together, rejections_of
 from aplantida.phases.export_dataset import CollectionConfig, read_collection, source_digest, synonyms_digest
@@ -58,11 +59,13 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
         urls = sorted({row["url"] for row in raw.select(["url", "reason"]).to_pylist() if row["reason"] is None})
         health = _probe(ctx, [url for url in urls if is_sampled(url, config.url_sample_fraction)])
     report = describe(entries, health, config.max_broken_fraction)
-    ctx.output.write_table("species.parquet", species_table(entries, health))
+    species = species_table(entries, health)
+    ctx.output.write_table("species.parquet", species)
     ctx.output.write_table("rejections.parquet", rejections_of(entries))
     ctx.output.write_table("url_health.parquet", health)
     ctx.output.write_json("audit.json", report)
     ctx.output.write_text("summary.md", summary_text(report))
+    ctx.output.write_text("audit.html", _page(report, species, health))
     ctx.log.info(
         "%d documents, %d entries, %d species; %d of %d links broken; verdict: %s",
         *(report[key] for key in ("num_documents", "num_entries", "num_species")),
@@ -75,6 +78,13 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
             f"{config.max_broken_fraction:.1%}: {json.dumps(report['links']['by_reason'])}"
         )
     return {**report, "seconds": round(time.monotonic() - started, 2)}
+
+
+def _page(report: dict[str, Any], species: pa.Table, health: pa.Table) -> str:
+    from aplantida.release.data_pages import audit_page
+
+    broken = health.filter(health["reason"].is_valid()).to_pylist()
+    return audit_page(report, species.to_pylist(), [(host_of(row["url"]), row["reason"]) for row in broken])
 
 
 def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: list[str]) -> pa.Table:

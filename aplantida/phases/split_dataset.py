@@ -4,27 +4,50 @@ from __future__ import annotations
 
 import json
 import time
+from bisect import bisect_right
 from collections import Counter
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from aplantida.data.addresses import host_of
+from aplantida.data.images import thumbnail
 from aplantida.data.shards import shard_name
-from aplantida.data.splitting import SplitRule, rows_by, split_species
+from aplantida.data.splitting import TRAIN, SplitRule, rows_by, split_species
 from aplantida.domain.class_index import ClassIndex, PlantClass
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason
 from aplantida.domain.region import Membership, Region, regions_from_mapping
 from aplantida.domain.split import SPLIT_SCHEMA, SPLITS
-from aplantida.pipeline.config import PhaseConfig
+from aplantida.phases._photos import drawn, read_photos
+from aplantida.pipeline.config import PhaseConfig, Section
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
+
+if TYPE_CHECKING:
+    from aplantida.release.page import Shown
 
 EUROPE = (
     "AD AL AT AX BA BE BG BY CH CY CZ DE DK EE ES FI FO FR GB GG GI GR HR HU IE IM IS IT JE LI LT LU LV MC MD ME MK MT "
     "NL NO PL PT RO RS RU SE SI SJ SK SM UA VA XK"
 )
+
+
+class CardSection(Section):
+    """The data card."""
+
+    frequency_bands: list[int] = Field(default=[10, 50, 200])
+    num_photos: int = Field(default=48, ge=0)
+    thumbnail_pixels: int = Field(default=160, ge=32)
+
+    @field_validator("frequency_bands")
+    @classmethod
+    def _rising(cls, values: list[int]) -> list[int]:
+        if values != sorted(set(values)) or (values and values[0] < 1):
+            raise ValueError("want rising numbers from 1 on")
+        return values
 
 
 class SplitDatasetConfig(PhaseConfig):
@@ -38,6 +61,7 @@ class SplitDatasetConfig(PhaseConfig):
     regions: dict[str, list[str]] = Field(
         default_factory=lambda: {"EU_SW": ["ES", "PT", "FR", "AD"], "spain": ["ES"], "europe": EUROPE.split()}
     )
+    card: CardSection = CardSection()
 
 
 def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
@@ -68,6 +92,7 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
     summary = _summary(photos, index, excluded, regions)
     ctx.log.info("%d classes; photos: %s", len(index), json.dumps(summary["photos"]))
     ctx.output.write_json("summary.json", summary)
+    _write_card(ctx, photos, excluded, summary)
     return {**summary, "seconds": round(time.monotonic() - started, 2)}
 
 
@@ -82,7 +107,7 @@ def _usable(ctx: PhaseContext[SplitDatasetConfig]) -> tuple[list[dict[str, Any]]
     photos: list[dict[str, Any]] = []
     with ctx.progress(num_shards, "shards", "reading the shards' records") as progress:
         for number in range(num_shards):
-            columns = [*RECORD_SCHEMA.names, "perceptual_hash"]
+            columns = [*RECORD_SCHEMA.names, "perceptual_hash", "original_width", "original_height"]
             table = pq.read_table(shards.file(shard_name(number)), columns=columns)
             photos += [{**row, "shard": number} for row in table.to_pylist() if row["image_id"] not in set_aside]
             progress.update()
@@ -159,27 +184,107 @@ def _line(photo: dict[str, Any]) -> dict[str, Any]:
 def _summary(
     photos: list[dict[str, Any]], index: ClassIndex, excluded: pa.Table, regions: tuple[Region, ...]
 ) -> dict[str, Any]:
-    def count(rows: list[dict[str, Any]]) -> dict[str, int]:
-        counts = Counter(photo["split"] for photo in rows)
-        return {split: counts[split] for split in SPLITS}
-
     species_in = {split: {photo["class_index"] for photo in photos if photo["split"] == split} for split in SPLITS}
     return {
         "num_classes": len(index),
         "class_index_digest": index.digest,
-        "photos": count(photos),
+        "photos": _by_split(photos),
         "groups": len({(photo["scientific_name"], photo["group"]) for photo in photos}),
         "species": {split: len(species_in[split]) for split in SPLITS},
         "excluded": excluded.num_rows,
         "regions": {
             region.name: {
                 "species": len(index.in_region(region.name)),
-                "photos": count([photo for photo in photos if region.name in photo["regions"]]),
-                "photos_by_country": count([photo for photo in photos if region.name in photo["regions_by_country"]]),
+                "photos": _by_split([photo for photo in photos if region.name in photo["regions"]]),
+                "photos_by_country": _by_split(
+                    [photo for photo in photos if region.name in photo["regions_by_country"]]
+                ),
             }
             for region in regions
         },
     }
+
+
+def _write_card(
+    ctx: PhaseContext[SplitDatasetConfig], photos: list[dict[str, Any]], excluded: pa.Table, summary: dict[str, Any]
+) -> None:
+    """The data card: JSON for programs, a page for people."""
+    from aplantida.release.data_pages import DataCard, data_card_page
+
+    images, bands = ctx.input("images"), _bands(photos, ctx.config.card.frequency_bands)
+    stored = json.loads(images.file("summary.json").read_text(encoding="utf-8"))
+    failures = pq.read_table(images.file("failures.parquet"), columns=["url", "reason"]).to_pylist()
+    parts = {"all": summary["photos"]}
+    parts |= {name: region["photos"] for name, region in summary["regions"].items()}
+    parts |= {name: _by_split(rows) for name, rows in bands.items()}
+    card = DataCard(
+        counts=(
+            ("photos asked for", stored["num_records"]),
+            ("photos stored", stored["stored"]),
+            ("photos in the split", len(photos)),
+            ("species", summary["num_classes"]),
+            ("groups (photos that stay together)", summary["groups"]),
+        ),
+        splits=parts,
+        photos_per_species=sorted(Counter(photo["scientific_name"] for photo in photos).values(), reverse=True),
+        licenses=_counted(photos, "license_id"),
+        countries=_counted(photos, "country"),
+        short_sides=[min(photo["original_width"], photo["original_height"]) for photo in photos],
+        stored_short_side=stored["short_side_pixels"],
+        failures=[(host_of(row["url"]), row["reason"]) for row in failures],
+        excluded=dict(Counter(excluded["reason"].to_pylist())),
+        sample=_sample(ctx, photos),
+    )
+    ctx.output.write_text("data_card.html", data_card_page(card))
+    hosts = Counter(f"{host} {reason}" for host, reason in card.failures)
+    ctx.output.write_json(
+        "data_card.json",
+        {
+            "format": "aplantida.data_card/1",
+            "counts": dict(card.counts),
+            "splits": parts,
+            "photos_per_species": list(card.photos_per_species),
+            "licenses": dict(sorted(card.licenses.items())),
+            "countries": dict(sorted(card.countries.items())),
+            "failures_by_host_and_reason": dict(sorted(hosts.items())),
+            "excluded": dict(sorted(card.excluded.items())),
+        },
+    )
+
+
+def _bands(photos: list[dict[str, Any]], edges: list[int]) -> dict[str, list[dict[str, Any]]]:
+    """Photos by how many training photos their species has."""
+    train = Counter(photo["scientific_name"] for photo in photos if photo["split"] == TRAIN)
+    bounds = [0, *edges]
+    names = [f"{low} to {high - 1} training photos" for low, high in pairwise(bounds)]
+    names.append(f"{bounds[-1]} and more training photos")
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for photo in photos:
+        found[names[bisect_right(edges, train[photo["scientific_name"]])]].append(photo)
+    return found
+
+
+def _by_split(photos: list[dict[str, Any]]) -> dict[str, int]:
+    counts = Counter(photo["split"] for photo in photos)
+    return {split: counts[split] for split in SPLITS}
+
+
+def _counted(photos: list[dict[str, Any]], name: str) -> dict[str, int]:
+    return dict(Counter(photo[name] or "(not known)" for photo in photos))
+
+
+def _sample(ctx: PhaseContext[SplitDatasetConfig], photos: list[dict[str, Any]]) -> list[Shown]:
+    """Some photos for the contact sheet, drawn by hash, by species."""
+    from aplantida.release.page import Shown
+
+    some = drawn(pa.Table.from_pylist(photos, SPLIT_SCHEMA), ctx.config.card.num_photos, ctx.seed, "data_card")
+    found = read_photos(ctx.input("images"), some, ("image", "scientific_name", "author", "license_id"))
+    shown = [
+        (photo["scientific_name"], (photo["author"] or "", photo["license_id"], split), photo["image"])
+        for photo, split in zip(found, some["split"].to_pylist(), strict=True)
+    ]
+    pixels = ctx.config.card.thumbnail_pixels
+    return [Shown(thumbnail(image, pixels), name, lines) for name, lines, image in sorted(shown)]
 
 
 PHASE = Phase(
@@ -187,6 +292,6 @@ PHASE = Phase(
     config=SplitDatasetConfig,
     inputs={"images": "image_shards"},
     output="split",
-    version=1,
+    version=2,
     run=run,
 )

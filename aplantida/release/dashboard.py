@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 
 from aplantida.release.figures import panels, to_svg
 from aplantida.release.findings import Findings
+from aplantida.release.page import number, page, percent, table
 from aplantida.release.targets import TargetResult
 
 SHOWN_CONFUSIONS = 25
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #1c2b1f }}
-h2 {{ margin-top: 2.5rem; border-bottom: 1px solid #cfd8cf }}
-table {{ border-collapse: collapse; margin: .75rem 0 }}
-th, td {{ padding: .25rem .75rem; border-bottom: 1px solid #e3e8e3; text-align: right; vertical-align: top }}
-th:first-child, td:first-child, td.text {{ text-align: left }}
-td {{ white-space: nowrap }} td.text {{ white-space: normal }}
-.pass {{ color: #1b6b3a; font-weight: 600 }} .fail {{ color: #a3261c; font-weight: 600 }}
-.not-measured {{ color: #777 }}
-svg {{ max-width: 100%; height: auto }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-{body}
-</body>
-</html>
-"""
 
 
 def to_html(findings: Findings, targets: Sequence[TargetResult], title: str, better: str, worse: str) -> str:
@@ -48,7 +25,7 @@ def to_html(findings: Findings, targets: Sequence[TargetResult], title: str, bet
         better: label of the model whose gain is printed …
         worse: … over the model of this label.
     """
-    drawn = {name: to_svg(draw, findings) for name, draw in panels(findings).items()}
+    drawn = {name: to_svg(partial(draw, findings=findings)) for name, draw in panels(findings).items()}
     sections = (
         ("Targets", targets, lambda: _targets(targets)),
         ("Models", findings.models, lambda: drawn["models"] + _models(findings) + _gain(findings, better, worse)),
@@ -61,7 +38,7 @@ def to_html(findings: Findings, targets: Sequence[TargetResult], title: str, bet
         ("Bundle", findings.bundle, lambda: table(("part", "MB"), [(n, number(s)) for n, s in findings.bundle])),
         ("Runtimes", findings.parity or findings.timings, lambda: _runtimes(findings)),
     )
-    return _PAGE.format(title=escape(title), body="\n".join(_section(*section) for section in sections))
+    return page(title, "\n".join(_section(*section) for section in sections))
 
 
 def _section(title: str, values: Any, body: Callable[[], str]) -> str:
@@ -177,26 +154,3 @@ def _runtimes(findings: Findings) -> str:
             )
         )
     return "\n".join(parts)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """An HTML table of escaped cells."""
-    first = "".join(f"<th>{escape(name)}</th>" for name in head)
-    lines = ["<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows]
-    return f"<table>\n<tr>{first}</tr>\n" + "\n".join(lines) + "\n</table>"
-
-
-def number(value: Any) -> str:
-    """A measured value for people."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return escape(str(value))
-
-
-def percent(share: float | None) -> str:
-    """A share of 0..1 in per cent; a dash for None."""
-    return "–" if share is None else f"{100 * share:.1f} %"

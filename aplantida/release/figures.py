@@ -124,11 +124,11 @@ def panels(findings: Findings) -> dict[str, Callable[[Axes, Findings], None]]:
     return {name: draw for name, (values, draw) in available.items() if values}
 
 
-def to_svg(draw: Callable[[Axes, Findings], None], findings: Findings) -> str:
+def to_svg(draw: Callable[[Axes], None]) -> str:
     """One plot as an ``<svg>`` element to put into a page."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 4.2), layout="constrained")
-        draw(figure.subplots(), findings)
+        draw(figure.subplots())
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata=_NO_METADATA)
     text = stream.getvalue()

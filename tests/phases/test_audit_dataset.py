@@ -70,6 +70,10 @@ def test_it_counts_what_is_wrong(mongo_uri: str, db_name: str, cdn: str, photos:
     text = artifact.file("summary.md").read_text()
     assert "**Verdict: fail.** 5 of 28 links" in text
     assert "| same_url_in_two_species | 2 |" in text
+    page = artifact.file("audit.html").read_text(encoding="utf-8")
+    assert "5 of 28 links asked for are broken" in page
+    assert page.count("<svg") == 2
+    assert "<td>127.0.0.1</td><td>missing</td><td>4</td>" in page
 
 
 @pytest.mark.usefixtures("ray")

@@ -18,9 +18,11 @@ from aplantida.phases.split_dataset import PHASE
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.runner import execute
+from tests.fixtures.faulty_server import jpeg_bytes
 from tests.fixtures.tiny_artifacts import seal
 
 NUM_SHARDS = 3
+PHOTO = jpeg_bytes(1, 64, 64)
 SPECIES = {"Cistus albidus": 30, "Papaver rhoeas": 24, "Quercus agrifolia": 12, "Rara avis": 3}
 
 
@@ -42,7 +44,7 @@ def photo(species: str, number: int, **changes: Any) -> dict[str, Any]:
         "source": "tests",
         "observation_id": str(number // 2),
         "country": (None, "ES", "DE")[number % 3] if species != "Quercus agrifolia" else "US",
-        "image": b"jpeg",
+        "image": PHOTO,
         "width": 64,
         "height": 64,
         "original_width": 64,
@@ -70,7 +72,8 @@ def shards(output: str, rows: list[dict[str, Any]], duplicates: tuple[dict[str, 
         failures = [{**row, "reason": "duplicate_pixels", "detail": "same picture"} for row in duplicates]
         failures.append({"image_id": "0" * 32, "document_id": "d", "url": "http://x.example/", "reason": "missing"})
         writer.write_table("failures.parquet", pa.Table.from_pylist(failures, REJECTION_SCHEMA))
-        writer.write_json("summary.json", {"num_shards": NUM_SHARDS})
+        counts = {"num_records": len(rows) + len(duplicates) + 1, "stored": len(rows)}
+        writer.write_json("summary.json", {"num_shards": NUM_SHARDS, "short_side_pixels": 64, **counts})
 
     seal("image_shards", output, write)
     return output
@@ -149,6 +152,24 @@ def test_json_lines_say_the_same_as_the_table() -> None:
         for line in map(json.loads, artifact.file(f"{name}.jsonl").read_text().splitlines())
     }
     assert from_lines == {row["image_id"]: row["split"] for row in rows_of(artifact)}
+
+
+def test_the_data_card_counts_what_the_split_holds() -> None:
+    artifact = split(shards("images", photos()), card={"frequency_bands": [10, 15], "num_photos": 5})
+    card = json.loads(artifact.file("data_card.json").read_text(encoding="utf-8"))
+    assert card["counts"]["photos in the split"] == len(rows_of(artifact)) == sum(card["photos_per_species"]) == 66
+    assert card["splits"]["all"] == artifact.metrics["photos"]
+    bands = [sum(card["splits"][f"{name} training photos"].values()) for name in ("0 to 9", "10 to 14", "15 and more")]
+    assert sum(bands) == 66
+    assert bands[0] == 12  # Quercus agrifolia: twelve photos in six observations
+    assert card["countries"]["US"] == 12
+    assert card["failures_by_host_and_reason"] == {"x.example missing": 1}
+    assert card["excluded"] == {"entry_of_species_with_too_few_images": 3}
+    page = artifact.file("data_card.html").read_text(encoding="utf-8")
+    assert page.count("<figure>") == 5
+    assert page.count("<svg") == 4
+    assert "x.example" in page
+    assert "http" not in page.replace("http://www.w3.org", "").replace("https://www.w3.org", "")  # it loads nothing
 
 
 def test_equal_input_gives_equal_bytes_and_another_seed_another_split() -> None:

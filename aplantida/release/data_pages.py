@@ -1,0 +1,153 @@
+"""The reports on data that people read: of the audit, of the data as it was split, of pairs to be reviewed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from typing import Any
+
+from aplantida.release.data_figures import draw_counts, draw_photos_per_species, draw_sizes
+from aplantida.release.figures import to_svg
+from aplantida.release.page import Shown, contact_sheet, counts_table, page, percent, section, table
+
+MOST_ROWS = 40
+
+
+def audit_page(
+    report: Mapping[str, Any], species: Sequence[Mapping[str, Any]], broken: Sequence[tuple[str, str]]
+) -> str:
+    """What the audit found, for someone who knows plants rather than databases.
+
+    Args:
+        report: ``audit.json``.
+        species: rows of ``species.parquet``.
+        broken: host and reason of every broken link.
+    """
+    links, sizes = report["links"], report["images_per_species"]
+    verdict = "pass" if report["verdict"] == "pass" else "fail"
+    poor = sorted(species, key=lambda row: (row["num_acceptable"], row["scientific_name"]))[:MOST_ROWS]
+    columns = ("num_documents", "num_entries", "num_acceptable", "num_broken_links")
+    return page(
+        "Audit of the collection",
+        "\n".join(
+            (
+                f'<p class="{verdict}">Verdict: {verdict}. {links["broken"]} of {links["asked"]} links asked for are '
+                f"broken ({percent(links['broken_fraction'])}; at most {percent(links['max_broken_fraction'])} are "
+                "tolerated).</p>",
+                table(
+                    ("", "number"),
+                    [
+                        ("documents", report["num_documents"]),
+                        ("species", report["num_species"]),
+                        ("photos listed", report["num_entries"]),
+                        ("photos that may be used", report["num_acceptable_entries"]),
+                        ("species with enough of them", report["num_acceptable_species"]),
+                        ("fewest, median, most photos of a species", _span(sizes)),
+                    ],
+                ),
+                section(
+                    "Photos per species",
+                    to_svg(partial(draw_photos_per_species, counts=[row["num_acceptable"] for row in species])),
+                    "<p>The species with the fewest usable photos:</p>",
+                    table(
+                        ("species", "documents", "photos listed", "usable", "broken links"),
+                        [(row["scientific_name"], *(row[name] for name in columns)) for row in poor],
+                    ),
+                ),
+                section(
+                    "Licences",
+                    to_svg(partial(draw_counts, counts=_named(report["entries_by_license"]), title="As they are read")),
+                    counts_table("as they are spelled", _named(report["license_spellings"]), MOST_ROWS),
+                ),
+                section("Not used, by reason", counts_table("reason", report["refused_by_reason"])),
+                section("Broken links", counts_table("reason", links["by_reason"]), _by_host(broken)),
+                section(
+                    "What is missing",
+                    counts_table("photos without", report["entries_without"]),
+                    counts_table("documents without", report["documents_without"]),
+                ),
+            )
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataCard:
+    """What the data card shows; every figure in it is in ``data_card.json`` too.
+
+    Attributes:
+        counts: rows of (what, number).
+        splits: photos by part of the data (all, a region, a frequency band), then by split.
+        photos_per_species: of the split, one number a species.
+        licenses: photos by licence.
+        countries: photos by country.
+        short_sides: of the originals, pixels.
+        stored_short_side: pixels.
+        failures: host and reason of every photo that was not stored.
+        excluded: photos left out of the split, by reason.
+        sample: photos for the contact sheet.
+    """
+
+    counts: Sequence[tuple[str, int]]
+    splits: Mapping[str, Mapping[str, int]]
+    photos_per_species: Sequence[int]
+    licenses: Mapping[str, int]
+    countries: Mapping[str, int]
+    short_sides: Sequence[int]
+    stored_short_side: int
+    failures: Sequence[tuple[str, str]]
+    excluded: Mapping[str, int]
+    sample: Sequence[Shown]
+
+
+def data_card_page(card: DataCard) -> str:
+    """The data as the models will see it."""
+    columns = list(next(iter(card.splits.values()), {}))
+    rows = [(name, *(counts[column] for column in columns)) for name, counts in card.splits.items()]
+    return page(
+        "Data card",
+        "\n".join(
+            (
+                table(("", "number"), list(card.counts)),
+                section(
+                    "Train, validation, test",
+                    "<p>Photos. A photo belongs to a region when it was taken there, or, where nobody knows, when its "
+                    "species grows there. Bands are of training photos a species.</p>",
+                    table(("", *columns), rows),
+                ),
+                section("Photos per species", to_svg(partial(draw_photos_per_species, counts=card.photos_per_species))),
+                section("Licences", to_svg(partial(draw_counts, counts=card.licenses, title="Licences"))),
+                section(
+                    "Countries", to_svg(partial(draw_counts, counts=card.countries, title="Where they were taken"))
+                ),
+                section(
+                    "Sizes", to_svg(partial(draw_sizes, short_sides=card.short_sides, stored=card.stored_short_side))
+                ),
+                section("Not stored", _by_host(card.failures)),
+                section("Stored and left out", counts_table("reason", card.excluded)),
+                section("Some of the photos", contact_sheet(card.sample)),
+            )
+        ),
+    )
+
+
+def _by_host(failures: Sequence[tuple[str, str]]) -> str:
+    """Failures counted by host and reason."""
+    counts: dict[tuple[str, str], int] = {}
+    for pair in failures:
+        counts[pair] = counts.get(pair, 0) + 1
+    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    if not rows:
+        return "<p>None.</p>"
+    more = f"<p>{len(rows) - MOST_ROWS} more rows.</p>" if len(rows) > MOST_ROWS else ""
+    return table(("host", "reason", "number"), [(*pair, count) for pair, count in rows[:MOST_ROWS]]) + more
+
+
+def _named(counts: Mapping[str, int]) -> dict[str, int]:
+    return {"(none)" if name in ("None", "") else name: count for name, count in counts.items()}
+
+
+def _span(sizes: Mapping[str, int]) -> str:
+    return escape(f"{sizes['min']}, {sizes['median']}, {sizes['max']}")
