@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +98,10 @@ def select_photos(split_file: Path, split: str, class_indices: Sequence[int], re
     return Photos(ids[keep], table["shard"].to_numpy()[keep].astype(np.int32), position[classes[keep]])
 
 
+Sampling = Literal["natural", "square_root", "balanced"]
+_POWERS: dict[Sampling, float] = {"natural": 1.0, "square_root": 0.5, "balanced": 0.0}
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchPlan:
     """Where batches come from. Plain values: it travels to workers, which read the files themselves.
@@ -113,6 +117,8 @@ class BatchPlan:
         region: photos of this region only.
         soft_labels: folder with ``scores/`` and ``views/``, or None.
         temperature: at which the tail of top-k soft labels is read.
+        sampling: how often a class is seen: ``natural`` as often as it has photos, ``balanced`` as often as any other,
+            ``square_root`` between the two (in proportion to the root of its photos, as Mahajan et al., 2018).
         shuffle_shards: shards per shuffling window; twice as many lie in memory.
         num_loader_workers: threads that decode ahead; 0 decodes in the training thread.
         cache_images: keep decoded photos in memory (small collections).
@@ -128,9 +134,13 @@ class BatchPlan:
     region: str | None = None
     soft_labels: Path | None = None
     temperature: float = 1.0
+    sampling: Sampling = "natural"
     shuffle_shards: int = 4
     num_loader_workers: int = 0
     cache_images: bool = False
+
+
+_Part = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]
 
 
 class BatchSource:
@@ -149,6 +159,13 @@ class BatchSource:
         for name, photos in ((plan.train_split, self.train_photos), ("val", self.val_photos)):
             if len(photos) == 0:
                 raise ValueError(f"{plan.split_file}: no {name} photos of these {len(plan.class_indices)} classes")
+        self._copies = _expected_copies(self.train_photos.labels, _POWERS[plan.sampling])
+        self._most_copies = int(np.ceil(self._copies.max()))
+
+    def log_prior(self) -> torch.Tensor:
+        """(C,) float32: the log share of each class among the train photos; one without photos counts as having one."""
+        counts = np.bincount(self.train_photos.labels, minlength=len(self._plan.class_indices)).clip(min=1)
+        return torch.from_numpy(np.log(counts / counts.sum()).astype(np.float32))
 
     def batches_per_epoch(self, global_batch_size: int) -> int:
         """Whole batches in an epoch; the rest of the photos sits this epoch out.
@@ -162,12 +179,19 @@ class BatchSource:
         return count
 
     def epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
-        """Positions of all train photos in the order of an epoch."""
+        """Positions of train photos in the order of an epoch, as many as there are train photos.
+
+        With natural sampling each comes once. Otherwise photos of rare classes come several times and some of frequent
+        ones not at all (systematic resampling: a photo that is due 2.3 times comes 2 or 3 times).
+        """
         draw = np.random.default_rng(derive_seed(self._plan.seed, "order", epoch))
         shards = draw.permutation(np.unique(self.train_photos.shards))
         windows = range(0, len(shards), self._plan.shuffle_shards)
+        chosen = np.arange(len(self.train_photos))
+        if self._plan.sampling != "natural":
+            chosen = np.searchsorted(np.cumsum(self._copies), chosen + draw.random()).clip(max=len(chosen) - 1)
         parts = [
-            np.flatnonzero(np.isin(self.train_photos.shards, shards[at : at + self._plan.shuffle_shards]))
+            chosen[np.isin(self.train_photos.shards[chosen], shards[at : at + self._plan.shuffle_shards])]
             for at in windows
         ]
         return np.concatenate([draw.permutation(part) for part in parts])
@@ -182,23 +206,26 @@ class BatchSource:
             number * global_batch_size + rank * size
             for number in range(start, self.batches_per_epoch(global_batch_size))
         ]
-        yield from self._stream(self.train_photos, [order[first : first + size] for first in firsts], epoch)
+        turns = epoch * self._most_copies + _occurrences(order)  # another crop each time, within an epoch too
+        parts = [(order[first : first + size], turns[first : first + size]) for first in firsts]
+        yield from self._stream(self.train_photos, parts)
 
     def val(self, batch_size: int, *, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Every ``world_size``-th val photo from ``rank`` on, centre crop, in the order of shards."""
         rows = np.arange(rank, len(self.val_photos), world_size)
-        yield from self._stream(self.val_photos, np.split(rows, range(batch_size, len(rows), batch_size)), None)
+        parts = np.split(rows, range(batch_size, len(rows), batch_size))
+        yield from self._stream(self.val_photos, [(part, None) for part in parts])
 
-    def _stream(self, photos: Photos, parts: Sequence[npt.NDArray[np.int64]], epoch: int | None) -> Iterator[Batch]:
+    def _stream(self, photos: Photos, parts: Sequence[_Part]) -> Iterator[Batch]:
         if self._plan.num_loader_workers == 0:
             for part in parts:
-                yield self._batch(photos, part, epoch)
+                yield self._batch(photos, *part)
             return
         waiting: deque[Future[Batch]] = deque()
         with ThreadPoolExecutor(self._plan.num_loader_workers, thread_name_prefix="loader") as pool:
             try:
                 for part in parts:
-                    waiting.append(pool.submit(self._batch, photos, part, epoch))
+                    waiting.append(pool.submit(self._batch, photos, *part))
                     if len(waiting) > self._plan.num_loader_workers + 1:
                         yield waiting.popleft().result()
                 while waiting:
@@ -207,33 +234,51 @@ class BatchSource:
                 for future in waiting:
                     future.cancel()
 
-    def _batch(self, photos: Photos, rows: npt.NDArray[np.int64], epoch: int | None) -> Batch:
+    def _batch(self, photos: Photos, rows: npt.NDArray[np.int64], turns: npt.NDArray[np.int64] | None) -> Batch:
+        """The photos at ``rows``; ``turns`` say how often each was seen before, None wants centre crops."""
         squares: list[Pixels] = []
         colors: list[npt.NDArray[np.float32]] = []
         soft: list[tuple[SoftShard, int]] = []
         plan = self._plan
-        for row in rows:
+        for place, row in enumerate(rows):
             image_id, shard = str(photos.image_ids[row]), int(photos.shards[row])
             photo = self._cache.photo(shard, image_id)
-            if epoch is None:
+            if turns is None:
                 squares.append(centre_square(photo, plan.preprocessing))
                 continue
+            drawn: dict[str, Any] = {"seed": plan.seed, "image_id": image_id, "epoch": int(turns[place])}
             if plan.soft_labels is None:
-                arguments: dict[str, Any] = {"seed": plan.seed, "image_id": image_id, "epoch": epoch}
-                squares.append(augment(photo, self._policy, plan.preprocessing, **arguments))
+                squares.append(augment(photo, self._policy, plan.preprocessing, **drawn))
             else:
                 labels = self._cache.soft(shard)
-                view, label_row = labels.choose(image_id, epoch, plan.seed)
+                view, label_row = labels.choose(**drawn)
                 squares.append(_viewed(photo, view, plan.preprocessing))
                 soft.append((labels, label_row))
             if self._policy.changes_color:
-                colors.append(color_matrix(self._policy, seed=plan.seed, image_id=image_id, epoch=epoch))
+                colors.append(color_matrix(self._policy, **drawn))
         return Batch(
             torch.from_numpy(np.stack(squares)),
             torch.from_numpy(photos.labels[rows]),
             torch.from_numpy(np.stack(colors)) if colors else None,
             soft_targets(soft, plan.temperature) if soft else None,
         )
+
+
+def _expected_copies(labels: npt.NDArray[np.int64], power: float) -> npt.NDArray[np.float64]:
+    """How often each photo is due in an epoch: classes of n photos get a share in proportion to n ** power."""
+    counts = np.bincount(labels).astype(float)
+    weights = counts[labels] ** (power - 1.0)
+    return weights * (len(labels) / weights.sum())
+
+
+def _occurrences(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """For each value how many equal ones come before it."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    found = np.empty_like(values)
+    found[order] = np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
+    return found
 
 
 def _viewed(photo: Pixels, view: View | None, preprocessing: Preprocessing) -> Pixels:

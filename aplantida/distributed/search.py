@@ -157,9 +157,11 @@ def run_trial(recipe: Mapping[str, float], work: TrialWork) -> None:
     for row in known:
         tune.report(row)
     if len(known) < work.task.epochs:
+        objective = work.task.objective
+        assert isinstance(objective, Distillation)
         task = replace(
             work.task,
-            objective=Distillation(temperature, alpha, work.task.objective.label_smoothing),
+            objective=replace(objective, temperature=temperature, alpha=alpha),
             batches=replace(work.task.batches, temperature=temperature),
         )
         try:

@@ -77,6 +77,7 @@ class PhotosSection(Section):
 
     train_split: Literal["train", "val"] = "train"
     augmentation: Literal["none", "light", "standard", "aggressive"] = "standard"
+    sampling: Literal["natural", "square_root", "balanced"] = "natural"
     shuffle_shards: int = Field(default=4, ge=1)
 
 
@@ -98,6 +99,7 @@ class RegularizationSection(Section):
 
     dropout: float = Field(default=0.2, ge=0, lt=1)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    logit_adjustment: float = Field(default=0.0, ge=0, le=4)
     mixup_alpha: float = Field(default=0.0, ge=0)
     cutmix_alpha: float = Field(default=0.0, ge=0)
 
@@ -217,6 +219,7 @@ def batch_plan(
         augmentation=photos.augmentation,
         seed=ctx.seed,
         train_split=photos.train_split,
+        sampling=photos.sampling,
         shuffle_shards=photos.shuffle_shards,
         num_loader_workers=ctx.config.resources.num_loader_workers,
         cache_images=ctx.config.resources.cache_images,
@@ -250,6 +253,7 @@ def run_training(
         patience=callbacks.early_stopping_patience if callbacks.early_stopping else None,
         keep_best=callbacks.save_best,
         average_decay=training.average_decay,
+        logit_adjustment=config.regularization.logit_adjustment,
         mixup_alpha=config.regularization.mixup_alpha,
         cutmix_alpha=config.regularization.cutmix_alpha,
         mixed_precision=training.mixed_precision == "auto",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ from aplantida.pipeline.config import Section
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
+if TYPE_CHECKING:
+    from aplantida.training.objectives import Distillation
+
 DEFAULT_TEMPERATURE = 3.0
 DEFAULT_ALPHA = 0.7
 
@@ -32,9 +35,24 @@ class StudentModelSection(ModelSection):
     width: float = Field(default=1.0, gt=0)
 
 
+class DistanceSection(Section):
+    """How far the student is from its teachers, and what of it weighs how much."""
+
+    kind: Literal["kd", "dkd", "dist", "js"] = "kd"
+    beta: float = Field(default=1.0, ge=0)
+    gamma: float = Field(default=1.0, ge=0)
+
+    def objective(self, temperature: float, alpha: float, label_smoothing: float) -> Distillation:
+        """As the training loop has it."""
+        from aplantida.training.objectives import Distillation
+
+        return Distillation(temperature, alpha, label_smoothing, self.kind, self.beta, self.gamma)
+
+
 class DistillationSection(Section):
     """How the soft labels are used."""
 
+    distance: DistanceSection = DistanceSection()
     recipe: Literal["explicit", "from_sweep"] = "explicit"
     temperature: float = Field(default=DEFAULT_TEMPERATURE, ge=1, le=8)
     alpha: float = Field(default=DEFAULT_ALPHA, ge=0, le=1)
@@ -50,8 +68,6 @@ class DistillStudentConfig(TrainConfig):
 
 def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
     """Train."""
-    from aplantida.training.objectives import Distillation
-
     config = ctx.config
     temperature, alpha = _recipe(ctx)
     soft_labels = None
@@ -71,7 +87,7 @@ def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
         card=card,
         initial=initial,
         batches=batch_plan(ctx, config.data, card, index, soft_labels=soft_labels, temperature=temperature),
-        objective=Distillation(temperature, alpha, config.regularization.label_smoothing),
+        objective=config.distillation.distance.objective(temperature, alpha, config.regularization.label_smoothing),
         index=index,
     )
     return {"temperature": temperature, "alpha": alpha, **metrics}

@@ -21,7 +21,7 @@ from aplantida.phases._training import (
     new_model,
     read_class_index,
 )
-from aplantida.phases.distill_student import StudentModelSection
+from aplantida.phases.distill_student import DistanceSection, StudentModelSection
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import PhaseConfig, Resources, Section
 from aplantida.pipeline.errors import BadRequest
@@ -85,6 +85,7 @@ class SweepDistillationConfig(PhaseConfig):
     """The search, and the training of a trial."""
 
     search: SearchSection = SearchSection()
+    distance: DistanceSection = DistanceSection()
     model: StudentModelSection = StudentModelSection()
     training: TrainingSection = TrainingSection(epochs=4)
     data: SweepInputSection = SweepInputSection()
@@ -145,7 +146,6 @@ def _plan(ctx: PhaseContext[SweepDistillationConfig]) -> SearchPlan:
 
 def _task(ctx: PhaseContext[SweepDistillationConfig]) -> TrainTask:
     """A trial's training but for temperature and alpha."""
-    from aplantida.training.objectives import Distillation
     from aplantida.training.task import TrainTask
 
     config, training = ctx.config, ctx.config.training
@@ -160,11 +160,12 @@ def _task(ctx: PhaseContext[SweepDistillationConfig]) -> TrainTask:
         card=card,
         initial=initial,
         batches=batches,
-        objective=Distillation(1.0, 1.0, config.regularization.label_smoothing),
+        objective=config.distance.objective(1.0, 1.0, config.regularization.label_smoothing),
         optimization=training.optimization(),
         epochs=training.epochs,
         seed=ctx.seed,
         average_decay=training.average_decay,
+        logit_adjustment=config.regularization.logit_adjustment,
         mixup_alpha=config.regularization.mixup_alpha,
         cutmix_alpha=config.regularization.cutmix_alpha,
         mixed_precision=training.mixed_precision == "auto",

@@ -91,6 +91,8 @@ class Training:
         self._optimizer = create_optimizer(self._model, task.optimization)
         self._average = None if task.average_decay is None else MovingAverage(self._model, task.average_decay)
         self._evaluated = self._model if self._average is None else copy.deepcopy(self._model)
+        tau = task.logit_adjustment
+        self._log_prior = tau * self._source.log_prior().to(context.device) if tau else None
         self._epoch, self._batch = 0, 0
         self._meter = Meter(context.device)
         self._best = _Best()
@@ -200,10 +202,11 @@ class Training:
         with autocast(self._context.device, task.mixed_precision):
             logits = self._wrapped(photos if mix is None else apply_mix(photos, mix))
         logits = logits.float()
-        loss = objective(logits, batch.labels, batch.soft)
+        loss = objective(logits, batch.labels, batch.soft, self._log_prior)
         if mix is not None:
             partner = mix.partner.to(batch.labels.device)
-            other = objective(logits, batch.labels[partner], None if batch.soft is None else batch.soft.take(partner))
+            soft = None if batch.soft is None else batch.soft.take(partner)
+            other = objective(logits, batch.labels[partner], soft, self._log_prior)
             loss = mix.weight * loss + (1.0 - mix.weight) * other
         self._meter.add(loss, logits, batch.labels)
         return loss

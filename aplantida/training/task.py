@@ -31,6 +31,8 @@ class TrainTask:
         patience: stop after so many epochs without a better val top-1; None never stops early.
         keep_best: the result is the best epoch's model; otherwise the last one's.
         average_decay: of an exponential moving average of the weights, which then is evaluated and kept; None for none.
+        logit_adjustment: tau, by which rare classes are helped in the cross entropy with the labels; 0 for not at all,
+            1 for the balanced softmax.
         mixup_alpha: of Beta(alpha, alpha); 0 for none.
         cutmix_alpha: likewise.
         mixed_precision: bfloat16 autocast where the device has it.
@@ -50,6 +52,7 @@ class TrainTask:
     patience: int | None = None
     keep_best: bool = True
     average_decay: float | None = None
+    logit_adjustment: float = 0.0
     mixup_alpha: float = 0.0
     cutmix_alpha: float = 0.0
     mixed_precision: bool = True

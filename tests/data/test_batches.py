@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -82,6 +83,41 @@ def test_every_photo_of_an_epoch_comes_once_and_windows_come_whole(plan: BatchPl
     assert not np.array_equal(order, source.epoch_order(1))
     wide = BatchSource(replace(plan, shuffle_shards=NUM_SHARDS))
     assert np.count_nonzero(np.diff(wide.train_photos.shards[wide.epoch_order(0)])) > NUM_SHARDS
+
+
+@pytest.mark.parametrize(("sampling", "power"), [("natural", 1.0), ("square_root", 0.5), ("balanced", 0.0)])
+def test_rare_classes_come_more_often(plan: BatchPlan, tmp_path: Path, sampling: Any, power: float) -> None:
+    table = pq.read_table(plan.split_file)
+    rare = [place >= 3 and row % 3 > 0 for row, place in enumerate(table["class_index"].to_pylist())]
+    is_train = [split == "train" for split in table["split"].to_pylist()]
+    kept = [not (few and train) for few, train in zip(rare, is_train, strict=True)]
+    pq.write_table(table.filter(kept), tmp_path / "split.parquet")
+    source = BatchSource(replace(plan, split_file=tmp_path / "split.parquet", sampling=sampling))
+    labels = source.train_photos.labels
+    counts = np.bincount(labels, minlength=6)
+    assert counts[:3].min() > counts[3:].max() > 0
+    seen = np.stack([np.bincount(labels[source.epoch_order(epoch)], minlength=6) for epoch in range(40)])
+    assert (seen.sum(axis=1) == len(labels)).all()
+    wanted = counts**power
+    assert seen.sum(axis=0) / seen.sum() == pytest.approx(wanted / wanted.sum(), abs=0.02)
+
+
+def test_a_photo_that_comes_again_in_an_epoch_shows_another_crop(plan: BatchPlan, tmp_path: Path) -> None:
+    table = pq.read_table(plan.split_file)
+    rows = table.select(["class_index", "split"]).to_pylist()
+    first = [at for at, row in enumerate(rows) if row["class_index"] == 0 and row["split"] == "train"]
+    pq.write_table(table.take([at for at in range(len(rows)) if at not in first[1:]]), tmp_path / "split.parquet")
+    source = BatchSource(replace(plan, split_file=tmp_path / "split.parquet", sampling="balanced"))
+    batch = next(iter(source.train(0, global_batch_size=len(source.train_photos))))
+    only = batch.pixels[batch.labels == 0]
+    assert len(only) >= 4
+    assert len({item.numpy().tobytes() for item in only}) == len(only)
+
+
+def test_the_prior_is_the_share_of_train_photos(plan: BatchPlan) -> None:
+    source = BatchSource(plan)
+    counts = np.bincount(source.train_photos.labels, minlength=6)
+    assert source.log_prior().exp().numpy() == pytest.approx(counts / counts.sum(), rel=1e-5)
 
 
 def test_starting_later_gives_the_rest_of_the_same_epoch(plan: BatchPlan) -> None:

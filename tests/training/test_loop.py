@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from aplantida.data.batches import BatchSource
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
 from aplantida.training.objectives import CrossEntropy
@@ -74,6 +75,14 @@ def test_loader_threads_change_nothing(task: TrainTask, undisturbed: dict[str, b
 
 def test_another_seed_gives_another_model(task: TrainTask, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     assert result_of(replace(task, seed=8), tmp_path)["model.safetensors"] != undisturbed["model.safetensors"]
+
+
+def test_logit_adjustment_reaches_the_loss(task: TrainTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    once = replace(task, epochs=1)
+    plain = result_of(once, tmp_path / "plain")["model.safetensors"]
+    monkeypatch.setattr(BatchSource, "log_prior", lambda _self: torch.arange(6.0))
+    assert result_of(replace(once, logit_adjustment=0.0), tmp_path / "off")["model.safetensors"] == plain
+    assert result_of(replace(once, logit_adjustment=1.0), tmp_path / "on")["model.safetensors"] != plain
 
 
 def test_it_learns(task: TrainTask, tmp_path: Path) -> None:
