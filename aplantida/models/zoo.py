@@ -26,6 +26,7 @@ class PlantModel(nn.Module):
         body: timm network without classifier: (N, 3, S, S) → (N, F).
         num_features: F.
         head: (N, F) → (N, C).
+        head_only: while True, nothing flows back into the body.
     """
 
     def __init__(self, body: nn.Module, num_features: int, head: nn.Module, dropout: float) -> None:
@@ -34,9 +35,13 @@ class PlantModel(nn.Module):
         self.num_features = num_features
         self.dropout = nn.Dropout(dropout)
         self.head = head
+        self.head_only = False
 
     def pooled(self, photos: torch.Tensor) -> torch.Tensor:
         """(N, 3, S, S) normalized photos → (N, F) pooled features."""
+        if self.head_only:
+            with torch.no_grad():
+                return self.body(photos)
         return self.body(photos)
 
     def forward(self, photos: torch.Tensor) -> torch.Tensor:

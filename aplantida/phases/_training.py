@@ -41,6 +41,8 @@ class TrainingSection(Section):
     epochs: int = Field(default=15, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
     head_learning_rate_factor: float = Field(default=1.0, gt=0)
+    head_only_epochs: float = Field(default=0.0, ge=0)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
     batch_size: int = Field(default=64, ge=1)
     micro_batch_size: int | None = Field(default=None, ge=1)
     optimizer: Literal["adamw", "sgd"] = "adamw"
@@ -62,6 +64,8 @@ class TrainingSection(Section):
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
             head_learning_rate_factor=self.head_learning_rate_factor,
+            head_only_epochs=self.head_only_epochs,
+            layer_decay=self.layer_decay,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             warmup_epochs=self.warmup_epochs,
@@ -112,6 +116,7 @@ class CallbacksSection(Section):
     save_checkpoint_every: int = Field(default=1, ge=1)
     save_checkpoint_every_steps: int | None = Field(default=None, ge=1)
     save_best: bool = True
+    max_bad_steps: int = Field(default=20, ge=0)
 
 
 class TrainResources(Resources):
@@ -259,6 +264,7 @@ def run_training(
         mixed_precision=training.mixed_precision == "auto",
         compile=training.compile,
         batch_norm_momentum=training.batch_norm_momentum,
+        max_bad_steps=callbacks.max_bad_steps,
         save_every_epochs=callbacks.save_checkpoint_every,
         save_every_steps=callbacks.save_checkpoint_every_steps,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import math
 import shutil
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ RESULT = "result"
 HISTORY_FILE = "history.json"
 SUMMARY_FILE = "summary.json"
 _VAL_BATCH = 128
+_log = logging.getLogger(__name__)
 State = dict[str, torch.Tensor]
 
 
@@ -63,7 +65,8 @@ def train(task: TrainTask, context: TrainContext) -> Path:
 
     Raises:
         ValueError: when data, model and initial weights do not fit together, or a compiler is wanted and there is none.
-        FloatingPointError: when the loss is no longer finite.
+        FloatingPointError: when too many gradients are not finite.
+        torch.OutOfMemoryError: when not even one photo fits, or several workers train.
     """
     result = context.folder / RESULT
     if not result.exists():
@@ -93,6 +96,10 @@ class Training:
         self._evaluated = self._model if self._average is None else copy.deepcopy(self._model)
         tau = task.logit_adjustment
         self._log_prior = tau * self._source.log_prior().to(context.device) if tau else None
+        self._micro_batch_size = task.optimization.micro_batch_size or batch_size // context.world_size
+        self._bad_steps = 0
+        self._buffers = list(self._model.buffers())
+        self._buffers_before = [value.clone() for value in self._buffers]
         self._epoch, self._batch = 0, 0
         self._meter = Meter(context.device)
         self._best = _Best()
@@ -140,6 +147,8 @@ class Training:
             "train_photos": len(self._source.train_photos),
             "val_photos": len(self._source.val_photos),
             "images_per_second": self._watch.images_per_second,
+            "skipped_steps": self._bad_steps,
+            "micro_batch_size": self._micro_batch_size,
             "num_threads": self._context.num_threads,
             "device": self._context.device.type,
         }
@@ -176,22 +185,83 @@ class Training:
                 context.save(self._state(), self._step, {"epoch": self._epoch})
 
     def _train_batch(self, batch: Batch) -> None:
-        task, settings, step = self._task, self._task.optimization, self._step
+        """One step. A gradient that is not finite is no step; a batch that does not fit is halved until it does."""
+        task, step = self._task, self._step
+        head_only = step < round(task.optimization.head_only_epochs * self._num_batches)
+        self._model.body.train(not head_only)
+        self._model.head_only = head_only and self._context.world_size == 1  # several exchange all gradients
+        set_learning_rate(self._optimizer, self._rate_factor(step))
+        if self._buffers:
+            torch._foreach_copy_(self._buffers_before, self._buffers)
+        sums = self._meter.sums.clone()
+        on_device = batch.to(self._context.device)
+        while True:
+            try:
+                norm = self._gradients(on_device, head_only)
+                break
+            except torch.OutOfMemoryError:
+                self._take_back(sums)
+                self._halve_micro_batch()
+        if torch.isfinite(norm):
+            self._optimizer.step()
+        else:
+            self._take_back(sums)
+            self._count_bad_step(float(norm))
+        if self._average is not None:
+            self._average.update(self._model, step)
+
+    def _gradients(self, batch: Batch, head_only: bool) -> torch.Tensor:
+        """Gradients of the mean loss over the batch, clipped; returns their norm before it was clipped."""
+        task, settings = self._task, self._task.optimization
         seed = derive_seed(task.seed, "step", self._epoch, self._batch, self._context.rank)
         torch.manual_seed(seed)
-        set_learning_rate(self._optimizer, self._rate_factor(step))
         self._optimizer.zero_grad(set_to_none=True)
-        parts = batch.to(self._context.device).split(settings.micro_batch_size or len(batch))
+        parts = batch.split(self._micro_batch_size)
         for number, part in enumerate(parts):
             waits = number < len(parts) - 1 and hasattr(self._wrapped, "no_sync")
             with self._wrapped.no_sync() if waits else nullcontext():  # pyright: ignore[reportCallIssue]
                 loss = self._loss(part, derive_seed(seed, "mix", number))
                 (loss * (len(part) / len(batch))).backward()
-        if settings.gradient_clip is not None:
-            torch.nn.utils.clip_grad_norm_(self._model.parameters(), settings.gradient_clip)
-        self._optimizer.step()
-        if self._average is not None:
-            self._average.update(self._model, step)
+        if head_only:
+            for parameter in self._model.body.parameters():
+                parameter.grad = None
+        limit = math.inf if settings.gradient_clip is None else settings.gradient_clip
+        return torch.nn.utils.clip_grad_norm_(self._model.parameters(), limit)
+
+    def _take_back(self, sums: torch.Tensor) -> None:
+        """Forget a step: what it counted, its gradients, and what batch norm learned of it."""
+        self._meter.sums.copy_(sums)
+        self._optimizer.zero_grad(set_to_none=True)
+        if self._buffers:
+            torch._foreach_copy_(self._buffers, self._buffers_before)
+
+    def _halve_micro_batch(self) -> None:
+        """Train on half as many photos at a time; the batch per step, and so the result, stays what it was."""
+        if self._micro_batch_size == 1 or self._context.world_size > 1:
+            raise torch.OutOfMemoryError(
+                f"out of memory with {self._micro_batch_size} photos at a time on each of {self._context.world_size} "
+                "workers: set training.micro_batch_size lower, or data.image_size"
+            )
+        self._micro_batch_size = (self._micro_batch_size + 1) // 2
+        if self._context.device.type == "cuda":
+            torch.cuda.empty_cache()
+        _log.warning(
+            "out of memory: going on with %d photos at a time, %d a step as before",
+            self._micro_batch_size,
+            self._task.optimization.global_batch_size,
+        )
+
+    def _count_bad_step(self, norm: float) -> None:
+        self._bad_steps += 1
+        _log.warning(
+            "epoch %d, step %d: gradient norm %s, step skipped (%d so far, at most %d)",
+            *(self._epoch + 1, self._batch + 1, norm, self._bad_steps, self._task.max_bad_steps),
+        )
+        if self._bad_steps > self._task.max_bad_steps:
+            raise FloatingPointError(
+                f"{self._bad_steps} steps without a finite gradient, the last one in epoch {self._epoch + 1}: lower "
+                "training.learning_rate or set training.gradient_clip"
+            )
 
     def _loss(self, batch: Batch, seed: int) -> torch.Tensor:
         """The mean loss of a (micro) batch on the device; mixing mixes the losses of the two targets."""
@@ -223,12 +293,12 @@ class Training:
     def _close_epoch(self) -> dict[str, float]:
         """Evaluate, note the epoch, remember the best model, and step on."""
         self._context.total(self._meter.sums)
-        trained = self._meter.means()
-        if not math.isfinite(trained["loss"]):
+        if self._meter.num_photos == 0:
             raise FloatingPointError(
-                f"the loss is {trained['loss']} in epoch {self._epoch + 1}: lower training.learning_rate "
+                f"no step of epoch {self._epoch + 1} had a finite gradient: lower training.learning_rate "
                 "or set training.gradient_clip"
             )
+        trained = self._meter.means()
         measured = self._evaluate()
         row = {
             "epoch": self._epoch + 1,
@@ -274,6 +344,8 @@ class Training:
             "optimizer": self._optimizer.state_dict(),
             "meter": self._meter.sums,
             "best": vars(self._best),
+            "bad_steps": self._bad_steps,
+            "micro_batch_size": self._micro_batch_size,
             "history": self._history,
         }
 
@@ -286,6 +358,7 @@ class Training:
         self._optimizer.load_state_dict(state["optimizer"])
         self._meter.sums.copy_(state["meter"])
         self._best = _Best(**state["best"])
+        self._bad_steps, self._micro_batch_size = state["bad_steps"], state["micro_batch_size"]
         self._history = state["history"]
 
 

@@ -21,6 +21,11 @@ class Meter:
         count = torch.tensor(len(labels), dtype=torch.float64, device=self.sums.device)
         self.sums += torch.stack([count, loss.detach().double() * count, top[:, 0].sum(), top.sum()])
 
+    @property
+    def num_photos(self) -> int:
+        """How many were counted."""
+        return int(self.sums[0])
+
     def means(self) -> dict[str, float]:
         """Mean loss, top-1 and top-5 (0..1)."""
         count, *sums = self.sums.tolist()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from timm.models import group_parameters  # pyright: ignore[reportUnknownVariableType]
 from torch import nn
 
 
@@ -17,6 +18,10 @@ class Optimization:
     Attributes:
         optimizer: ``adamw`` (Loshchilov & Hutter, 2019) or ``sgd`` with Nesterov momentum.
         learning_rate: at its peak.
+        layer_decay: each layer of the body learns so many times as fast as the one above it (Clark et al., 2020, arXiv
+            2003.10555; Bao et al., 2022, arXiv 2106.08254); 1 for all alike.
+        head_only_epochs: the body stays as it is so long, with its batch norms' statistics, and the head learns alone
+            (Kumar et al., 2022, arXiv 2202.10054); fractions allowed.
         head_learning_rate_factor: the head learns this many times faster (a fresh head on a trained body).
         momentum: of sgd; adamw's betas are 0.9 and 0.999.
         weight_decay: on weights of two or more dimensions; biases and norms have none.
@@ -29,6 +34,8 @@ class Optimization:
 
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float
+    layer_decay: float = 1.0
+    head_only_epochs: float = 0.0
     head_learning_rate_factor: float = 1.0
     momentum: float = 0.9
     weight_decay: float = 0.0
@@ -48,25 +55,37 @@ def learning_rate_factor(step: int, *, num_steps: int, warmup_steps: int, final_
 
 
 def create_optimizer(model: nn.Module, settings: Optimization) -> torch.optim.Optimizer:
-    """The optimizer over four groups: body and head, with and without weight decay.
+    """The optimizer over groups of parameters that learn alike: body (or its layers) and head, with and without decay.
 
     Each group carries its peak rate as ``peak``.
     """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    factors = _layer_factors(model, settings.layer_decay)
+    groups: dict[tuple[bool, float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault((name.startswith("head."), parameter.ndim >= 2), []).append(parameter)
+        is_head = name.startswith("head.")
+        factor = settings.head_learning_rate_factor if is_head else factors.get(name, 1.0)
+        groups.setdefault((is_head, factor, parameter.ndim >= 2), []).append(parameter)
     listed = [
         {
             "params": parameters,
             "weight_decay": settings.weight_decay if decays else 0.0,
-            "peak": settings.learning_rate * (settings.head_learning_rate_factor if is_head else 1.0),
+            "peak": settings.learning_rate * factor,
         }
-        for (is_head, decays), parameters in sorted(groups.items())
+        for (_, factor, decays), parameters in sorted(groups.items(), key=lambda item: item[0])
     ]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(listed, lr=settings.learning_rate, momentum=settings.momentum, nesterov=True)
     return torch.optim.AdamW(listed, lr=settings.learning_rate, fused=True)
+
+
+def _layer_factors(model: nn.Module, layer_decay: float) -> dict[str, float]:
+    """By parameter of the body, ``layer_decay`` to the power of the number of layers above its own, as timm counts."""
+    if layer_decay == 1.0:
+        return {}
+    body: Any = model.get_submodule("body")
+    layers: dict[str, int] = group_parameters(body, body.group_matcher(coarse=False), reverse=True)
+    last = max(layers.values())
+    return {f"body.{name}": layer_decay ** (last - layer) for name, layer in layers.items()}
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

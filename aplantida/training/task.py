@@ -38,6 +38,7 @@ class TrainTask:
         mixed_precision: bfloat16 autocast where the device has it.
         compile: fuse the training step with ``torch.compile``, which wants a C++ compiler; evaluation stays as it is.
         batch_norm_momentum: of every batch norm; None leaves the architecture's.
+        max_bad_steps: steps whose gradient is not finite are skipped; more of them than this end the training.
         save_every_epochs: a checkpoint to resume from after so many epochs.
         save_every_steps: and after so many steps within one; None for epochs only.
     """
@@ -58,6 +59,7 @@ class TrainTask:
     mixed_precision: bool = True
     compile: bool = False
     batch_norm_momentum: float | None = None
+    max_bad_steps: int = 20
     save_every_epochs: int = 1
     save_every_steps: int | None = None
 

@@ -4,16 +4,21 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from aplantida.data.batches import BatchSource
+from aplantida.models.inference import normalize
+from aplantida.models.zoo import PlantModel
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
 from aplantida.training.objectives import CrossEntropy
+from aplantida.training.optimization import create_optimizer
 from aplantida.training.task import TrainTask
 
 CPU = torch.device("cpu")
@@ -131,6 +136,82 @@ def test_a_compiled_step_gives_the_same_loss_and_resumes_to_the_same_bytes(task:
     with pytest.raises(Killed):
         result_of(fused, tmp_path / "killed", on_progress=stop)
     assert result_of(fused, tmp_path / "killed") == result_of(fused, tmp_path / "again")
+
+
+def test_a_batch_that_does_not_fit_is_halved_to_the_same_result(
+    task: TrainTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = task.optimization
+    small = result_of(replace(task, optimization=replace(settings, micro_batch_size=3)), tmp_path / "small")
+    forward = PlantModel.forward
+
+    def tight(model: PlantModel, photos: torch.Tensor) -> torch.Tensor:
+        logits = forward(model, photos)  # batch norm has seen them when it is too late
+        if model.training and len(photos) > 5:
+            raise torch.OutOfMemoryError("no room")
+        return logits
+
+    monkeypatch.setattr(PlantModel, "forward", tight)
+    whole = replace(task, optimization=replace(settings, micro_batch_size=None))
+    assert result_of(whole, tmp_path / "halved") == small
+    assert [record.args for record in caplog.records if "out of memory" in record.msg] == [(6, 12), (3, 12)]
+    assert json.loads((tmp_path / "halved/result/summary.json").read_text())["micro_batch_size"] == 3
+
+
+def test_when_not_even_one_photo_fits_it_says_what_to_do(
+    task: TrainTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_model: PlantModel, _photos: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(PlantModel, "forward", full)
+    with pytest.raises(torch.OutOfMemoryError, match=r"with 1 photos at a time .* set training\.micro_batch_size"):
+        result_of(task, tmp_path)
+
+
+def test_a_step_without_a_finite_gradient_is_skipped_and_counted(
+    task: TrainTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    def spoiled(pixels: torch.Tensor, preprocessing: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        photos = normalize(pixels, preprocessing)
+        return photos * float("nan") if calls in (3, 4) else photos  # both halves of the second step
+
+    monkeypatch.setattr("aplantida.training.loop.normalize", spoiled)
+    result_of(task, tmp_path / "one")
+    assert json.loads((tmp_path / "one/result/summary.json").read_text())["skipped_steps"] == 1
+    state = load_file(tmp_path / "one/result/model.safetensors")
+    assert all(bool(torch.isfinite(value).all()) for value in state.values())
+    calls = 0
+    with pytest.raises(FloatingPointError, match=r"1 steps without a finite gradient.*training\.learning_rate"):
+        result_of(replace(task, max_bad_steps=0), tmp_path / "none")
+
+
+def test_the_head_can_learn_alone_first(task: TrainTask, tmp_path: Path) -> None:
+    settings = replace(task.optimization, head_only_epochs=1.0)
+    alone = replace(task, epochs=1, average_decay=None, optimization=settings)
+    before = alone.build().state_dict()
+    result_of(alone, tmp_path)
+    after = load_file(tmp_path / "result/model.safetensors")
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert changed == {"head.weight", "head.bias"}
+
+
+def test_lower_layers_can_learn_more_slowly(task: TrainTask) -> None:
+    model = replace(task, card=replace(task.card, architecture="test_vit")).build()
+    settings = replace(task.optimization, learning_rate=1.0, layer_decay=0.5, head_learning_rate_factor=10.0)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    peaks = {names[id(p)]: g["peak"] for g in create_optimizer(model, settings).param_groups for p in g["params"]}
+    assert len(peaks) == len(names)
+    assert peaks["head.weight"] == 10.0
+    assert peaks["body.norm.weight"] == 1.0
+    last = max(int(name.split(".")[2]) for name in peaks if name.startswith("body.blocks."))
+    blocks = [peaks[f"body.blocks.{number}.attn.qkv.weight"] for number in range(last + 1)]
+    assert all(low == 0.5 * high for low, high in pairwise(blocks))
+    assert peaks["body.patch_embed.proj.weight"] == 0.5 * blocks[0]
 
 
 def test_compiling_without_a_compiler_is_refused(
