@@ -38,10 +38,11 @@ MIXUP, SMOOTHING, DECAY = 0.2, 0.1, 0.999
 class Peer:
     """The step as timm's train.py writes it."""
 
-    def __init__(self, folder: Path, device: torch.device) -> None:
+    def __init__(self, folder: Path, device: torch.device, compiled: bool) -> None:
         self._device = device
         self._model = timm.create_model("mobilenetv2_100", num_classes=len(SPECIES))
         self._model.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
+        self._forward = torch.compile(self._model) if compiled else self._model
         self._optimizer = create_optimizer_v2(self._model, opt="adamw", lr=1e-4, weight_decay=0.01)
         self._average = ModelEmaV2(self._model, decay=DECAY)
         self._mixup = Mixup(mixup_alpha=MIXUP, label_smoothing=SMOOTHING, num_classes=len(SPECIES))
@@ -65,7 +66,7 @@ class Peer:
             photos, labels = photos.to(self._device, memory_format=torch.channels_last), labels.to(self._device)
             photos, targets = self._mixup(photos, labels)
             with autocast(self._device, enabled=True):
-                loss = self._loss(self._model(photos).float(), targets)
+                loss = self._loss(self._forward(photos).float(), targets)
             self._optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
@@ -73,7 +74,7 @@ class Peer:
             self._average.update(self._model)
 
 
-def ours(folder: Path, jpegs: list[bytes], device: torch.device, threads: int) -> Training:
+def ours(folder: Path, jpegs: list[bytes], device: torch.device, threads: int, compiled: bool) -> Training:
     """Our loop, set up to do the same."""
     plan = write_shard(jpegs, folder / "shard", IMAGE_SIZE, "light")
     card = ModelCard(
@@ -95,6 +96,7 @@ def ours(folder: Path, jpegs: list[bytes], device: torch.device, threads: int) -
         average_decay=DECAY,
         mixup_alpha=MIXUP,
         mixed_precision=True,
+        compile=compiled,
     )
     return Training(task, LocalContext(folder / "run", device, num_threads=threads))
 
@@ -106,16 +108,23 @@ def main() -> None:
     jpegs = draw_jpegs(BATCH_SIZE * NUM_BATCHES + 1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        training = ours(folder, jpegs, device, threads)
-        peer = Peer(write_folder(jpegs[1:], folder / "peer"), device)
-        sides: list[Callable[[], object]] = [training.run_epoch, peer.epoch]
+        peer_folder = write_folder(jpegs[1:], folder / "peer")
+        sides: list[Callable[[], object]] = []
+        for compiled in (False, True):
+            sides.append(ours(folder / str(compiled), jpegs, device, threads, compiled).run_epoch)
+            sides.append(Peer(peer_folder, device, compiled).epoch)
         for side in sides:
             side()
         photos = BATCH_SIZE * NUM_BATCHES
-        mine, theirs = (photos / seconds for seconds in interleaved(sides, repeats=7))
+        mine, theirs, mine_compiled, theirs_compiled = (photos / seconds for seconds in interleaved(sides, repeats=7))
     goal = 1.2 if device.type == "cuda" else 1.0
     note = f"MobileNetV2, {IMAGE_SIZE} px, batch {BATCH_SIZE}, {device.type}, {threads} threads, loading included"
-    show([Row("training step, against timm's pieces", mine, theirs, "photos/s", mine / theirs, goal, note)])
+    pairs = [
+        ("training step, against timm's pieces", mine, theirs, goal),
+        ("training step, both through torch.compile", mine_compiled, theirs_compiled, goal),
+        ("training step, training.compile against timm's pieces as they are", mine_compiled, theirs, None),
+    ]
+    show([Row(name, one, other, "photos/s", one / other, wanted, note) for name, one, other, wanted in pairs])
 
 
 if __name__ == "__main__":

@@ -82,20 +82,22 @@ class PhotoFetcher(_Downloading):
         self._decoders = ThreadPoolExecutor(decode_threads)
 
     def __call__(self, records: pa.Table) -> pa.Table:
-        """One row of ``RESULT_SCHEMA`` per row of ``image_id`` and ``url``."""
+        """One row of ``RESULT_SCHEMA`` per row of ``image_id``, ``url`` and, to ask for changes, ``VALIDATORS``."""
         return pa.Table.from_pylist(self._run(self._all(records)), RESULT_SCHEMA)
 
     async def _all(self, records: pa.Table) -> list[dict[str, Any]]:
-        pairs = zip(records["image_id"].to_pylist(), records["url"].to_pylist(), strict=True)
-        return await asyncio.gather(*(self._one(*pair) for pair in pairs))
+        return await asyncio.gather(*(self._one(**row) for row in records.to_pylist()))
 
-    async def _one(self, image_id: str, url: str) -> dict[str, Any]:
+    async def _one(
+        self, image_id: str, url: str, etag: str | None = None, last_modified: str | None = None
+    ) -> dict[str, Any]:
         async with self._slots:
-            fetched = await self._fetcher.fetch(url)
-            if fetched.reason is not None:
-                return {"image_id": image_id, "reason": fetched.reason, "detail": fetched.detail}
+            fetched = await self._fetcher.fetch(url, etag, last_modified)
+            if fetched.reason is not None or fetched.not_modified:
+                told = {"reason": fetched.reason, "detail": fetched.detail, "not_modified": fetched.not_modified}
+                return {"image_id": image_id, **told}
             stored = await self._loop.run_in_executor(self._decoders, self._store, fetched)
-        return {"image_id": image_id, **stored}
+        return {"image_id": image_id, "etag": fetched.etag, "last_modified": fetched.last_modified, **stored}
 
     def _store(self, fetched: Fetched) -> dict[str, Any]:
         try:

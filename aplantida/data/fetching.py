@@ -6,7 +6,7 @@ import asyncio
 import random
 import zlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ _FORBIDDEN = (401, 402, 403, 407, 451)
 _RETRIED = (408, 425, 429, 500, 502, 503, 504)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 1 << 16
+_FIRST_BYTES = {"Range": f"bytes=0-{HEAD_BYTES - 1}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +70,17 @@ class FetchSettings:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What became of one URL: the bytes, or a reason and a detail."""
+    """What became of one URL: the bytes, or a reason and a detail, or that nothing has changed since.
+
+    ``etag`` and ``last_modified`` are what the server said to ask with the next time.
+    """
 
     body: bytes = b""
     reason: Reason | None = None
     detail: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    not_modified: bool = False
 
 
 class _Failure(Exception):
@@ -119,19 +126,26 @@ class Fetcher:
         if self._session is not None:
             await self._session.close()
 
-    async def fetch(self, url: str) -> Fetched:
-        """Download one file. Never raises for what a server does: every outcome is a result."""
-        return await self._try(url, head_only=False)
+    async def fetch(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
+        """Download one file. Never raises for what a server does: every outcome is a result.
+
+        Args:
+            url: of the file.
+            etag: what the server called the version that is at hand; it then need not send the same again.
+            last_modified: likewise, when it says it was changed.
+        """
+        conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        return await self._try(url, {name: value for name, value in conditions.items() if value})
 
     async def probe(self, url: str) -> Fetched:
         """Ask for the first bytes of one file (a ranged GET) and look whether they are a photo's; the body is empty."""
-        return await self._try(url, head_only=True)
+        return await self._try(url, _FIRST_BYTES)
 
-    async def _try(self, url: str, head_only: bool) -> Fetched:
+    async def _try(self, url: str, headers: Mapping[str, str]) -> Fetched:
         attempt = 1
         while True:
             try:
-                return await self._attempt(url, head_only)
+                return await self._attempt(url, headers)
             except _Failure as failure:
                 if failure.retry_after_seconds is None or attempt >= self._settings.max_attempts:
                     return failure.fetched
@@ -139,10 +153,10 @@ class Fetcher:
                 await asyncio.sleep(min(max(pause, failure.retry_after_seconds), MAX_RETRY_AFTER_SECONDS))
                 attempt += 1
 
-    async def _attempt(self, url: str, head_only: bool) -> Fetched:
+    async def _attempt(self, url: str, headers: Mapping[str, str]) -> Fetched:
         try:
             async with asyncio.timeout(None) as limit:
-                return await self._follow(url, head_only, limit)
+                return await self._follow(url, headers, limit)
         except AddressRefused as error:
             raise _Failure(Reason.ADDRESS_REFUSED, str(error)) from None
         except (TimeoutError, aiohttp.ServerTimeoutError) as error:
@@ -152,7 +166,7 @@ class Fetcher:
         except ValueError as error:
             raise _Failure(Reason.ADDRESS_REFUSED, f"not a URL: {error}") from None
 
-    async def _follow(self, url: str, head_only: bool, limit: asyncio.Timeout) -> Fetched:
+    async def _follow(self, url: str, headers: Mapping[str, str], limit: asyncio.Timeout) -> Fetched:
         here = url
         for _hop in range(self._settings.max_redirects + 1):
             self._guard.check(here)
@@ -163,9 +177,9 @@ class Fetcher:
                 raise _Failure(Reason.OPTED_OUT, unwilling)
             async with self._turn(host):
                 limit.reschedule(asyncio.get_running_loop().time() + self._settings.total_timeout_seconds)
-                async with self._request(here, head_only) as response:
+                async with self._request(here, headers) as response:
                     if response.status not in _REDIRECTS:
-                        return await self._answer(response, head_only)
+                        return await self._answer(response, headers)
                     target = response.headers.get("Location")
             limit.reschedule(None)
             if not target:
@@ -191,15 +205,16 @@ class Fetcher:
         await asyncio.sleep(turn - now)
 
     @asynccontextmanager
-    async def _request(self, url: str, head_only: bool) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _request(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._session is None:
             raise RuntimeError("use the fetcher in an `async with` block")
-        headers = {"Range": f"bytes=0-{HEAD_BYTES - 1}"} if head_only else None
         async with self._session.get(URL(url), headers=headers, allow_redirects=False) as response:
             yield response
 
-    async def _answer(self, response: aiohttp.ClientResponse, head_only: bool) -> Fetched:
-        status = response.status
+    async def _answer(self, response: aiohttp.ClientResponse, headers: Mapping[str, str]) -> Fetched:
+        status, head_only = response.status, "Range" in headers
+        if status == 304 and headers and not head_only:
+            return Fetched(not_modified=True)
         if status in _MISSING:
             raise _Failure(Reason.MISSING, f"status {status}")
         if status in _FORBIDDEN:
@@ -213,7 +228,13 @@ class Fetcher:
         robots = ",".join(response.headers.getall("X-Robots-Tag", [])).lower()
         if any(word.strip() in ("noai", "noimageai") for word in robots.split(",")):
             raise _Failure(Reason.OPTED_OUT, f"X-Robots-Tag: {robots}")
-        return await self._head(response) if head_only else Fetched(body=await self._body(response))
+        if head_only:
+            return await self._head(response)
+        return Fetched(
+            body=await self._body(response),
+            etag=response.headers.get("ETag"),
+            last_modified=response.headers.get("Last-Modified"),
+        )
 
     async def _head(self, response: aiohttp.ClientResponse) -> Fetched:
         begin = bytearray()

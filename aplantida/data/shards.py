@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 
 from aplantida.domain.record import IMAGE_SCHEMA, RECORD_SCHEMA, REJECTION_SCHEMA, shard_of
 
+VALIDATORS = [pa.field("etag", pa.string()), pa.field("last_modified", pa.string())]
 PHOTO_COLUMNS = [name for name in IMAGE_SCHEMA.names if name not in RECORD_SCHEMA.names]
 RESULT_SCHEMA = pa.schema(
     [
@@ -20,8 +22,11 @@ RESULT_SCHEMA = pa.schema(
         *(IMAGE_SCHEMA.field(name).with_nullable(True) for name in PHOTO_COLUMNS),
         pa.field("reason", pa.string()),  # null for a stored photo
         pa.field("detail", pa.string()),
+        *VALIDATORS,  # what the server called this version of the file, and said of its age
+        pa.field("not_modified", pa.bool_()),  # the server says that the version at hand is the newest
     ]
 )
+VALIDATOR_SCHEMA = pa.schema([pa.field("image_id", pa.string(), nullable=False), *VALIDATORS])
 
 
 def shard_name(shard: int) -> str:
@@ -32,6 +37,11 @@ def shard_name(shard: int) -> str:
 def failures_name(shard: int) -> str:
     """Name of the file of a shard's failures."""
     return f"failures/shard-{shard:05d}.parquet"
+
+
+def validators_name(shard: int) -> str:
+    """Name of the file of what servers said to ask with again; no result: the same photo may come with another."""
+    return f"aside/validators/shard-{shard:05d}.parquet"
 
 
 def plan_shards(records: pa.Table, num_shards: int) -> list[pa.Table]:
@@ -78,15 +88,56 @@ def failure_table(records: pa.Table, results: Mapping[str, Mapping[str, Any]]) -
     return pa.Table.from_pylist(rows, REJECTION_SCHEMA)
 
 
-def earlier_results(shard_path: Path, failures_path: Path, not_again: frozenset[str]) -> dict[str, dict[str, Any]]:
-    """What an earlier shard knows, by ``image_id``: its photos, and its failures but for reasons in ``not_again``.
+def validator_table(records: pa.Table, results: Mapping[str, Mapping[str, Any]]) -> pa.Table:
+    """What servers said of the stored photos' versions as a table of ``VALIDATOR_SCHEMA``; silent ones have no row."""
+    rows = [
+        {name: {**results[image_id], "image_id": image_id}.get(name) for name in VALIDATOR_SCHEMA.names}
+        for image_id in records["image_id"].to_pylist()
+        if results[image_id]["reason"] is None
+    ]
+    return pa.Table.from_pylist([row for row in rows if row["etag"] or row["last_modified"]], VALIDATOR_SCHEMA)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierShard:
+    """A shard of an earlier artifact, or of this one so far.
 
     An ``image_id`` stands for a document and a URL, so that the photo holds whatever else of the record has changed.
+
+    Attributes:
+        folder: the artifact's.
+        number: the shard's.
     """
-    known: dict[str, dict[str, Any]] = {}
-    for row in pq.read_table(shard_path, columns=["image_id", *PHOTO_COLUMNS]).to_pylist():
-        known[row["image_id"]] = {**row, "reason": None, "detail": None}
-    for row in pq.read_table(failures_path, columns=["image_id", "reason", "detail"]).to_pylist():
-        if row["reason"] not in not_again:
+
+    folder: Path
+    number: int
+
+    def stored(self) -> dict[str, tuple[str | None, str | None]]:
+        """By ``image_id`` of the photos: ETag and date to ask with."""
+        ids = pq.read_table(self.folder / shard_name(self.number), columns=["image_id"])["image_id"].to_pylist()
+        path = self.folder / validators_name(self.number)
+        said = {row["image_id"]: row for row in (pq.read_table(path).to_pylist() if path.is_file() else [])}
+        return {
+            image_id: (said[image_id]["etag"], said[image_id]["last_modified"]) if image_id in said else (None, None)
+            for image_id in ids
+        }
+
+    def failed(self, not_again: frozenset[str]) -> set[str]:
+        """``image_id`` of the failures, but for reasons in ``not_again``."""
+        rows = pq.read_table(self.folder / failures_name(self.number), columns=["image_id", "reason"]).to_pylist()
+        return {row["image_id"] for row in rows if row["reason"] not in not_again}
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Everything known, by ``image_id``, in the columns of ``RESULT_SCHEMA``: photos with their bytes."""
+        known: dict[str, dict[str, Any]] = {}
+        columns = ["image_id", *PHOTO_COLUMNS]
+        said = self.stored()
+        for row in pq.read_table(self.folder / shard_name(self.number), columns=columns).to_pylist():
+            etag, last_modified = said[row["image_id"]]
+            known[row["image_id"]] = {
+                **row, "reason": None, "detail": None, "etag": etag, "last_modified": last_modified
+            }  # fmt: skip
+        failures = pq.read_table(self.folder / failures_name(self.number), columns=["image_id", "reason", "detail"])
+        for row in failures.to_pylist():
             known[row["image_id"]] = row
-    return known
+        return known

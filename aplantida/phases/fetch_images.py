@@ -19,13 +19,16 @@ from aplantida.data.duplicates import exact_duplicates
 from aplantida.data.fetching import TRANSIENT, FetchSettings
 from aplantida.data.links import count_values
 from aplantida.data.shards import (
-    earlier_results,
+    VALIDATORS,
+    EarlierShard,
     failure_table,
     failures_name,
     plan_shards,
     records_digest,
     shard_name,
     shard_table,
+    validator_table,
+    validators_name,
 )
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import REJECTION_SCHEMA, Reason, shard_of
@@ -35,6 +38,7 @@ from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 BLOCKS_PER_ACTOR = 4
+_ASKED_SCHEMA = pa.schema([pa.field("image_id", pa.string()), pa.field("url", pa.string()), *VALIDATORS])
 
 
 class HttpSection(Section):
@@ -75,26 +79,59 @@ class FetchImagesConfig(ReusingConfig):
     max_pixels: int = Field(default=80_000_000, ge=1024)
     allow_addresses: list[str] = Field(default_factory=list)
     max_failed_fraction: float = Field(default=0.2, ge=0, le=1)
+    recheck: bool = False
     http: HttpSection = HttpSection()
     resources: FetchResources = FetchResources()
 
 
 @dataclass
 class _Shard:
-    """A shard on its way: its records, its unit's key, and what is known of its photos so far."""
+    """A shard on its way.
+
+    Attributes:
+        records: what it is to hold.
+        key: of its unit.
+        kept: photos whose earlier outcome stands; it is read again only when the shard is put together.
+        validators: ETag and date of earlier photos that are asked for once more (``recheck``).
+        results: new outcomes.
+    """
 
     records: pa.Table
     key: str
-    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    earlier: list[EarlierShard] = field(default_factory=list[EarlierShard])
+    kept: set[str] = field(default_factory=set[str])
+    validators: dict[str, tuple[str | None, str | None]] = field(default_factory=dict[str, Any])
+    results: dict[str, dict[str, Any]] = field(default_factory=dict[str, Any])
 
     @property
     def missing(self) -> pa.Table:
-        wanted = [image_id not in self.results for image_id in self.records["image_id"].to_pylist()]
-        return self.records.filter(pa.array(wanted, pa.bool_()))
+        """``image_id``, ``url`` and validators of the photos to ask for."""
+        rows = [
+            {"image_id": row["image_id"], "url": row["url"], "etag": etag, "last_modified": last_modified}
+            for row in self.records.select(["image_id", "url"]).to_pylist()
+            if row["image_id"] not in self.kept and row["image_id"] not in self.results
+            for etag, last_modified in (self.validators.get(row["image_id"], (None, None)),)
+        ]
+        return pa.Table.from_pylist(rows, _ASKED_SCHEMA)
 
     @property
     def is_complete(self) -> bool:
-        return len(self.results) == self.records.num_rows
+        return len(self.results) + len(self.kept) == self.records.num_rows
+
+    def take(self, row: dict[str, Any]) -> None:
+        """Note an outcome. An earlier photo stays where the server has no newer one, or does not answer."""
+        image_id = row["image_id"]
+        if row["not_modified"] or (image_id in self.validators and row["reason"] in TRANSIENT):
+            self.kept.add(image_id)
+        else:
+            self.results[image_id] = row
+
+    def all_results(self) -> dict[str, dict[str, Any]]:
+        """By ``image_id``, the outcome of every record."""
+        known: dict[str, dict[str, Any]] = {}
+        for earlier in self.earlier if self.kept else ():
+            known.update((key, row) for key, row in earlier.results().items() if key in self.kept)
+        return known | self.results
 
 
 def fetch_settings(
@@ -144,34 +181,38 @@ def run(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
 
 def _pending(ctx: PhaseContext[FetchImagesConfig], plan: list[pa.Table]) -> dict[int, _Shard]:
     """The shards still to be made, with what this or an earlier artifact knows of their photos."""
-    recipe = _recipe(ctx)
+    recipe, recheck = _recipe(ctx), ctx.config.recheck
     pending: dict[int, _Shard] = {}
     for number, records in enumerate(plan):
         unit = shard_name(number)
-        shard = _Shard(records, unit_key("image_shards/1", recipe, number, records_digest(records)))
+        shard = _Shard(records, unit_key("image_shards/2", recipe, number, records_digest(records)))
         if ctx.output.is_done(unit, shard.key) and not ctx.output.unit_info(unit)["transient"]:
             continue
-        settled = any(
+        settled = not recheck and any(
             artifact.units.get(unit, {}).get("key") == shard.key and not artifact.units[unit]["info"]["transient"]
             for artifact in ctx.reuse
         )
         if settled and ctx.reuse_unit(unit, shard.key):
             continue
-        known = _known(ctx, number, recipe)
-        shard.results = {key: known[key] for key in records["image_id"].to_pylist() if key in known}
+        _look_back(ctx, shard, number, recipe)
         pending[number] = shard
     return pending
 
 
-def _known(ctx: PhaseContext[FetchImagesConfig], number: int, recipe: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What artifacts of an equal recipe (earlier ones, and this one so far) know of a shard's photos."""
-    unit = shard_name(number)
+def _look_back(ctx: PhaseContext[FetchImagesConfig], shard: _Shard, number: int, recipe: Mapping[str, Any]) -> None:
+    """Note what artifacts of an equal recipe (earlier ones, and this one so far) know of a shard's photos."""
+    unit, wanted = shard_name(number), set(shard.records["image_id"].to_pylist())
     sources = [*((artifact.path, artifact.units) for artifact in ctx.reuse), (ctx.output.path, ctx.output.units)]
-    known: dict[str, dict[str, Any]] = {}
     for path, units in sources:
-        if unit in units and units[unit]["info"]["recipe"] == recipe:
-            known.update(earlier_results(path / unit, path / failures_name(number), TRANSIENT))
-    return known
+        if unit not in units or units[unit]["info"]["recipe"] != recipe:
+            continue
+        earlier = EarlierShard(path, number)
+        shard.earlier.append(earlier)
+        stored = {key: value for key, value in earlier.stored().items() if key in wanted}
+        if ctx.config.recheck and path != ctx.output.path:
+            shard.validators.update(stored)
+        else:
+            shard.kept |= set(stored) | (earlier.failed(TRANSIENT) & wanted)
 
 
 def _download(ctx: PhaseContext[FetchImagesConfig], shards: dict[int, _Shard], total: int, taken_over: int) -> int:
@@ -198,7 +239,7 @@ def _download(ctx: PhaseContext[FetchImagesConfig], shards: dict[int, _Shard], t
             ),
             "decode_threads": resources.decode_threads,
         }
-        blocks = [block for shard in shards.values() for block in slices(shard.missing, ("image_id", "url"))]
+        blocks = [block for shard in shards.values() for block in slices(shard.missing, _ASKED_SCHEMA.names)]
         for table in map_with_actors(
             blocks,
             PhotoFetcher,
@@ -210,7 +251,7 @@ def _download(ctx: PhaseContext[FetchImagesConfig], shards: dict[int, _Shard], t
             rows = table.to_pylist()
             for row in rows:
                 number = shard_of(row["image_id"], config.num_shards)
-                shards[number].results[row["image_id"]] = row
+                shards[number].take(row)
                 if row["reason"] is not None:
                     reasons[row["reason"]] += 1
                 if shards[number].is_complete:
@@ -223,10 +264,12 @@ def _download(ctx: PhaseContext[FetchImagesConfig], shards: dict[int, _Shard], t
 
 def _write_shard(ctx: PhaseContext[FetchImagesConfig], number: int, shard: _Shard) -> None:
     """Publish a complete shard: photos, failures, ledger row."""
-    photos, failures = shard_table(shard.records, shard.results), failure_table(shard.records, shard.results)
+    results = shard.all_results()
+    photos, failures = shard_table(shard.records, results), failure_table(shard.records, results)
     files = [
         ctx.output.write_table(shard_name(number), photos),
         ctx.output.write_table(failures_name(number), failures),
+        ctx.output.write_table(validators_name(number), validator_table(shard.records, results)),
     ]
     transient = sum(reason in TRANSIENT for reason in failures["reason"].to_pylist())
     info = {"stored": photos.num_rows, "failed": failures.num_rows, "transient": transient, "recipe": _recipe(ctx)}
@@ -294,6 +337,6 @@ PHASE = Phase(
     config=FetchImagesConfig,
     inputs={"records": "records"},
     output="image_shards",
-    version=1,
+    version=2,
     run=run,
 )

@@ -14,6 +14,7 @@ from aplantida.pipeline.errors import BadRequest
 FORMAT = "aplantida.artifact/1"
 MANIFEST = "artifact.json"
 PROGRESS = "_progress"
+ASIDE = "aside/"  # files below it are kept and verified like results, but are none: they do not count in the digest
 ANY_KIND = "*"
 
 
@@ -137,9 +138,9 @@ def hash_file(path: Path) -> str:
 
 
 def digest_of(entries: Iterable[FileEntry]) -> str:
-    """An artifact's digest: sha256 over its files' names, sizes and hashes, in order of name."""
+    """An artifact's digest: sha256 over its result files' names, sizes and hashes, in order of name."""
     total = hashlib.sha256()
-    for entry in sorted(entries, key=lambda item: item.name):
+    for entry in sorted((item for item in entries if not item.name.startswith(ASIDE)), key=lambda item: item.name):
         total.update(f"{entry.name}\0{entry.bytes}\0{entry.sha256}\n".encode())
     return total.hexdigest()
 

@@ -27,6 +27,7 @@ from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.runner import execute
 from tests.fixtures.collection import SPECIES, documents, image, photo_name, spoil, write_photos
+from tests.fixtures.faulty_server import jpeg_bytes
 from tests.fixtures.tiny_artifacts import seal
 
 NUM_SHARDS = 4
@@ -147,6 +148,35 @@ def test_a_grown_collection_downloads_only_what_is_new(cdn: str, photos: Path) -
     assert second.metrics["downloaded"] == 3
     kept = [name for name in second.units if first.units[name]["key"] == second.units[name]["key"]]
     assert all((first.path / name).stat().st_ino == (second.path / name).stat().st_ino for name in kept)
+
+
+def test_a_recheck_replaces_what_changed_drops_what_is_gone_and_keeps_what_cannot_be_asked(
+    cdn: str, photos: Path
+) -> None:
+    source = records("records", documents(cdn))
+    first = fetch(cdn, source, "first")
+    changed, gone, silent = (photo_name(SPECIES[place], 3) for place in range(3))
+    (photos / changed).write_bytes(jpeg_bytes(99))
+    os.utime(photos / changed, (2_000_000_000, 2_000_000_000))
+    (photos / gone).unlink()
+    control(cdn, "/__faults", "PUT", {f"/{silent}": {"status": 503}})
+    requests(cdn)
+    second = fetch(cdn, source, "second", reuse=["first"], recheck=True)
+    control(cdn, "/__faults", "PUT", {})
+    assert sum(requests(cdn).values()) == 24 + 1  # once each, and the silent one again
+    assert second.metrics["failures_by_reason"] == {"missing": 1}
+    before, after = (
+        {
+            row["url"].removeprefix(f"{cdn}/"): row["source_sha256"]
+            for number in range(NUM_SHARDS)
+            for row in pq.read_table(artifact.file(shard_name(number))).to_pylist()
+        }
+        for artifact in (first, second)
+    )
+    assert set(before) - set(after) == {gone}
+    assert {name for name in after if after[name] != before[name]} == {changed}
+    third = fetch(cdn, source, "third", reuse=["second"], recheck=True)
+    assert third.digest == second.digest
 
 
 def test_nothing_is_reused_that_another_recipe_made(cdn: str) -> None:

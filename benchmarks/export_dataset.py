@@ -1,0 +1,109 @@
+"""export_dataset against a plain pymongo cursor that writes Parquet.
+
+Both read the same collection from the same mongod. Ours also normalizes names, licences and countries, checks addresses
+and opt-outs, gives ids, finds repeated URLs and small species, sorts, writes JSON lines and rejections, digests the
+collection and seals the artifact; the peer writes down what it finds.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pymongo
+
+from aplantida.demo.mongod import embedded_mongod
+from aplantida.distributed.session import shared_session
+from aplantida.phases.export_dataset import PHASE
+from aplantida.pipeline.runner import execute
+from benchmarks.report import Row, interleaved, show
+
+NUM_SPECIES, IMAGES_PER_SPECIES = 1_000, 100
+LICENSES = ("CC BY 4.0", "cc-by-sa 3.0", "http://creativecommons.org/licenses/by/4.0/", "CC0", "CC BY-NC 4.0", None)
+FIELDS = ("url", "license", "author", "source", "observationId", "observedOn", "country")
+DATABASE = "benchmark"
+
+
+def documents() -> list[dict[str, Any]]:
+    """A synthetic collection."""
+    draw = random.Random(1)
+    return [
+        {
+            "_id": number,
+            "scientificName": f"Planta numero{'abcdefghij'[number % 10]}{'abcdefghij'[number // 10 % 10]}{number}",
+            "family": f"Familia {number % 40}",
+            "commonNames": {"es": [f"planta {number}"]},
+            "distribution": ["ES", "FR", "PT"],
+            "images": [
+                {
+                    "url": f"https://photos{draw.randrange(8)}.example.org/{number}/{image}.jpg",
+                    "license": draw.choice(LICENSES),
+                    "author": f"author {draw.randrange(5_000)}",
+                    "source": "example",
+                    "observationId": str(draw.randrange(10**9)),
+                    "observedOn": f"20{draw.randrange(10, 26)}-0{draw.randrange(1, 10)}-1{draw.randrange(10)}",
+                    "country": draw.choice(("ES", "FR", "PT", "DE")),
+                }
+                for image in range(IMAGES_PER_SPECIES)
+            ],
+        }
+        for number in range(NUM_SPECIES)
+    ]
+
+
+def plain(uri: str, path: Path) -> None:
+    """What a script of ten lines would do."""
+    rows: list[dict[str, Any]] = []
+    with pymongo.MongoClient[dict[str, Any]](uri) as client:
+        for document in client[DATABASE].plants.find():
+            for image in document["images"]:
+                rows.append(
+                    {"species": document["scientificName"], "family": document["family"]}
+                    | {name: image[name] for name in FIELDS}
+                )
+    pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as name, embedded_mongod(Path(name) / "mongo") as uri:
+        os.environ.update(APLANTIDA_ROOT=name, MONGO_URI=uri)
+        with pymongo.MongoClient[dict[str, Any]](uri) as client:
+            client[DATABASE].plants.insert_many(documents())
+        runs = 0
+
+        def export(num_readers: int) -> Callable[[], object]:
+            def run() -> None:
+                nonlocal runs
+                runs += 1
+                values = {"db_name": DATABASE, "output": f"records-{runs}", "resources": {"num_readers": num_readers}}
+                execute(PHASE, values={**values, "inputs": {}})
+
+            return run
+
+        with shared_session():
+            sides: list[Callable[[], object]] = [export(0), export(2), lambda: plain(uri, Path(name) / "plain.parquet")]
+            for side in sides:
+                side()
+            in_process, two_readers, peer = interleaved(sides, repeats=5)
+    entries = NUM_SPECIES * IMAGES_PER_SPECIES
+    note = f"{entries:,} entries of {NUM_SPECIES:,} documents"
+    show(
+        [
+            Row(
+                f"export_dataset, {what}, against a pymongo cursor",
+                *(entries / seconds, entries / peer, "entries/s", peer / seconds, goal, note),
+            )
+            for what, seconds, goal in (("in one process", in_process, 0.8), ("two readers", two_readers, 1.3))
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
