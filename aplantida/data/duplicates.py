@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +47,36 @@ def near_pairs(hashes: npt.NDArray[np.uint64], max_distance: int) -> list[tuple[
     return pairs
 
 
+def near_pairs_banded(hashes: npt.NDArray[np.uint64], max_distance: int) -> npt.NDArray[np.int64]:
+    """The same pairs as :func:`near_pairs`, (P, 2) in order, without comparing all with all.
+
+    Hashes that differ in at most d bits are equal in at least one of d + 1 bands of their bits (Norouzi et al., 2012,
+    "Fast search in Hamming space with multi-index hashing"): only those are compared.
+    """
+    edges = np.linspace(0, 64, max_distance + 2).astype(int)
+    found = [np.empty((0, 2), np.int64)]
+    for low, high in pairwise(edges.tolist()):
+        bands = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+        order = np.argsort(bands, kind="stable")
+        starts = np.flatnonzero(np.r_[True, np.diff(bands[order]) != 0, True])
+        for start, end in pairwise(starts.tolist()):
+            rows = order[start:end]
+            for first in range(0, len(rows) - 1, _ROWS_AT_A_TIME):
+                some = rows[first : first + _ROWS_AT_A_TIME]
+                near = np.bitwise_count(hashes[some][:, None] ^ hashes[rows[first:]][None, :]) <= max_distance
+                left, right = np.nonzero(near)
+                pairs = np.stack([some[left], rows[first:][right]], axis=1)
+                found.append(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1))
+    return np.unique(np.concatenate(found), axis=0)
+
+
 def hashes_of(texts: Iterable[str]) -> npt.NDArray[np.uint64]:
     """64-bit hashes from 16 hex digits each."""
     return np.array([int(text, 16) for text in texts], dtype=np.uint64)
 
 
-def components(count: int, pairs: Iterable[tuple[int, int]], keys: Sequence[Hashable | None] = ()) -> list[int]:
-    """Connected rows: joined by ``pairs`` or by equal non-null ``keys``.
+def components(count: int, pairs: Iterable[tuple[int, int]], *keys: Sequence[Hashable | None]) -> list[int]:
+    """Connected rows: joined by ``pairs``, or by equal non-null values in one of the ``keys``.
 
     Returns:
         For each of ``count`` rows the lowest row of its component.
@@ -71,8 +95,9 @@ def components(count: int, pairs: Iterable[tuple[int, int]], keys: Sequence[Hash
 
     for left, right in pairs:
         join(left, right)
-    first: dict[Hashable, int] = {}
-    for row, key in enumerate(keys):
-        if key is not None:
-            join(first.setdefault(key, row), row)
+    for column in keys:
+        first: dict[Hashable, int] = {}
+        for row, key in enumerate(column):
+            if key is not None:
+                join(first.setdefault(key, row), row)
     return [root(row) for row in range(count)]

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 
 from aplantida.data.duplicates import components, hashes_of, near_pairs
 from aplantida.domain.seeds import derive_seed
@@ -46,16 +46,24 @@ class SplitRule:
 def group_keys(
     image_ids: Sequence[str],
     observation_ids: Sequence[str | None],
+    sessions: Sequence[str | None],
     perceptual_hashes: Sequence[str],
     near_distance: int,
 ) -> list[str]:
-    """The group of each photo of one species: photos of one observation, and near duplicates, share one.
+    """The group of each photo of one species: photos of one observation, one session, and near duplicates share one.
+
+    Args:
+        image_ids: the photos.
+        observation_ids: which plant, where somebody knows.
+        sessions: which photographer on which day, where both are known.
+        perceptual_hashes: 16 hex digits each.
+        near_distance: bits in which hashes of near duplicates differ at most.
 
     Returns:
         A key per photo: the least of its members' observation ids (``o:…``), else image ids (``i:…``).
     """
     pairs = near_pairs(hashes_of(perceptual_hashes), near_distance)
-    parts = components(len(image_ids), pairs, observation_ids)
+    parts = components(len(image_ids), pairs, observation_ids, sessions)
     own = [
         f"o:{observation}" if observation else f"i:{image_id}"
         for image_id, observation in zip(image_ids, observation_ids, strict=True)
@@ -97,14 +105,28 @@ def split_species(
     species: str,
     image_ids: Sequence[str],
     observation_ids: Sequence[str | None],
+    sessions: Sequence[str | None],
     perceptual_hashes: Sequence[str],
     rule: SplitRule,
     seed: int,
-) -> list[tuple[str, str]]:
-    """(split, group) of each photo of one species."""
-    groups = group_keys(image_ids, observation_ids, perceptual_hashes, rule.near_distance)
-    splits = assign_splits(species, groups, rule, seed)
-    return [(splits[group], _short(species, group)) for group in groups]
+    frozen_test: Set[str] | None = None,
+) -> list[tuple[str | None, str]]:
+    """(split, group) of each photo of one species.
+
+    With ``frozen_test`` (image ids) exactly these photos are test. Another photo of a group with one of them has no
+    split (None): in train it would leak, and in test it would change what is measured.
+    """
+    groups = group_keys(image_ids, observation_ids, sessions, perceptual_hashes, rule.near_distance)
+    if frozen_test is None:
+        splits = assign_splits(species, groups, rule, seed)
+        return [(splits[group], _short(species, group)) for group in groups]
+    tested = {group for image_id, group in zip(image_ids, groups, strict=True) if image_id in frozen_test}
+    free = [group for group in groups if group not in tested]
+    splits = assign_splits(species, free, replace(rule, test_fraction=0.0), seed)
+    return [
+        ((TEST if image_id in frozen_test else None) if group in tested else splits[group], _short(species, group))
+        for image_id, group in zip(image_ids, groups, strict=True)
+    ]
 
 
 def rows_by(values: Sequence[str]) -> dict[str, list[int]]:

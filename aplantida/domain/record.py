@@ -43,6 +43,8 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     TOO_SMALL = "too_small"
     DUPLICATE_PIXELS = "duplicate_pixels"
+    NEAR_DUPLICATE_OF_ANOTHER_SPECIES = "near_duplicate_of_another_species"
+    SHARES_GROUP_WITH_FROZEN_TEST = "shares_group_with_frozen_test"
 
 
 def image_id_of(document_id: str, url: str) -> str:

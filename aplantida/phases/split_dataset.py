@@ -7,6 +7,7 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,14 +16,16 @@ from pydantic import Field, field_validator
 
 from aplantida.data.addresses import host_of
 from aplantida.data.images import thumbnail
+from aplantida.data.review import ReviewPair, pairs_to_review, read_decisions, review_csv
 from aplantida.data.shards import shard_name
-from aplantida.data.splitting import TRAIN, SplitRule, rows_by, split_species
+from aplantida.data.splitting import TEST, TRAIN, SplitRule, rows_by, split_species
 from aplantida.domain.class_index import ClassIndex, PlantClass
-from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason
+from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason, shard_of
 from aplantida.domain.region import Membership, Region, regions_from_mapping
 from aplantida.domain.split import SPLIT_SCHEMA, SPLITS
 from aplantida.phases._photos import drawn, read_photos
-from aplantida.pipeline.config import PhaseConfig, Section
+from aplantida.pipeline.artifact import Artifact, hash_file
+from aplantida.pipeline.config import PhaseConfig, Section, expand, root
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -50,6 +53,14 @@ class CardSection(Section):
         return values
 
 
+class ReviewSection(Section):
+    """Nearly equal photos that two species claim."""
+
+    distance: int | None = Field(default=6, ge=0, le=16)
+    decisions: str | None = None
+    max_shown_pairs: int = Field(default=200, ge=0)
+
+
 class SplitDatasetConfig(PhaseConfig):
     """Fields of configs/split_dataset.yaml."""
 
@@ -61,6 +72,7 @@ class SplitDatasetConfig(PhaseConfig):
     regions: dict[str, list[str]] = Field(
         default_factory=lambda: {"EU_SW": ["ES", "PT", "FR", "AD"], "spain": ["ES"], "europe": EUROPE.split()}
     )
+    review: ReviewSection = ReviewSection()
     card: CardSection = CardSection()
 
 
@@ -72,10 +84,13 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
         rule = SplitRule(config.val_fraction, config.test_fraction, config.min_groups_to_hold_out, config.near_distance)
     except ValueError as error:
         raise BadRequest(f"split_dataset: {error}") from None
-    photos, excluded = _usable(ctx)
+    photos, excluded, pairs = _usable(ctx)
     if not photos:
         raise GateFailed(f"no species is left with {config.min_images_per_species} images")
-    _deal_out(photos, rule, ctx.seed)
+    _deal_out(photos, rule, ctx.seed, _frozen_test(ctx))
+    unplaced = [photo for photo in photos if photo["split"] is None]
+    photos = [photo for photo in photos if photo["split"] is not None]
+    excluded = _and_refused(excluded, unplaced, Reason.SHARES_GROUP_WITH_FROZEN_TEST)
     for photo in photos:
         photo["regions"], photo["regions_by_country"] = _regions_of(photo, regions)
     index = _class_index(photos, regions)
@@ -89,21 +104,25 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
     for split in SPLITS:
         lines = [json.dumps(_line(photo), ensure_ascii=False) for photo in photos if photo["split"] == split]
         ctx.output.write_text(f"{split}.jsonl", "".join(line + "\n" for line in lines))
-    summary = _summary(photos, index, excluded, regions)
+    _write_review(ctx, pairs)
+    undecided = sum(not pair.decision for pair in pairs)
+    if undecided:
+        ctx.log.warning("%d pairs of nearly equal photos of two species are left out: see review.html", undecided)
+    summary = _summary(photos, index, excluded, regions) | {"pairs_to_review": undecided}
     ctx.log.info("%d classes; photos: %s", len(index), json.dumps(summary["photos"]))
     ctx.output.write_json("summary.json", summary)
     _write_card(ctx, photos, excluded, summary)
     return {**summary, "seconds": round(time.monotonic() - started, 2)}
 
 
-def _usable(ctx: PhaseContext[SplitDatasetConfig]) -> tuple[list[dict[str, Any]], pa.Table]:
-    """Photos of species with enough of them, and what is left out with a reason (duplicates first)."""
+def _usable(ctx: PhaseContext[SplitDatasetConfig]) -> tuple[list[dict[str, Any]], pa.Table, list[ReviewPair]]:
+    """Photos of species with enough of them, what is left out with a reason (duplicates first), and pairs to review."""
     shards = ctx.input("images")
     failures = pq.read_table(shards.file("failures.parquet"))
     is_copy = [reason == Reason.DUPLICATE_PIXELS for reason in failures["reason"].to_pylist()]
     aside = failures.filter(pa.array(is_copy, pa.bool_()))
     set_aside = set(aside["image_id"].to_pylist())
-    num_shards = json.loads(shards.file("summary.json").read_text(encoding="utf-8"))["num_shards"]
+    num_shards = _num_shards(shards)
     photos: list[dict[str, Any]] = []
     with ctx.progress(num_shards, "shards", "reading the shards' records") as progress:
         for number in range(num_shards):
@@ -112,26 +131,106 @@ def _usable(ctx: PhaseContext[SplitDatasetConfig]) -> tuple[list[dict[str, Any]]
             photos += [{**row, "shard": number} for row in table.to_pylist() if row["image_id"] not in set_aside]
             progress.update()
     photos.sort(key=lambda photo: photo["image_id"])
+    pairs = _pairs(ctx, photos)
+    dropped: dict[str, str] = {}
+    for pair in pairs:
+        dropped |= {key: why for key, why in pair.dropped().items() if key not in dropped}
+    doubtful = [{**photo, "detail": dropped[photo["image_id"]]} for photo in photos if photo["image_id"] in dropped]
+    aside = _and_refused(aside, doubtful, Reason.NEAR_DUPLICATE_OF_ANOTHER_SPECIES)
+    photos = [photo for photo in photos if photo["image_id"] not in dropped]
     counts, least = Counter(photo["scientific_name"] for photo in photos), ctx.config.min_images_per_species
     few = [photo for photo in photos if counts[photo["scientific_name"]] < least]
-    rows = [
-        {
-            **photo,
-            "reason": Reason.SPECIES_WITH_TOO_FEW_IMAGES,
-            "detail": f"{counts[photo['scientific_name']]} stored images, want {least}",
-        }
-        for photo in few
+    few = [{**photo, "detail": f"{counts[photo['scientific_name']]} stored images, want {least}"} for photo in few]
+    excluded = _and_refused(aside, few, Reason.SPECIES_WITH_TOO_FEW_IMAGES)
+    return [photo for photo in photos if counts[photo["scientific_name"]] >= least], excluded, pairs
+
+
+def _num_shards(images: Artifact) -> int:
+    return int(json.loads(images.file("summary.json").read_text(encoding="utf-8"))["num_shards"])
+
+
+def _and_refused(excluded: pa.Table, photos: list[dict[str, Any]], reason: Reason) -> pa.Table:
+    """``excluded`` and these photos, by image id."""
+    rows = [{**photo, "reason": reason} for photo in photos]
+    table = pa.concat_tables([excluded, pa.Table.from_pylist(rows, REJECTION_SCHEMA)])
+    return table.sort_by("image_id").combine_chunks()
+
+
+def _decisions_path(config: SplitDatasetConfig) -> Path | None:
+    if config.review.decisions is None:
+        return None
+    path = root() / expand(config.review.decisions)
+    if not path.is_file():
+        raise BadRequest(f"review.decisions: {config.review.decisions!r} is {path}, where no file is")
+    return path
+
+
+def decisions_digest(config: SplitDatasetConfig) -> str:
+    """Digest of what was decided of doubtful pairs.
+
+    Raises:
+        BadRequest: when the file is not there.
+    """
+    path = _decisions_path(config)
+    return "none" if path is None else hash_file(path)
+
+
+def _pairs(ctx: PhaseContext[SplitDatasetConfig], photos: list[dict[str, Any]]) -> list[ReviewPair]:
+    config, path = ctx.config, _decisions_path(ctx.config)
+    if config.review.distance is None:
+        return []
+    try:
+        decisions = {} if path is None else read_decisions(path.read_text(encoding="utf-8-sig").splitlines())
+    except ValueError as error:
+        raise BadRequest(f"review.decisions: {path}: {error}") from None
+    return pairs_to_review(photos, config.review.distance, decisions)
+
+
+def _write_review(ctx: PhaseContext[SplitDatasetConfig], pairs: list[ReviewPair]) -> None:
+    """The list of doubtful pairs, and a page with the photos side by side."""
+    from aplantida.release.data_pages import review_page
+    from aplantida.release.page import Shown
+
+    ctx.output.write_text("review.csv", review_csv(pairs))
+    shown, num_shards = pairs[: ctx.config.review.max_shown_pairs], _num_shards(ctx.input("images"))
+    ids = sorted({image_id for pair in shown for image_id in (pair.image_id_a, pair.image_id_b)})
+    places = [shard_of(image_id, num_shards) for image_id in ids]
+    rows = pa.table({"image_id": pa.array(ids, pa.string()), "shard": pa.array(places, pa.int32())})
+    columns = ("image", "scientific_name", "author", "license_id")
+    photos = {photo["image_id"]: photo for photo in read_photos(ctx.input("images"), rows, columns)}
+
+    def show(image_id: str) -> Shown:
+        photo = photos[image_id]
+        small = thumbnail(photo["image"], ctx.config.card.thumbnail_pixels)
+        return Shown(small, photo["scientific_name"], (photo["author"] or "", photo["license_id"], image_id))
+
+    sheets = [
+        (
+            f"{pair.distance} bits apart; {pair.decision or 'not decided'}",
+            (show(pair.image_id_a), show(pair.image_id_b)),
+        )
+        for pair in shown
     ]
-    excluded = pa.concat_tables([aside, pa.Table.from_pylist(rows, REJECTION_SCHEMA)]).sort_by("image_id")
-    return [photo for photo in photos if counts[photo["scientific_name"]] >= least], excluded.combine_chunks()
+    ctx.output.write_text("review.html", review_page(len(pairs), sheets))
 
 
-def _deal_out(photos: list[dict[str, Any]], rule: SplitRule, seed: int) -> None:
+def _frozen_test(ctx: PhaseContext[SplitDatasetConfig]) -> frozenset[str] | None:
+    """The test photos of an earlier split, which are to stay the only ones."""
+    if not ctx.has_input("frozen"):
+        return None
+    table = pq.read_table(ctx.input("frozen").file("split.parquet"), columns=["image_id", "split"])
+    rows = zip(table["image_id"].to_pylist(), table["split"].to_pylist(), strict=True)
+    return frozenset(image_id for image_id, split in rows if split == TEST)
+
+
+def _deal_out(photos: list[dict[str, Any]], rule: SplitRule, seed: int, frozen_test: frozenset[str] | None) -> None:
     for species, rows in rows_by([photo["scientific_name"] for photo in photos]).items():
         some = [photos[row] for row in rows]
         observations = [_observation(photo) for photo in some]
         hashes = [photo["perceptual_hash"] for photo in some]
-        dealt = split_species(species, [photo["image_id"] for photo in some], observations, hashes, rule, seed)
+        sessions = [_session(photo) for photo in some]
+        ids = [photo["image_id"] for photo in some]
+        dealt = split_species(species, ids, observations, sessions, hashes, rule, seed, frozen_test)
         for photo, (split, group) in zip(some, dealt, strict=True):
             photo["split"], photo["group"] = split, group
 
@@ -139,6 +238,11 @@ def _deal_out(photos: list[dict[str, Any]], rule: SplitRule, seed: int) -> None:
 def _observation(photo: dict[str, Any]) -> str | None:
     """Observation ids are unique within their source."""
     return f"{photo['source'] or ''}:{photo['observation_id']}" if photo["observation_id"] else None
+
+
+def _session(photo: dict[str, Any]) -> str | None:
+    """A photographer's day: what one person shows of a species on one day may be one plant."""
+    return f"{photo['author']}|{photo['observed_on']}" if photo["author"] and photo["observed_on"] else None
 
 
 def _regions_of(photo: dict[str, Any], regions: tuple[Region, ...]) -> tuple[list[str], list[str]]:
@@ -290,8 +394,9 @@ def _sample(ctx: PhaseContext[SplitDatasetConfig], photos: list[dict[str, Any]])
 PHASE = Phase(
     name="split_dataset",
     config=SplitDatasetConfig,
-    inputs={"images": "image_shards"},
+    inputs={"images": "image_shards", "frozen": "split?"},
     output="split",
-    version=2,
+    version=3,
     run=run,
+    sources={"review_decisions": decisions_digest},
 )

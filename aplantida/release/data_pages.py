@@ -133,6 +133,24 @@ def data_card_page(card: DataCard) -> str:
     )
 
 
+def review_page(num_pairs: int, sheets: Sequence[tuple[str, tuple[Shown, Shown]]]) -> str:
+    """Pairs of nearly equal photos of two species, side by side.
+
+    Args:
+        num_pairs: how many there are in all.
+        sheets: of those that are shown: a heading, and the two photos.
+    """
+    intro = (
+        f"<p>{num_pairs} pairs of photos look nearly the same and bear two names; {len(sheets)} are shown. Both photos "
+        "of a pair are left out until somebody decides: write <code>keep_both</code>, <code>drop_a</code>, "
+        "<code>drop_b</code> or <code>drop_both</code> into the column <code>decision</code> of a copy of "
+        "<code>review.csv</code>, and name that file in <code>review.decisions</code>.</p>"
+    )
+    return page(
+        "Photos to review", "\n".join((intro, *(section(title, contact_sheet(pair)) for title, pair in sheets)))
+    )
+
+
 def _by_host(failures: Sequence[tuple[str, str]]) -> str:
     """Failures counted by host and reason."""
     counts: dict[tuple[str, str], int] = {}

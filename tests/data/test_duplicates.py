@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from aplantida.data.duplicates import components, exact_duplicates, hashes_of, near_pairs
+from aplantida.data.duplicates import components, exact_duplicates, hashes_of, near_pairs, near_pairs_banded
 
 
 def test_within_a_species_the_lowest_id_stays_and_across_species_none() -> None:
@@ -43,3 +43,23 @@ def test_hashes_are_read_from_hex() -> None:
 
 def test_components_join_pairs_and_keys() -> None:
     assert components(6, [(1, 2), (2, 4)], ["x", None, None, "x", None, None]) == [0, 1, 1, 0, 1, 5]
+    # equal values of two kinds of keys have nothing to do with each other
+    assert components(4, [], ["x", None, "y", None], [None, "x", "z", "z"]) == [0, 1, 2, 2]
+
+
+@pytest.mark.parametrize("distance", [0, 1, 4, 6, 12])
+def test_banded_pairs_are_all_pairs(distance: int) -> None:
+    random = np.random.default_rng(distance)
+    hashes = random.integers(0, 2**64, 600, dtype=np.uint64)
+    for row in range(300):  # near copies: some bits of another one turned over, anywhere
+        bits = random.choice(64, size=row % 14, replace=False)
+        hashes[300 + row] = hashes[row] ^ np.uint64(sum(1 << int(bit) for bit in bits))
+    found = near_pairs_banded(hashes, distance)
+    assert [tuple(pair) for pair in found.tolist()] == near_pairs(hashes, distance)
+    assert len(found) >= 300 * (distance + 1) // 14
+
+
+def test_banded_pairs_of_many_equal_hashes() -> None:
+    hashes = np.zeros(1500, np.uint64)
+    assert len(near_pairs_banded(hashes, 2)) == 1500 * 1499 // 2
+    assert near_pairs_banded(hashes[:1], 2).shape == (0, 2)

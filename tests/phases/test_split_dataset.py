@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections import defaultdict
@@ -152,6 +153,72 @@ def test_json_lines_say_the_same_as_the_table() -> None:
         for line in map(json.loads, artifact.file(f"{name}.jsonl").read_text().splitlines())
     }
     assert from_lines == {row["image_id"]: row["split"] for row in rows_of(artifact)}
+
+
+def look_alikes() -> list[dict[str, Any]]:
+    """All photos, two of them nearly the same and of two species."""
+    rows = photos()
+    first, second = (next(row for row in rows if row["scientific_name"] == name) for name in list(SPECIES)[:2])
+    bits = int(first["perceptual_hash"], 16) ^ 0b1001
+    return [{**row, "perceptual_hash": f"{bits:016x}"} if row is second else row for row in rows]
+
+
+def test_nearly_equal_photos_of_two_species_wait_for_a_decision(root: Path) -> None:
+    rows = look_alikes()
+    artifact = split(shards("images", rows))
+    text = artifact.file("review.csv").read_text(encoding="utf-8")
+    (pair,) = list(csv.DictReader(text.splitlines()))
+    assert {pair["species_a"], pair["species_b"]} == {"Cistus albidus", "Papaver rhoeas"}
+    assert (pair["distance"], pair["decision"]) == ("2", "")
+    both = {pair["image_id_a"], pair["image_id_b"]}
+    excluded = {row["image_id"]: row for row in pq.read_table(artifact.file("excluded.parquet")).to_pylist()}
+    assert {key for key, row in excluded.items() if row["reason"] == "near_duplicate_of_another_species"} == both
+    assert not both & {row["image_id"] for row in rows_of(artifact)}
+    assert artifact.metrics["pairs_to_review"] == 1
+    page = artifact.file("review.html").read_text(encoding="utf-8")
+    assert page.count("<figure>") == 2
+    assert all(image_id in page for image_id in both)
+    for decision, left_out in (("drop_b", {pair["image_id_b"]}), ("keep_both", set()), ("drop_both", both)):
+        decided = root / f"{decision}.csv"
+        decided.write_text(text.rstrip("\n") + decision + "\n", encoding="utf-8")
+        again = split("images", decision, review={"decisions": decided.name})
+        assert both - {row["image_id"] for row in rows_of(again)} == left_out
+        assert again.metrics["pairs_to_review"] == 0
+
+
+def test_a_decision_that_is_none_names_the_line(root: Path) -> None:
+    shards("images", look_alikes())
+    (root / "decided.csv").write_text("image_id_a,image_id_b,decision\na,b,maybe\n", encoding="utf-8")
+    with pytest.raises(BadRequest, match=r"decided\.csv: line 2: decision 'maybe', want one of keep_both"):
+        split("images", review={"decisions": "decided.csv"})
+    with pytest.raises(BadRequest, match=r"review\.decisions: 'gone\.csv'"):
+        split("images", review={"decisions": "gone.csv"})
+
+
+def test_a_photographer_s_day_is_in_one_split() -> None:
+    rows = [
+        {**row, "author": "Ana", "observed_on": f"2024-05-{int(row['observation_id']) // 3 + 1:02d}"}
+        for row in photos()
+    ]
+    by_id = {row["image_id"]: row for row in rows}
+    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows_of(split(shards("images", rows))):
+        record = by_id[row["image_id"]]
+        found[record["scientific_name"], record["observed_on"]].add(row["split"])
+    assert len(found) >= 10
+    assert all(len(splits) == 1 for splits in found.values())
+
+
+def test_a_frozen_test_set_stays_as_the_collection_grows() -> None:
+    few = [row for row in photos() if int(row["observation_id"]) < 9]
+    earlier = split(shards("before", few), "earlier")
+    tested = {row["image_id"] for row in rows_of(earlier) if row["split"] == "test"}
+    grown = execute(
+        PHASE, values={"inputs": {"images": shards("after", photos()), "frozen": "earlier"}, "output": "grown"}
+    ).artifact
+    assert grown is not None
+    assert {row["image_id"] for row in rows_of(grown) if row["split"] == "test"} == tested
+    assert len(rows_of(grown)) > len(rows_of(earlier))
 
 
 def test_the_data_card_counts_what_the_split_holds() -> None:

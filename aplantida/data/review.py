@@ -1,0 +1,119 @@
+"""Nearly equal photos that two species claim: one of the two labels is wrong, and only a person can say which.
+
+The pairs go to a list (CSV). What the person decides comes back in the same form, with the column ``decision`` filled:
+``keep_both``, ``drop_a``, ``drop_b`` or ``drop_both``. Until then both photos are left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from aplantida.data.duplicates import hashes_of, near_pairs_banded
+
+DECISIONS: dict[str, tuple[bool, bool]] = {  # whether a and b are dropped
+    "": (True, True),
+    "keep_both": (False, False),
+    "drop_a": (True, False),
+    "drop_b": (False, True),
+    "drop_both": (True, True),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ReviewPair:
+    """Two photos of different species; ``image_id_a`` is the lower one.
+
+    Attributes:
+        distance: bits in which their 64-bit perceptual hashes differ.
+        decision: one of ``DECISIONS``; empty while nobody has decided.
+    """
+
+    distance: int
+    image_id_a: str
+    image_id_b: str
+    species_a: str
+    species_b: str
+    url_a: str
+    url_b: str
+    decision: str = ""
+
+    def dropped(self) -> dict[str, str]:
+        """By ``image_id`` of what is left out: why."""
+        drops = zip((self.image_id_a, self.image_id_b), (self.image_id_b, self.image_id_a), strict=True)
+        others = (self.species_b, self.species_a)
+        how = f"decided in the review: {self.decision}" if self.decision else "to be reviewed"
+        return {
+            own: f"{self.distance} bits from {other} of {species}; {how}"
+            for (own, other), species, drop in zip(drops, others, DECISIONS[self.decision], strict=True)
+            if drop
+        }
+
+
+def pairs_to_review(
+    photos: Sequence[Mapping[str, Any]], max_distance: int, decisions: Mapping[tuple[str, str], str]
+) -> list[ReviewPair]:
+    """All pairs across species, nearest first, with what was decided.
+
+    Args:
+        photos: rows with image_id, scientific_name, url and perceptual_hash.
+        max_distance: bits, 0 to 16.
+        decisions: by (image_id_a, image_id_b).
+    """
+    if not photos:
+        return []
+    hashes = hashes_of(photo["perceptual_hash"] for photo in photos)
+    found = near_pairs_banded(hashes, max_distance)
+    species = np.unique([photo["scientific_name"] for photo in photos], return_inverse=True)[1]
+    found = found[species[found[:, 0]] != species[found[:, 1]]]
+    pairs: list[ReviewPair] = []
+    for first, second in found.tolist():
+        a, b = sorted((photos[first], photos[second]), key=lambda photo: photo["image_id"])
+        pairs.append(
+            ReviewPair(
+                distance=int(np.bitwise_count(hashes[first] ^ hashes[second])),
+                image_id_a=a["image_id"],
+                image_id_b=b["image_id"],
+                species_a=a["scientific_name"],
+                species_b=b["scientific_name"],
+                url_a=a["url"],
+                url_b=b["url"],
+                decision=decisions.get((a["image_id"], b["image_id"]), ""),
+            )
+        )
+    return sorted(pairs)
+
+
+def review_csv(pairs: Iterable[ReviewPair]) -> str:
+    """The list, to be filled in."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(ReviewPair)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(pair) for pair in pairs)
+    return text.getvalue()
+
+
+def read_decisions(lines: Iterable[str]) -> dict[tuple[str, str], str]:
+    """What was decided, by (image_id_a, image_id_b); lines without a decision are left out.
+
+    Raises:
+        ValueError: naming the line, when a column is missing or a decision is none.
+    """
+    reader = csv.DictReader(lines)
+    wanted = {"image_id_a", "image_id_b", "decision"}
+    if not wanted <= set(reader.fieldnames or ()):
+        raise ValueError(f"line 1: columns are {reader.fieldnames}, want {', '.join(sorted(wanted))}")
+    decisions: dict[tuple[str, str], str] = {}
+    for row in reader:
+        decision = (row["decision"] or "").strip()
+        if decision not in DECISIONS:
+            known = ", ".join(name for name in DECISIONS if name)
+            raise ValueError(f"line {reader.line_num}: decision {decision!r}, want one of {known}, or nothing")
+        if decision:
+            decisions[row["image_id_a"], row["image_id_b"]] = decision
+    return decisions
