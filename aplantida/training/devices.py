@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -29,15 +31,26 @@ def make_repeatable() -> None:
     torch.backends.cudnn.deterministic = True
 
 
+def compiler_trouble() -> str | None:
+    """Why ``torch.compile`` cannot work here; None when it can."""
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        return f"a C++ compiler, and there is no {compiler}: install g++, or set CXX"
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.is_file():
+        return f"Python's headers, and there is no {header}: install python3-dev"
+    return None
+
+
 def compiled(model: nn.Module) -> nn.Module:
     """The model with ``torch.compile``'s fused kernels for inputs of one shape; parameters are shared with ``model``.
 
     Raises:
-        ValueError: when there is no C++ compiler, which the kernels' code needs on CPUs and GPUs alike.
+        ValueError: when the kernels' code cannot be compiled here, be they for a CPU or a GPU.
     """
-    wanted = os.environ.get("CXX", "g++")
-    if shutil.which(wanted) is None:
-        raise ValueError(f"training.compile: true wants a C++ compiler, and there is no {wanted}: install g++, set CXX")
+    trouble = compiler_trouble()
+    if trouble is not None:
+        raise ValueError(f"training.compile: true wants {trouble}")
     return torch.compile(model, dynamic=False)  # pyright: ignore[reportReturnType]
 
 

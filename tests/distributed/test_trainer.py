@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from aplantida.distributed.launch import launch
 from aplantida.distributed.session import ray_session
@@ -66,6 +68,26 @@ def test_two_workers_train_one_model(task: TrainTask, tmp_path: Path) -> None:
     assert len(history) == 3
     assert history[-1]["train_loss"] < history[0]["train_loss"]
     assert {round(row["val_top1"] * 12, 6) % 1 for row in history} == {0.0}  # hits among all 12 val photos
+
+
+@pytest.mark.usefixtures("session")
+def test_two_workers_are_one_worker_with_two_micro_batches(task: TrainTask, tmp_path: Path) -> None:
+    """Up to rounding, and shown without batch norm, whose statistics are each worker's own."""
+    plain = replace(
+        task,
+        mixup_alpha=0.0,
+        cutmix_alpha=0.0,
+        average_decay=None,
+        card=replace(task.card, architecture="test_vit", dropout=0.0),
+    )
+    halves = replace(plain, optimization=replace(plain.optimization, micro_batch_size=6))
+    whole = replace(plain, optimization=replace(plain.optimization, micro_batch_size=None))
+    trained(halves, tmp_path / "one", 0)
+    trained(whole, tmp_path / "two", 2)
+    one, two = (load_file(tmp_path / name / "result/model.safetensors") for name in ("one", "two"))
+    assert all(torch.allclose(one[name], two[name], rtol=1e-3, atol=1e-5) for name in one)
+    start = plain.build().state_dict()
+    assert not any(torch.allclose(one[name], start[name], atol=1e-4) for name in one if name.endswith("qkv.weight"))
 
 
 def test_driver_and_workers_killed_it_goes_on_to_the_same_bytes(
