@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -130,15 +131,8 @@ def normalize_license(text: str | None) -> str | None:
     if _FLICKR.match(rest):
         return "CC-BY-2.0"
     found: set[str | None] = set()
-    for pattern, read in (
-        (_URL, _of_url),
-        (_CC0, lambda _match: "CC0-1.0"),
-        (_CC, _of_code),
-        (_SPELLED, _of_code),
-        (_RESERVED, lambda _match: "LicenseRef-AllRightsReserved"),
-        (_PUBLIC_DOMAIN, lambda _match: "PDM-1.0"),
-    ):
-        found |= {read(match) for match in pattern.finditer(rest)}
+    for pattern, meaning in _FORMS:
+        found |= {meaning if isinstance(meaning, str) else meaning(match) for match in pattern.finditer(rest)}
         rest = pattern.sub(" ", rest)
     if not found or None in found or _DOUBT.search(rest):
         return None
@@ -183,3 +177,14 @@ def _cc_id(parts: set[str], version: str | None) -> str | None:
     number = (version or DEFAULT_VERSION).replace("_", ".")
     elements = "-".join(part for part in ("by", "nc", "nd", "sa") if part in parts)
     return f"CC-{elements.upper()}-{number if '.' in number else number + '.0'}"
+
+
+# in the order in which they are looked for; what one has read, the next ones do not see
+_FORMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str | None]], ...] = (
+    (_URL, _of_url),
+    (_CC0, "CC0-1.0"),
+    (_CC, _of_code),
+    (_SPELLED, _of_code),
+    (_RESERVED, "LicenseRef-AllRightsReserved"),
+    (_PUBLIC_DOMAIN, "PDM-1.0"),
+)

@@ -18,8 +18,8 @@ class OptOuts:
         hosts: lower-case host names; each stands for its subdomains too.
     """
 
-    authors: frozenset[str] = field(default_factory=frozenset)
-    hosts: frozenset[str] = field(default_factory=frozenset)
+    authors: frozenset[str] = field(default_factory=frozenset[str])
+    hosts: frozenset[str] = field(default_factory=frozenset[str])
 
     @classmethod
     def of(cls, authors: Iterable[str], hosts: Iterable[str]) -> OptOuts:

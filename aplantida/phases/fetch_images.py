@@ -51,7 +51,7 @@ class HttpSection(Section):
     max_bytes: int = Field(default=50_000_000, ge=1)
     max_redirects: int = Field(default=3, ge=0)
     max_attempts: int = Field(default=4, ge=1)
-    opt_out_hosts: list[str] = Field(default_factory=list)
+    opt_out_hosts: tuple[str, ...] = ()
     backoff_seconds: float = Field(default=1.0, ge=0)
 
 
@@ -152,7 +152,7 @@ def fetch_settings(
         raise BadRequest(f"http.opt_out_hosts: {error}") from None
     rate = resources.requests_per_second_per_host
     return FetchSettings(
-        **(http.model_dump() | {"opt_out_hosts": tuple(http.opt_out_hosts)}),
+        **http.model_dump(),
         requests_per_second_per_host=None if rate is None else rate / max(1, num_actors),
         concurrency=max(1, resources.concurrency // max(1, num_actors)),
         concurrency_per_host=max(1, resources.concurrency_per_host // max(1, num_actors)),

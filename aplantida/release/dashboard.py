@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from html import escape
 from typing import Any
 
@@ -25,7 +24,7 @@ def to_html(findings: Findings, targets: Sequence[TargetResult], title: str, bet
         better: label of the model whose gain is printed …
         worse: … over the model of this label.
     """
-    drawn = {name: to_svg(partial(draw, findings=findings)) for name, draw in panels(findings).items()}
+    drawn = {name: to_svg(lambda axes, draw=draw: draw(axes, findings)) for name, draw in panels(findings).items()}
     sections = (
         ("Targets", targets, lambda: _targets(targets)),
         ("Models", findings.models, lambda: drawn["models"] + _models(findings) + _gain(findings, better, worse)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from timm.models import group_parameters  # pyright: ignore[reportUnknownVariableType]
@@ -83,7 +83,7 @@ def _layer_factors(model: nn.Module, layer_decay: float) -> dict[str, float]:
     if layer_decay == 1.0:
         return {}
     body: Any = model.get_submodule("body")
-    layers: dict[str, int] = group_parameters(body, body.group_matcher(coarse=False), reverse=True)
+    layers = cast("dict[str, int]", group_parameters(body, body.group_matcher(coarse=False), reverse=True))
     last = max(layers.values())
     return {f"body.{name}": layer_decay ** (last - layer) for name, layer in layers.items()}
 
