@@ -1,18 +1,16 @@
-"""What the three training phases share: their config's sections, and the way from a config to a sealed checkpoint."""
+"""What the three training phases share: the way from a config to a sealed checkpoint."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aplantida.domain.class_index import ClassIndex
-from aplantida.domain.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from aplantida.phases._training_config import InputSection, ModelSection, PhotosSection, TrainConfig, TrainingSection
 from aplantida.pipeline.artifact import hash_file
-from aplantida.pipeline.config import PhaseConfig, Resources, Section, expand, root
+from aplantida.pipeline.config import expand, root
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import PhaseContext
 
@@ -20,122 +18,7 @@ if TYPE_CHECKING:
     from aplantida.data.batches import BatchPlan
     from aplantida.models.checkpoint import ModelCard
     from aplantida.training.objectives import Objective
-    from aplantida.training.optimization import Optimization
-
-Triple = tuple[float, float, float]
-
-
-class ModelSection(Section):
-    """A timm network and its initial weights."""
-
-    name: str
-    pretrained: bool | str = True
-    pretrained_license: str | None = None
-    num_classes: int | None = Field(default=None, ge=2)
-    head_rank: int | None = Field(default=None, ge=1)
-
-
-class TrainingSection(Section):
-    """How weights move, and for how long."""
-
-    epochs: int = Field(default=15, ge=1)
-    learning_rate: float = Field(default=1e-4, gt=0)
-    head_learning_rate_factor: float = Field(default=1.0, gt=0)
-    head_only_epochs: float = Field(default=0.0, ge=0)
-    layer_decay: float = Field(default=1.0, gt=0, le=1)
-    batch_size: int = Field(default=64, ge=1)
-    micro_batch_size: int | None = Field(default=None, ge=1)
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup_epochs: float = Field(default=1.0, ge=0)
-    final_learning_rate_fraction: float = Field(default=0.01, ge=0, le=1)
-    gradient_clip: float | None = Field(default=1.0, gt=0)
-    average_decay: float | None = Field(default=None, gt=0, lt=1)
-    batch_norm_momentum: float | None = Field(default=None, gt=0, le=1)
-    mixed_precision: Literal["auto", "off"] = "auto"
-    compile: bool = False
-
-    def optimization(self) -> Optimization:
-        """As the training loop has it."""
-        from aplantida.training.optimization import Optimization
-
-        return Optimization(
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            head_learning_rate_factor=self.head_learning_rate_factor,
-            head_only_epochs=self.head_only_epochs,
-            layer_decay=self.layer_decay,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            warmup_epochs=self.warmup_epochs,
-            final_learning_rate_fraction=self.final_learning_rate_fraction,
-            gradient_clip=self.gradient_clip,
-            global_batch_size=self.batch_size,
-            micro_batch_size=self.micro_batch_size,
-        )
-
-
-class PhotosSection(Section):
-    """Which photos, and how they are changed while training."""
-
-    train_split: Literal["train", "val"] = "train"
-    augmentation: Literal["none", "light", "standard", "aggressive"] = "standard"
-    sampling: Literal["natural", "square_root", "balanced"] = "natural"
-    shuffle_shards: int = Field(default=4, ge=1)
-
-
-class InputSection(PhotosSection):
-    """And how a photo becomes the model's input: born here, carried by the checkpoint."""
-
-    image_size: int = Field(default=224, ge=16, le=1024)
-    crop_fraction: float = Field(default=0.875, ge=0.5, le=1)
-    mean: Triple = IMAGENET_MEAN
-    std: Triple = IMAGENET_STD
-
-    def preprocessing(self) -> Preprocessing:
-        """As the domain has it."""
-        return Preprocessing(self.image_size, self.mean, self.std, self.crop_fraction)
-
-
-class RegularizationSection(Section):
-    """Against learning by heart."""
-
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    logit_adjustment: float = Field(default=0.0, ge=0, le=4)
-    mixup_alpha: float = Field(default=0.0, ge=0)
-    cutmix_alpha: float = Field(default=0.0, ge=0)
-
-
-class CallbacksSection(Section):
-    """Checkpoints and the end of training."""
-
-    early_stopping: bool = True
-    early_stopping_patience: int = Field(default=3, ge=1)
-    save_checkpoint_every: int = Field(default=1, ge=1)
-    save_checkpoint_every_steps: int | None = Field(default=None, ge=1)
-    save_best: bool = True
-    max_bad_steps: int = Field(default=20, ge=0)
-
-
-class TrainResources(Resources):
-    """Where a training runs."""
-
-    num_workers: int = Field(default=0, ge=0)
-    num_loader_workers: int = Field(default=1, ge=0)
-    cache_images: bool = False
-    max_failures: int = Field(default=2, ge=0)
-
-
-class TrainConfig(PhaseConfig):
-    """The part all trainings have."""
-
-    training: TrainingSection = TrainingSection()
-    regularization: RegularizationSection = RegularizationSection()
-    callbacks: CallbacksSection = CallbacksSection()
-    resources: TrainResources = TrainResources()
-
+    from aplantida.training.task import TrainTask
 
 ConfigT = TypeVar("ConfigT", bound=TrainConfig)
 
@@ -161,10 +44,8 @@ def digest_pretrained(pretrained: bool | str) -> str:
 
 def _initial_weights(pretrained: bool | str) -> tuple[str | Path | None, str | None]:
     """What the task starts from, and what the model card says of it (a name and a hash, never a path)."""
-    if pretrained is False:
-        return None, None
-    if pretrained is True:
-        return "hub", "timm hub"
+    if isinstance(pretrained, bool):
+        return ("hub", "timm hub") if pretrained else (None, None)
     path = pretrained_path(pretrained)
     return path, f"{path.name} sha256:{hash_file(path)}"
 
@@ -243,31 +124,10 @@ def run_training(
 ) -> dict[str, Any]:
     """Train (or go on training), and publish the checkpoint. Returns the phase's metrics."""
     from aplantida.distributed.launch import launch
-    from aplantida.training.task import TrainTask
 
-    config = ctx.config
-    training, callbacks = config.training, config.callbacks
-    task = TrainTask(
-        card=card,
-        initial=initial,
-        batches=batches,
-        objective=objective,
-        optimization=training.optimization(),
-        epochs=training.epochs,
-        seed=ctx.seed,
-        patience=callbacks.early_stopping_patience if callbacks.early_stopping else None,
-        keep_best=callbacks.save_best,
-        average_decay=training.average_decay,
-        logit_adjustment=config.regularization.logit_adjustment,
-        mixup_alpha=config.regularization.mixup_alpha,
-        cutmix_alpha=config.regularization.cutmix_alpha,
-        mixed_precision=training.mixed_precision == "auto",
-        compile=training.compile,
-        batch_norm_momentum=training.batch_norm_momentum,
-        max_bad_steps=callbacks.max_bad_steps,
-        save_every_epochs=callbacks.save_checkpoint_every,
-        save_every_steps=callbacks.save_checkpoint_every_steps,
-    )
+    config, training = ctx.config, ctx.config.training
+    _check_compiler(training)
+    task = _task(ctx, card=card, initial=initial, batches=batches, objective=objective)
     started = time.monotonic()
     total = training.epochs * training.batch_size * _count_batches(batches, training.batch_size)
     with ctx.progress(total=total, unit="images", description=f"training {card.architecture}") as bar:
@@ -284,6 +144,39 @@ def run_training(
     _publish(ctx, trained.folder, index.subset(card.class_ids))
     ctx.log.info("val top-1 %.3f in epoch %d", trained.summary["val_top1"], trained.summary["best_epoch"])
     return {**trained.summary, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _task(ctx: PhaseContext[ConfigT], **parts: Any) -> TrainTask:
+    from aplantida.training.task import TrainTask
+
+    config = ctx.config
+    training, callbacks = config.training, config.callbacks
+    return TrainTask(
+        **parts,
+        optimization=training.optimization(),
+        epochs=training.epochs,
+        seed=ctx.seed,
+        patience=callbacks.early_stopping_patience if callbacks.early_stopping else None,
+        keep_best=callbacks.save_best,
+        average_decay=training.average_decay,
+        logit_adjustment=config.regularization.logit_adjustment,
+        mixup_alpha=config.regularization.mixup_alpha,
+        cutmix_alpha=config.regularization.cutmix_alpha,
+        mixed_precision=training.mixed_precision == "auto",
+        compile=training.compile,
+        batch_norm_momentum=training.batch_norm_momentum,
+        max_bad_steps=callbacks.max_bad_steps,
+        save_every_epochs=callbacks.save_checkpoint_every,
+        save_every_steps=callbacks.save_checkpoint_every_steps,
+    )
+
+
+def _check_compiler(training: TrainingSection) -> None:
+    from aplantida.training.devices import compiler_trouble
+
+    trouble = compiler_trouble() if training.compile else None
+    if trouble is not None:
+        raise BadRequest(f"training.compile: true wants {trouble}; or say false")
 
 
 def _publish(ctx: PhaseContext[ConfigT], folder: Path, classes: ClassIndex) -> None:

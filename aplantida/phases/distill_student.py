@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from aplantida.phases._training import (
-    InputSection,
-    ModelSection,
-    TrainConfig,
-    batch_plan,
-    digest_pretrained,
-    new_model,
-    read_class_index,
-    run_training,
-)
+from aplantida.phases._training import batch_plan, digest_pretrained, new_model, read_class_index, run_training
+from aplantida.phases._training_config import InputSection, ModelSection, TrainConfig
 from aplantida.pipeline.config import Section
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext

@@ -6,7 +6,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -18,8 +17,8 @@ from aplantida.data.addresses import AddressGuard
 from aplantida.data.duplicates import exact_duplicates
 from aplantida.data.fetching import TRANSIENT, FetchSettings
 from aplantida.data.links import count_values
+from aplantida.data.pending import ASKED_SCHEMA, PendingShard
 from aplantida.data.shards import (
-    VALIDATORS,
     EarlierShard,
     failure_table,
     failures_name,
@@ -38,7 +37,6 @@ from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 BLOCKS_PER_ACTOR = 4
-_ASKED_SCHEMA = pa.schema([pa.field("image_id", pa.string()), pa.field("url", pa.string()), *VALIDATORS])
 
 
 class HttpSection(Section):
@@ -82,56 +80,6 @@ class FetchImagesConfig(ReusingConfig):
     recheck: bool = False
     http: HttpSection = HttpSection()
     resources: FetchResources = FetchResources()
-
-
-@dataclass
-class _Shard:
-    """A shard on its way.
-
-    Attributes:
-        records: what it is to hold.
-        key: of its unit.
-        kept: photos whose earlier outcome stands; it is read again only when the shard is put together.
-        validators: ETag and date of earlier photos that are asked for once more (``recheck``).
-        results: new outcomes.
-    """
-
-    records: pa.Table
-    key: str
-    earlier: list[EarlierShard] = field(default_factory=list[EarlierShard])
-    kept: set[str] = field(default_factory=set[str])
-    validators: dict[str, tuple[str | None, str | None]] = field(default_factory=dict[str, Any])
-    results: dict[str, dict[str, Any]] = field(default_factory=dict[str, Any])
-
-    @property
-    def missing(self) -> pa.Table:
-        """``image_id``, ``url`` and validators of the photos to ask for."""
-        rows = [
-            {"image_id": row["image_id"], "url": row["url"], "etag": etag, "last_modified": last_modified}
-            for row in self.records.select(["image_id", "url"]).to_pylist()
-            if row["image_id"] not in self.kept and row["image_id"] not in self.results
-            for etag, last_modified in (self.validators.get(row["image_id"], (None, None)),)
-        ]
-        return pa.Table.from_pylist(rows, _ASKED_SCHEMA)
-
-    @property
-    def is_complete(self) -> bool:
-        return len(self.results) + len(self.kept) == self.records.num_rows
-
-    def take(self, row: dict[str, Any]) -> None:
-        """Note an outcome. An earlier photo stays where the server has no newer one, or does not answer."""
-        image_id = row["image_id"]
-        if row["not_modified"] or (image_id in self.validators and row["reason"] in TRANSIENT):
-            self.kept.add(image_id)
-        else:
-            self.results[image_id] = row
-
-    def all_results(self) -> dict[str, dict[str, Any]]:
-        """By ``image_id``, the outcome of every record."""
-        known: dict[str, dict[str, Any]] = {}
-        for earlier in self.earlier if self.kept else ():
-            known.update((key, row) for key, row in earlier.results().items() if key in self.kept)
-        return known | self.results
 
 
 def fetch_settings(
@@ -179,13 +127,13 @@ def run(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
     return {**summary, "downloaded": downloaded, "taken_over": taken_over, "seconds": round(seconds, 2)}
 
 
-def _pending(ctx: PhaseContext[FetchImagesConfig], plan: list[pa.Table]) -> dict[int, _Shard]:
+def _pending(ctx: PhaseContext[FetchImagesConfig], plan: list[pa.Table]) -> dict[int, PendingShard]:
     """The shards still to be made, with what this or an earlier artifact knows of their photos."""
     recipe, recheck = _recipe(ctx), ctx.config.recheck
-    pending: dict[int, _Shard] = {}
+    pending: dict[int, PendingShard] = {}
     for number, records in enumerate(plan):
         unit = shard_name(number)
-        shard = _Shard(records, unit_key("image_shards/2", recipe, number, records_digest(records)))
+        shard = PendingShard(records, unit_key("image_shards/2", recipe, number, records_digest(records)))
         if ctx.output.is_done(unit, shard.key) and not ctx.output.unit_info(unit)["transient"]:
             continue
         settled = not recheck and any(
@@ -199,7 +147,9 @@ def _pending(ctx: PhaseContext[FetchImagesConfig], plan: list[pa.Table]) -> dict
     return pending
 
 
-def _look_back(ctx: PhaseContext[FetchImagesConfig], shard: _Shard, number: int, recipe: Mapping[str, Any]) -> None:
+def _look_back(
+    ctx: PhaseContext[FetchImagesConfig], shard: PendingShard, number: int, recipe: Mapping[str, Any]
+) -> None:
     """Note what artifacts of an equal recipe (earlier ones, and this one so far) know of a shard's photos."""
     unit, wanted = shard_name(number), set(shard.records["image_id"].to_pylist())
     sources = [*((artifact.path, artifact.units) for artifact in ctx.reuse), (ctx.output.path, ctx.output.units)]
@@ -215,7 +165,9 @@ def _look_back(ctx: PhaseContext[FetchImagesConfig], shard: _Shard, number: int,
             shard.kept |= set(stored) | (earlier.failed(TRANSIENT) & wanted)
 
 
-def _download(ctx: PhaseContext[FetchImagesConfig], shards: dict[int, _Shard], total: int, taken_over: int) -> int:
+def _download(
+    ctx: PhaseContext[FetchImagesConfig], shards: dict[int, PendingShard], total: int, taken_over: int
+) -> int:
     """Stream what is missing through the actors; write each shard when its last photo has come."""
     from aplantida.distributed.mapping import map_with_actors
     from aplantida.distributed.session import cluster_cpus, ray_session_if
@@ -239,7 +191,7 @@ def _download(ctx: PhaseContext[FetchImagesConfig], shards: dict[int, _Shard], t
             ),
             "decode_threads": resources.decode_threads,
         }
-        blocks = [block for shard in shards.values() for block in slices(shard.missing, _ASKED_SCHEMA.names)]
+        blocks = [block for shard in shards.values() for block in slices(shard.missing, ASKED_SCHEMA.names)]
         for table in map_with_actors(
             blocks,
             PhotoFetcher,
@@ -262,7 +214,7 @@ def _download(ctx: PhaseContext[FetchImagesConfig], shards: dict[int, _Shard], t
     return downloaded
 
 
-def _write_shard(ctx: PhaseContext[FetchImagesConfig], number: int, shard: _Shard) -> None:
+def _write_shard(ctx: PhaseContext[FetchImagesConfig], number: int, shard: PendingShard) -> None:
     """Publish a complete shard: photos, failures, ledger row."""
     results = shard.all_results()
     photos, failures = shard_table(shard.records, results), failure_table(shard.records, results)

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
-from aplantida.phases._training import PhotosSection, TrainConfig, batch_plan, read_class_index, run_training
+from aplantida.phases._training import batch_plan, read_class_index, run_training
+from aplantida.phases._training_config import PhotosSection, TrainConfig
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 

@@ -4,53 +4,31 @@ from __future__ import annotations
 
 import json
 import time
-from bisect import bisect_right
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from aplantida.data.addresses import host_of
-from aplantida.data.images import thumbnail
-from aplantida.data.review import ReviewPair, pairs_to_review, read_decisions, review_csv
+from aplantida.data.review import ReviewPair, pairs_to_review, read_decisions
 from aplantida.data.shards import shard_name
-from aplantida.data.splitting import TEST, TRAIN, SplitRule, rows_by, split_species
+from aplantida.data.splitting import TEST, SplitRule, rows_by, split_species
 from aplantida.domain.class_index import ClassIndex, PlantClass
-from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason, shard_of
+from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason
 from aplantida.domain.region import Membership, Region, regions_from_mapping
 from aplantida.domain.split import SPLIT_SCHEMA, SPLITS
-from aplantida.phases._photos import drawn, read_photos
-from aplantida.pipeline.artifact import Artifact, hash_file
+from aplantida.phases._split_reports import CardSection, by_split, num_shards_of, write_card, write_review
+from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import PhaseConfig, Section, expand, root
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
-
-if TYPE_CHECKING:
-    from aplantida.release.page import Shown
 
 EUROPE = (
     "AD AL AT AX BA BE BG BY CH CY CZ DE DK EE ES FI FO FR GB GG GI GR HR HU IE IM IS IT JE LI LT LU LV MC MD ME MK MT "
     "NL NO PL PT RO RS RU SE SI SJ SK SM UA VA XK"
 )
-
-
-class CardSection(Section):
-    """The data card."""
-
-    frequency_bands: list[int] = Field(default=[10, 50, 200])
-    num_photos: int = Field(default=48, ge=0)
-    thumbnail_pixels: int = Field(default=160, ge=32)
-
-    @field_validator("frequency_bands")
-    @classmethod
-    def _rising(cls, values: list[int]) -> list[int]:
-        if values != sorted(set(values)) or (values and values[0] < 1):
-            raise ValueError("want rising numbers from 1 on")
-        return values
 
 
 class ReviewSection(Section):
@@ -104,14 +82,14 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
     for split in SPLITS:
         lines = [json.dumps(_line(photo), ensure_ascii=False) for photo in photos if photo["split"] == split]
         ctx.output.write_text(f"{split}.jsonl", "".join(line + "\n" for line in lines))
-    _write_review(ctx, pairs)
+    write_review(ctx, pairs, config.review.max_shown_pairs, config.card.thumbnail_pixels)
     undecided = sum(not pair.decision for pair in pairs)
     if undecided:
         ctx.log.warning("%d pairs of nearly equal photos of two species are left out: see review.html", undecided)
     summary = _summary(photos, index, excluded, regions) | {"pairs_to_review": undecided}
     ctx.log.info("%d classes; photos: %s", len(index), json.dumps(summary["photos"]))
     ctx.output.write_json("summary.json", summary)
-    _write_card(ctx, photos, excluded, summary)
+    write_card(ctx, photos, excluded, summary, config.card)
     return {**summary, "seconds": round(time.monotonic() - started, 2)}
 
 
@@ -122,7 +100,7 @@ def _usable(ctx: PhaseContext[SplitDatasetConfig]) -> tuple[list[dict[str, Any]]
     is_copy = [reason == Reason.DUPLICATE_PIXELS for reason in failures["reason"].to_pylist()]
     aside = failures.filter(pa.array(is_copy, pa.bool_()))
     set_aside = set(aside["image_id"].to_pylist())
-    num_shards = _num_shards(shards)
+    num_shards = num_shards_of(shards)
     photos: list[dict[str, Any]] = []
     with ctx.progress(num_shards, "shards", "reading the shards' records") as progress:
         for number in range(num_shards):
@@ -143,10 +121,6 @@ def _usable(ctx: PhaseContext[SplitDatasetConfig]) -> tuple[list[dict[str, Any]]
     few = [{**photo, "detail": f"{counts[photo['scientific_name']]} stored images, want {least}"} for photo in few]
     excluded = _and_refused(aside, few, Reason.SPECIES_WITH_TOO_FEW_IMAGES)
     return [photo for photo in photos if counts[photo["scientific_name"]] >= least], excluded, pairs
-
-
-def _num_shards(images: Artifact) -> int:
-    return int(json.loads(images.file("summary.json").read_text(encoding="utf-8"))["num_shards"])
 
 
 def _and_refused(excluded: pa.Table, photos: list[dict[str, Any]], reason: Reason) -> pa.Table:
@@ -184,34 +158,6 @@ def _pairs(ctx: PhaseContext[SplitDatasetConfig], photos: list[dict[str, Any]]) 
     except ValueError as error:
         raise BadRequest(f"review.decisions: {path}: {error}") from None
     return pairs_to_review(photos, config.review.distance, decisions)
-
-
-def _write_review(ctx: PhaseContext[SplitDatasetConfig], pairs: list[ReviewPair]) -> None:
-    """The list of doubtful pairs, and a page with the photos side by side."""
-    from aplantida.release.data_pages import review_page
-    from aplantida.release.page import Shown
-
-    ctx.output.write_text("review.csv", review_csv(pairs))
-    shown, num_shards = pairs[: ctx.config.review.max_shown_pairs], _num_shards(ctx.input("images"))
-    ids = sorted({image_id for pair in shown for image_id in (pair.image_id_a, pair.image_id_b)})
-    places = [shard_of(image_id, num_shards) for image_id in ids]
-    rows = pa.table({"image_id": pa.array(ids, pa.string()), "shard": pa.array(places, pa.int32())})
-    columns = ("image", "scientific_name", "author", "license_id")
-    photos = {photo["image_id"]: photo for photo in read_photos(ctx.input("images"), rows, columns)}
-
-    def show(image_id: str) -> Shown:
-        photo = photos[image_id]
-        small = thumbnail(photo["image"], ctx.config.card.thumbnail_pixels)
-        return Shown(small, photo["scientific_name"], (photo["author"] or "", photo["license_id"], image_id))
-
-    sheets = [
-        (
-            f"{pair.distance} bits apart; {pair.decision or 'not decided'}",
-            (show(pair.image_id_a), show(pair.image_id_b)),
-        )
-        for pair in shown
-    ]
-    ctx.output.write_text("review.html", review_page(len(pairs), sheets))
 
 
 def _frozen_test(ctx: PhaseContext[SplitDatasetConfig]) -> frozenset[str] | None:
@@ -292,103 +238,21 @@ def _summary(
     return {
         "num_classes": len(index),
         "class_index_digest": index.digest,
-        "photos": _by_split(photos),
+        "photos": by_split(photos),
         "groups": len({(photo["scientific_name"], photo["group"]) for photo in photos}),
         "species": {split: len(species_in[split]) for split in SPLITS},
         "excluded": excluded.num_rows,
         "regions": {
             region.name: {
                 "species": len(index.in_region(region.name)),
-                "photos": _by_split([photo for photo in photos if region.name in photo["regions"]]),
-                "photos_by_country": _by_split(
+                "photos": by_split([photo for photo in photos if region.name in photo["regions"]]),
+                "photos_by_country": by_split(
                     [photo for photo in photos if region.name in photo["regions_by_country"]]
                 ),
             }
             for region in regions
         },
     }
-
-
-def _write_card(
-    ctx: PhaseContext[SplitDatasetConfig], photos: list[dict[str, Any]], excluded: pa.Table, summary: dict[str, Any]
-) -> None:
-    """The data card: JSON for programs, a page for people."""
-    from aplantida.release.data_pages import DataCard, data_card_page
-
-    images, bands = ctx.input("images"), _bands(photos, ctx.config.card.frequency_bands)
-    stored = json.loads(images.file("summary.json").read_text(encoding="utf-8"))
-    failures = pq.read_table(images.file("failures.parquet"), columns=["url", "reason"]).to_pylist()
-    parts = {"all": summary["photos"]}
-    parts |= {name: region["photos"] for name, region in summary["regions"].items()}
-    parts |= {name: _by_split(rows) for name, rows in bands.items()}
-    card = DataCard(
-        counts=(
-            ("photos asked for", stored["num_records"]),
-            ("photos stored", stored["stored"]),
-            ("photos in the split", len(photos)),
-            ("species", summary["num_classes"]),
-            ("groups (photos that stay together)", summary["groups"]),
-        ),
-        splits=parts,
-        photos_per_species=sorted(Counter(photo["scientific_name"] for photo in photos).values(), reverse=True),
-        licenses=_counted(photos, "license_id"),
-        countries=_counted(photos, "country"),
-        short_sides=[min(photo["original_width"], photo["original_height"]) for photo in photos],
-        stored_short_side=stored["short_side_pixels"],
-        failures=[(host_of(row["url"]), row["reason"]) for row in failures],
-        excluded=dict(Counter(excluded["reason"].to_pylist())),
-        sample=_sample(ctx, photos),
-    )
-    ctx.output.write_text("data_card.html", data_card_page(card))
-    hosts = Counter(f"{host} {reason}" for host, reason in card.failures)
-    ctx.output.write_json(
-        "data_card.json",
-        {
-            "format": "aplantida.data_card/1",
-            "counts": dict(card.counts),
-            "splits": parts,
-            "photos_per_species": list(card.photos_per_species),
-            "licenses": dict(sorted(card.licenses.items())),
-            "countries": dict(sorted(card.countries.items())),
-            "failures_by_host_and_reason": dict(sorted(hosts.items())),
-            "excluded": dict(sorted(card.excluded.items())),
-        },
-    )
-
-
-def _bands(photos: list[dict[str, Any]], edges: list[int]) -> dict[str, list[dict[str, Any]]]:
-    """Photos by how many training photos their species has."""
-    train = Counter(photo["scientific_name"] for photo in photos if photo["split"] == TRAIN)
-    bounds = [0, *edges]
-    names = [f"{low} to {high - 1} training photos" for low, high in pairwise(bounds)]
-    names.append(f"{bounds[-1]} and more training photos")
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    for photo in photos:
-        found[names[bisect_right(edges, train[photo["scientific_name"]])]].append(photo)
-    return found
-
-
-def _by_split(photos: list[dict[str, Any]]) -> dict[str, int]:
-    counts = Counter(photo["split"] for photo in photos)
-    return {split: counts[split] for split in SPLITS}
-
-
-def _counted(photos: list[dict[str, Any]], name: str) -> dict[str, int]:
-    return dict(Counter(photo[name] or "(not known)" for photo in photos))
-
-
-def _sample(ctx: PhaseContext[SplitDatasetConfig], photos: list[dict[str, Any]]) -> list[Shown]:
-    """Some photos for the contact sheet, drawn by hash, by species."""
-    from aplantida.release.page import Shown
-
-    some = drawn(pa.Table.from_pylist(photos, SPLIT_SCHEMA), ctx.config.card.num_photos, ctx.seed, "data_card")
-    found = read_photos(ctx.input("images"), some, ("image", "scientific_name", "author", "license_id"))
-    shown = [
-        (photo["scientific_name"], (photo["author"] or "", photo["license_id"], split), photo["image"])
-        for photo, split in zip(found, some["split"].to_pylist(), strict=True)
-    ]
-    pixels = ctx.config.card.thumbnail_pixels
-    return [Shown(thumbnail(image, pixels), name, lines) for name, lines, image in sorted(shown)]
 
 
 PHASE = Phase(

@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from aplantida.domain.seeds import derive_seed
-from aplantida.phases._training import (
-    InputSection,
-    RegularizationSection,
-    TrainingSection,
-    batch_plan,
-    digest_pretrained,
-    new_model,
-    read_class_index,
-)
+from aplantida.phases._training import batch_plan, digest_pretrained, new_model, read_class_index
+from aplantida.phases._training_config import InputSection, RegularizationSection, TrainingSection
 from aplantida.phases.distill_student import DistanceSection, StudentModelSection
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import PhaseConfig, Resources, Section

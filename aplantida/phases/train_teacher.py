@@ -8,16 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from aplantida.domain.class_index import ClassIndex
-from aplantida.phases._training import (
-    InputSection,
-    ModelSection,
-    TrainConfig,
-    batch_plan,
-    digest_pretrained,
-    new_model,
-    read_class_index,
-    run_training,
-)
+from aplantida.phases._training import batch_plan, digest_pretrained, new_model, read_class_index, run_training
+from aplantida.phases._training_config import InputSection, ModelSection, TrainConfig
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 

@@ -25,50 +25,50 @@ def audit_page(
         species: rows of ``species.parquet``.
         broken: host and reason of every broken link.
     """
-    links, sizes = report["links"], report["images_per_species"]
+    links = report["links"]
     verdict = "pass" if report["verdict"] == "pass" else "fail"
+    parts = (
+        f'<p class="{verdict}">Verdict: {verdict}. {links["broken"]} of {links["asked"]} links asked for are broken '
+        f"({percent(links['broken_fraction'])}; at most {percent(links['max_broken_fraction'])} are tolerated).</p>",
+        _audit_counts(report),
+        section("Photos per species", *_audit_species(species)),
+        section(
+            "Licences",
+            to_svg(partial(draw_counts, counts=_named(report["entries_by_license"]), title="As they are read")),
+            counts_table("as they are spelled", _named(report["license_spellings"]), MOST_ROWS),
+        ),
+        section("Not used, by reason", counts_table("reason", report["refused_by_reason"])),
+        section("Broken links", counts_table("reason", links["by_reason"]), _by_host(broken)),
+        section(
+            "What is missing",
+            counts_table("photos without", report["entries_without"]),
+            counts_table("documents without", report["documents_without"]),
+        ),
+    )
+    return page("Audit of the collection", "\n".join(parts))
+
+
+def _audit_counts(report: Mapping[str, Any]) -> str:
+    rows = [
+        ("documents", report["num_documents"]),
+        ("species", report["num_species"]),
+        ("photos listed", report["num_entries"]),
+        ("photos that may be used", report["num_acceptable_entries"]),
+        ("species with enough of them", report["num_acceptable_species"]),
+        ("fewest, median, most photos of a species", _span(report["images_per_species"])),
+    ]
+    return table(("", "number"), rows)
+
+
+def _audit_species(species: Sequence[Mapping[str, Any]]) -> tuple[str, str, str]:
     poor = sorted(species, key=lambda row: (row["num_acceptable"], row["scientific_name"]))[:MOST_ROWS]
     columns = ("num_documents", "num_entries", "num_acceptable", "num_broken_links")
-    return page(
-        "Audit of the collection",
-        "\n".join(
-            (
-                f'<p class="{verdict}">Verdict: {verdict}. {links["broken"]} of {links["asked"]} links asked for are '
-                f"broken ({percent(links['broken_fraction'])}; at most {percent(links['max_broken_fraction'])} are "
-                "tolerated).</p>",
-                table(
-                    ("", "number"),
-                    [
-                        ("documents", report["num_documents"]),
-                        ("species", report["num_species"]),
-                        ("photos listed", report["num_entries"]),
-                        ("photos that may be used", report["num_acceptable_entries"]),
-                        ("species with enough of them", report["num_acceptable_species"]),
-                        ("fewest, median, most photos of a species", _span(sizes)),
-                    ],
-                ),
-                section(
-                    "Photos per species",
-                    to_svg(partial(draw_photos_per_species, counts=[row["num_acceptable"] for row in species])),
-                    "<p>The species with the fewest usable photos:</p>",
-                    table(
-                        ("species", "documents", "photos listed", "usable", "broken links"),
-                        [(row["scientific_name"], *(row[name] for name in columns)) for row in poor],
-                    ),
-                ),
-                section(
-                    "Licences",
-                    to_svg(partial(draw_counts, counts=_named(report["entries_by_license"]), title="As they are read")),
-                    counts_table("as they are spelled", _named(report["license_spellings"]), MOST_ROWS),
-                ),
-                section("Not used, by reason", counts_table("reason", report["refused_by_reason"])),
-                section("Broken links", counts_table("reason", links["by_reason"]), _by_host(broken)),
-                section(
-                    "What is missing",
-                    counts_table("photos without", report["entries_without"]),
-                    counts_table("documents without", report["documents_without"]),
-                ),
-            )
+    return (
+        to_svg(partial(draw_photos_per_species, counts=[row["num_acceptable"] for row in species])),
+        "<p>The species with the fewest usable photos:</p>",
+        table(
+            ("species", "documents", "photos listed", "usable", "broken links"),
+            [(row["scientific_name"], *(row[name] for name in columns)) for row in poor],
         ),
     )
 

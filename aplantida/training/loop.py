@@ -13,7 +13,6 @@ import logging
 import math
 import shutil
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,21 +20,18 @@ from typing import Any
 import torch
 from tensorboardX import SummaryWriter
 
-from aplantida.data.augmentation import apply_mix, draw_mix, recolor
-from aplantida.data.batches import Batch, BatchSource
-from aplantida.domain.seeds import derive_seed
+from aplantida.data.batches import BatchSource
 from aplantida.models.checkpoint import save_checkpoint
 from aplantida.models.inference import normalize
 from aplantida.models.zoo import PlantModel
 from aplantida.training.context import TrainContext
-from aplantida.training.devices import autocast, compiled, make_repeatable
+from aplantida.training.devices import autocast, make_repeatable
 from aplantida.training.meters import Meter, Stopwatch
 from aplantida.training.optimization import (
     MovingAverage,
-    create_optimizer,
     learning_rate_factor,
-    set_learning_rate,
 )
+from aplantida.training.step import Stepper
 from aplantida.training.task import TrainTask
 
 RESULT = "result"
@@ -90,18 +86,12 @@ class Training:
             raise ValueError(f"batch size {batch_size} cannot be shared by {context.world_size} workers")
         self._num_batches = self._source.batches_per_epoch(batch_size)
         self._model: PlantModel = task.build().to(context.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self._wrapped = compiled(context.prepare(self._model)) if task.compile else context.prepare(self._model)
-        self._optimizer = create_optimizer(self._model, task.optimization)
+        tau = task.logit_adjustment
+        log_prior = tau * self._source.log_prior().to(context.device) if tau else None
+        self._stepper = Stepper(task, context, self._model, log_prior)
         self._average = None if task.average_decay is None else MovingAverage(self._model, task.average_decay)
         self._evaluated = self._model if self._average is None else copy.deepcopy(self._model)
-        tau = task.logit_adjustment
-        self._log_prior = tau * self._source.log_prior().to(context.device) if tau else None
-        self._micro_batch_size = task.optimization.micro_batch_size or batch_size // context.world_size
-        self._bad_steps = 0
-        self._buffers = list(self._model.buffers())
-        self._buffers_before = [value.clone() for value in self._buffers]
         self._epoch, self._batch = 0, 0
-        self._meter = Meter(context.device)
         self._best = _Best()
         self._history: list[dict[str, float]] = []
         self._watch = Stopwatch()
@@ -147,8 +137,8 @@ class Training:
             "train_photos": len(self._source.train_photos),
             "val_photos": len(self._source.val_photos),
             "images_per_second": self._watch.images_per_second,
-            "skipped_steps": self._bad_steps,
-            "micro_batch_size": self._micro_batch_size,
+            "skipped_steps": self._stepper.bad_steps,
+            "micro_batch_size": self._stepper.micro_batch_size,
             "num_threads": self._context.num_threads,
             "device": self._context.device.type,
         }
@@ -167,7 +157,7 @@ class Training:
 
     def _train_epoch(self) -> None:
         context, task = self._context, self._task
-        self._wrapped.train()
+        self._stepper.train()
         stream = self._source.train(
             self._epoch,
             global_batch_size=task.optimization.global_batch_size,
@@ -176,110 +166,17 @@ class Training:
             world_size=context.world_size,
         )
         for batch in stream:
-            self._train_batch(batch)
+            epochs = (self._step + 0.5) / self._num_batches
+            head_only = epochs < task.optimization.head_only_epochs
+            self._stepper.step(batch, (self._epoch, self._batch), self._rate_factor(self._step), head_only)
+            if self._average is not None:
+                self._average.update(self._model, self._step)
             self._batch += 1
             self._watch.add(task.optimization.global_batch_size)
             context.progress(task.optimization.global_batch_size, epoch=f"{self._epoch + 1}/{task.epochs}")
             every = task.save_every_steps
             if every and self._step % every == 0 and self._batch < self._num_batches:
                 context.save(self._state(), self._step, {"epoch": self._epoch})
-
-    def _train_batch(self, batch: Batch) -> None:
-        """One step. A gradient that is not finite is no step; a batch that does not fit is halved until it does."""
-        task, step = self._task, self._step
-        head_only = step < round(task.optimization.head_only_epochs * self._num_batches)
-        self._model.body.train(not head_only)
-        self._model.head_only = head_only and self._context.world_size == 1  # several exchange all gradients
-        set_learning_rate(self._optimizer, self._rate_factor(step))
-        if self._buffers:
-            torch._foreach_copy_(self._buffers_before, self._buffers)
-        sums = self._meter.sums.clone()
-        on_device = batch.to(self._context.device)
-        while True:
-            try:
-                norm = self._gradients(on_device, head_only)
-                break
-            except torch.OutOfMemoryError:
-                self._take_back(sums)
-                self._halve_micro_batch()
-        if torch.isfinite(norm):
-            self._optimizer.step()
-        else:
-            self._take_back(sums)
-            self._count_bad_step(float(norm))
-        if self._average is not None:
-            self._average.update(self._model, step)
-
-    def _gradients(self, batch: Batch, head_only: bool) -> torch.Tensor:
-        """Gradients of the mean loss over the batch, clipped; returns their norm before it was clipped."""
-        task, settings = self._task, self._task.optimization
-        seed = derive_seed(task.seed, "step", self._epoch, self._batch, self._context.rank)
-        torch.manual_seed(seed)
-        self._optimizer.zero_grad(set_to_none=True)
-        parts = batch.split(self._micro_batch_size)
-        for number, part in enumerate(parts):
-            waits = number < len(parts) - 1 and hasattr(self._wrapped, "no_sync")
-            with self._wrapped.no_sync() if waits else nullcontext():  # pyright: ignore[reportCallIssue]
-                loss = self._loss(part, derive_seed(seed, "mix", number))
-                (loss * (len(part) / len(batch))).backward()
-        if head_only:
-            for parameter in self._model.body.parameters():
-                parameter.grad = None
-        limit = math.inf if settings.gradient_clip is None else settings.gradient_clip
-        return torch.nn.utils.clip_grad_norm_(self._model.parameters(), limit)
-
-    def _take_back(self, sums: torch.Tensor) -> None:
-        """Forget a step: what it counted, its gradients, and what batch norm learned of it."""
-        self._meter.sums.copy_(sums)
-        self._optimizer.zero_grad(set_to_none=True)
-        if self._buffers:
-            torch._foreach_copy_(self._buffers, self._buffers_before)
-
-    def _halve_micro_batch(self) -> None:
-        """Train on half as many photos at a time; the batch per step, and so the result, stays what it was."""
-        if self._micro_batch_size == 1 or self._context.world_size > 1:
-            raise torch.OutOfMemoryError(
-                f"out of memory with {self._micro_batch_size} photos at a time on each of {self._context.world_size} "
-                "workers: set training.micro_batch_size lower, or data.image_size"
-            )
-        self._micro_batch_size = (self._micro_batch_size + 1) // 2
-        if self._context.device.type == "cuda":
-            torch.cuda.empty_cache()
-        _log.warning(
-            "out of memory: going on with %d photos at a time, %d a step as before",
-            self._micro_batch_size,
-            self._task.optimization.global_batch_size,
-        )
-
-    def _count_bad_step(self, norm: float) -> None:
-        self._bad_steps += 1
-        _log.warning(
-            "epoch %d, step %d: gradient norm %s, step skipped (%d so far, at most %d)",
-            *(self._epoch + 1, self._batch + 1, norm, self._bad_steps, self._task.max_bad_steps),
-        )
-        if self._bad_steps > self._task.max_bad_steps:
-            raise FloatingPointError(
-                f"{self._bad_steps} steps without a finite gradient, the last one in epoch {self._epoch + 1}: lower "
-                "training.learning_rate or set training.gradient_clip"
-            )
-
-    def _loss(self, batch: Batch, seed: int) -> torch.Tensor:
-        """The mean loss of a (micro) batch on the device; mixing mixes the losses of the two targets."""
-        task, objective = self._task, self._task.objective
-        mix = draw_mix(len(batch), mixup_alpha=task.mixup_alpha, cutmix_alpha=task.cutmix_alpha, seed=seed)
-        pixels = batch.pixels if batch.colors is None else recolor(batch.pixels, batch.colors)
-        photos = normalize(pixels, task.card.preprocessing)
-        with autocast(self._context.device, task.mixed_precision):
-            logits = self._wrapped(photos if mix is None else apply_mix(photos, mix))
-        logits = logits.float()
-        loss = objective(logits, batch.labels, batch.soft, self._log_prior)
-        if mix is not None:
-            partner = mix.partner.to(batch.labels.device)
-            soft = None if batch.soft is None else batch.soft.take(partner)
-            other = objective(logits, batch.labels[partner], soft, self._log_prior)
-            loss = mix.weight * loss + (1.0 - mix.weight) * other
-        self._meter.add(loss, logits, batch.labels)
-        return loss
 
     def _rate_factor(self, step: int) -> float:
         settings = self._task.optimization
@@ -292,13 +189,13 @@ class Training:
 
     def _close_epoch(self) -> dict[str, float]:
         """Evaluate, note the epoch, remember the best model, and step on."""
-        self._context.total(self._meter.sums)
-        if self._meter.num_photos == 0:
+        self._context.total(self._stepper.meter.sums)
+        if self._stepper.meter.num_photos == 0:
             raise FloatingPointError(
                 f"no step of epoch {self._epoch + 1} had a finite gradient: lower training.learning_rate "
                 "or set training.gradient_clip"
             )
-        trained = self._meter.means()
+        trained = self._stepper.meter.means()
         measured = self._evaluate()
         row = {
             "epoch": self._epoch + 1,
@@ -310,7 +207,7 @@ class Training:
         if (measured["top1"], -measured["loss"]) > (self._best.top1, -self._best.loss):
             self._best = _Best(self._epoch, measured["top1"], measured["loss"], self._kept_state())
         self._epoch, self._batch = self._epoch + 1, 0
-        self._meter = Meter(self._context.device)
+        self._stepper.meter = Meter(self._context.device)
         self._context.progress(
             0, val_top1=f"{measured['top1']:.3f}", loss=f"{trained['loss']:.3f}", best=f"{self._best.top1:.3f}"
         )
@@ -341,11 +238,8 @@ class Training:
             "batch": self._batch,
             "model": self._model.state_dict(),
             "average": None if self._average is None else self._average.state,
-            "optimizer": self._optimizer.state_dict(),
-            "meter": self._meter.sums,
+            "step": self._stepper.state(),
             "best": vars(self._best),
-            "bad_steps": self._bad_steps,
-            "micro_batch_size": self._micro_batch_size,
             "history": self._history,
         }
 
@@ -355,10 +249,8 @@ class Training:
         if self._average is not None:
             for name, value in state["average"].items():
                 self._average.state[name].copy_(value)
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._meter.sums.copy_(state["meter"])
+        self._stepper.restore(state["step"])
         self._best = _Best(**state["best"])
-        self._bad_steps, self._micro_batch_size = state["bad_steps"], state["micro_batch_size"]
         self._history = state["history"]
 
 

@@ -187,7 +187,7 @@ def test_a_step_without_a_finite_gradient_is_skipped_and_counted(
         photos = normalize(pixels, preprocessing)
         return photos * float("nan") if calls in (3, 4) else photos  # both halves of the second step
 
-    monkeypatch.setattr("aplantida.training.loop.normalize", spoiled)
+    monkeypatch.setattr("aplantida.training.step.normalize", spoiled)
     result_of(task, tmp_path / "one")
     assert json.loads((tmp_path / "one/result/summary.json").read_text())["skipped_steps"] == 1
     state = load_file(tmp_path / "one/result/model.safetensors")
