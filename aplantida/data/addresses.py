@@ -8,6 +8,7 @@ name cannot answer one thing to the check and another to the connection (DNS reb
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from aiohttp.resolver import ThreadedResolver
 
 MAX_URL_LENGTH = 4096
 _PORTS = {"http": 80, "https": 443}
+# printable ASCII with nothing before the path but a scheme, a host of plain characters and a port
+_PLAIN_URL = re.compile(r"(https?://[A-Za-z0-9.-]+(?::[0-9]+)?)(?:[/?#][!-~]*)?$")
+_MAX_REMEMBERED = 65_536
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -82,6 +86,31 @@ class AddressGuard:
     def is_allowed(self, host: str, port: int) -> bool:
         """Whether ``host:port`` is on the allow-list."""
         return f"{host}:{port}" in self.allowed
+
+
+class UrlChecker:
+    """An :class:`AddressGuard` for very many URLs: asks it once per scheme, host and port where nothing else counts."""
+
+    def __init__(self, guard: AddressGuard) -> None:
+        self._guard = guard
+        self._hosts: dict[str, str] = {}
+
+    def host_of(self, url: str) -> str:
+        """The host (lower case) of an acceptable URL.
+
+        Raises:
+            AddressRefused: as :meth:`AddressGuard.check` does.
+        """
+        plain = _PLAIN_URL.match(url) if len(url) <= MAX_URL_LENGTH else None
+        if plain is None:
+            return host_and_port(self._guard.check(url))[0]
+        host = self._hosts.get(plain[1])
+        if host is None:
+            host = host_and_port(self._guard.check(plain[1]))[0]
+            if len(self._hosts) >= _MAX_REMEMBERED:
+                self._hosts.clear()
+            self._hosts[plain[1]] = host
+        return host
 
 
 class GuardedResolver(AbstractResolver):

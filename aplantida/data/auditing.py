@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from aplantida.data.entry_store import REASONS_TOGETHER
 from aplantida.data.links import count_values
 from aplantida.domain.record import Reason
 
@@ -33,6 +34,12 @@ def bucket_of(url: str, num_buckets: int) -> int:
 def is_sampled(url: str, fraction: float) -> bool:
     """Whether a URL belongs to the sample of this size; a larger sample holds every smaller one."""
     return int(_hash(f"sample\n{url}")[:12], 16) < fraction * 16**12
+
+
+def acceptable_urls(entries: pa.Table) -> list[str]:
+    """The URLs worth asking for, sorted: nothing speaks against the entry alone (its address, its licence)."""
+    rows = zip(entries["url"].to_pylist(), entries["reason"].to_pylist(), strict=True)
+    return sorted({url for url, reason in rows if reason is None or reason in REASONS_TOGETHER})
 
 
 def describe(entries: pa.Table, health: pa.Table, max_broken_fraction: float) -> dict[str, Any]:

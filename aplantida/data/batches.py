@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import torch
 
 from aplantida.data.augmentation import POLICIES, augment, color_matrix
+from aplantida.data.sampling import Sampling, expected_copies, occurrences
 from aplantida.data.shard_cache import ShardCache, SoftShard, SoftTargets, soft_targets
 from aplantida.data.views import View
 from aplantida.domain.pixels import Pixels, boxed_square, centre_square
@@ -98,10 +99,6 @@ def select_photos(split_file: Path, split: str, class_indices: Sequence[int], re
     return Photos(ids[keep], table["shard"].to_numpy()[keep].astype(np.int32), position[classes[keep]])
 
 
-Sampling = Literal["natural", "square_root", "balanced"]
-_POWERS: dict[Sampling, float] = {"natural": 1.0, "square_root": 0.5, "balanced": 0.0}
-
-
 @dataclass(frozen=True, kw_only=True)
 class BatchPlan:
     """Where batches come from. Plain values: it travels to workers, which read the files themselves.
@@ -111,14 +108,14 @@ class BatchPlan:
         split_file: ``split.parquet``.
         class_indices: positions in the split's class index, in the order of the model's outputs.
         preprocessing: of the model.
+        train_image_size: side of the squares trained on, pixels; None = the model's.
         augmentation: name of a policy; over soft labels only its color is used, the geometry being the stored view's.
         seed: the run's seed.
         train_split: name of the split to train on.
         region: photos of this region only.
         soft_labels: folder with ``scores/`` and ``views/``, or None.
         temperature: at which the tail of top-k soft labels is read.
-        sampling: how often a class is seen: ``natural`` as often as it has photos, ``balanced`` as often as any other,
-            ``square_root`` between the two (in proportion to the root of its photos, as Mahajan et al., 2018).
+        sampling: how often a class is seen; see :func:`aplantida.data.sampling.expected_copies`.
         shuffle_shards: shards per shuffling window; twice as many lie in memory.
         num_loader_workers: threads that decode ahead; 0 decodes in the training thread.
         cache_images: keep decoded photos in memory (small collections).
@@ -130,6 +127,7 @@ class BatchPlan:
     preprocessing: Preprocessing
     augmentation: str
     seed: int
+    train_image_size: int | None = None
     train_split: str = "train"
     region: str | None = None
     soft_labels: Path | None = None
@@ -153,13 +151,15 @@ class BatchSource:
     def __init__(self, plan: BatchPlan) -> None:
         self._plan = plan
         self._policy = POLICIES[plan.augmentation]
+        size = plan.train_image_size or plan.preprocessing.image_size
+        self._trained_on = replace(plan.preprocessing, image_size=size)
         self._cache = ShardCache(plan.images, plan.soft_labels, 2 * plan.shuffle_shards, plan.cache_images)
         self.train_photos = select_photos(plan.split_file, plan.train_split, plan.class_indices, plan.region)
         self.val_photos = select_photos(plan.split_file, "val", plan.class_indices, plan.region)
         for name, photos in ((plan.train_split, self.train_photos), ("val", self.val_photos)):
             if len(photos) == 0:
                 raise ValueError(f"{plan.split_file}: no {name} photos of these {len(plan.class_indices)} classes")
-        self._copies = _expected_copies(self.train_photos.labels, _POWERS[plan.sampling])
+        self._copies = expected_copies(self.train_photos.labels, plan.sampling)
         self._most_copies = int(np.ceil(self._copies.max()))
 
     def log_prior(self) -> torch.Tensor:
@@ -206,7 +206,7 @@ class BatchSource:
             number * global_batch_size + rank * size
             for number in range(start, self.batches_per_epoch(global_batch_size))
         ]
-        turns = epoch * self._most_copies + _occurrences(order)  # another crop each time, within an epoch too
+        turns = epoch * self._most_copies + occurrences(order)  # another crop each time, within an epoch too
         parts = [(order[first : first + size], turns[first : first + size]) for first in firsts]
         yield from self._stream(self.train_photos, parts)
 
@@ -248,11 +248,11 @@ class BatchSource:
                 continue
             drawn: dict[str, Any] = {"seed": plan.seed, "image_id": image_id, "epoch": int(turns[place])}
             if plan.soft_labels is None:
-                squares.append(augment(photo, self._policy, plan.preprocessing, **drawn))
+                squares.append(augment(photo, self._policy, self._trained_on, **drawn))
             else:
                 labels = self._cache.soft(shard)
                 view, label_row = labels.choose(**drawn)
-                squares.append(_viewed(photo, view, plan.preprocessing))
+                squares.append(_viewed(photo, view, self._trained_on))
                 soft.append((labels, label_row))
             if self._policy.changes_color:
                 colors.append(color_matrix(self._policy, **drawn))
@@ -262,23 +262,6 @@ class BatchSource:
             torch.from_numpy(np.stack(colors)) if colors else None,
             soft_targets(soft, plan.temperature) if soft else None,
         )
-
-
-def _expected_copies(labels: npt.NDArray[np.int64], power: float) -> npt.NDArray[np.float64]:
-    """How often each photo is due in an epoch: classes of n photos get a share in proportion to n ** power."""
-    counts = np.bincount(labels).astype(float)
-    weights = counts[labels] ** (power - 1.0)
-    return weights * (len(labels) / weights.sum())
-
-
-def _occurrences(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """For each value how many equal ones come before it."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    found = np.empty_like(values)
-    found[order] = np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
-    return found
 
 
 def _viewed(photo: Pixels, view: View | None, preprocessing: Preprocessing) -> Pixels:

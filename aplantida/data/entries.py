@@ -1,5 +1,7 @@
 """From a collection's documents to *entries*: one row per image entry, or per refused document.
 
+The rows are built column by column: a collection holds a hundred times more entries than documents.
+
 An anti-corruption layer. What a collection calls its fields is a :class:`FieldMapping`. What they may hold (strings for
 images, nulls, numbers for text, names in any case) is settled here, and never raises: what cannot be read is null, or a
 row with a reason.
@@ -9,9 +11,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -32,6 +35,9 @@ ENTRY_SCHEMA = pa.schema(
         pa.field("detail", pa.string()),
     ]
 )
+_OF_DOCUMENTS = ("document_id", "scientific_name", "synonym", "family", "genus", "common_names", "distribution")
+_OF_ENTRIES = tuple(name for name in ENTRY_SCHEMA.names if name not in _OF_DOCUMENTS)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,84 +63,141 @@ class FieldMapping:
     image_country: tuple[str, ...]
 
 
-def entries_of(
-    document: Mapping[str, Any],
-    mapping: FieldMapping,
-    default_license: str | None,
-    synonyms: Mapping[str, str] = MappingProxyType({}),
-) -> list[dict[str, Any]]:
-    """Rows of ``ENTRY_SCHEMA`` for one document: its image entries, or the document itself when it is refused.
+class EntryBuilder:
+    """Gathers the entries of documents into tables of ``ENTRY_SCHEMA``.
 
     Args:
-        document: as the collection holds it.
         mapping: the collection's field names.
         default_license: licence of entries whose shape has no place for one (a bare string, or a mapping without
             ``image_license`` paths). An entry that could name a licence and does not is not covered.
         synonyms: accepted name by normalized name; see :func:`aplantida.domain.taxonomy.read_synonyms`.
     """
-    document_id = str(document.get("_id"))
-    name_text = _text(_first(document, mapping.scientific_name))
-    name = normalize_name(name_text) if name_text else None
-    images = _first(document, mapping.images)
-    if isinstance(images, str | Mapping):
-        images = [images]
-    accepted = synonyms.get(name) if name else None
-    base: dict[str, Any] = {
-        "document_id": document_id,
-        "scientific_name": accepted or name,
-        "synonym": name if accepted else None,
-    }
-    if name is None:
-        refused = [{**base, "reason": Reason.DOCUMENT_NO_NAME, "detail": f"name is {name_text!r}"}]
-        return refused + [
-            {**base, **_identity(document_id, _url_of(image, mapping)), "position": position}
-            | {"reason": Reason.ENTRY_OF_NAMELESS_DOCUMENT}
-            for position, image in enumerate(images if isinstance(images, Sequence) else ())
+
+    def __init__(
+        self, mapping: FieldMapping, default_license: str | None, synonyms: Mapping[str, str] = _NOTHING
+    ) -> None:
+        self._read = {field.name: _reader(getattr(mapping, field.name)) for field in fields(mapping)}
+        self._names_licenses = bool(mapping.image_license)
+        self._default_license = normalize_license(default_license)
+        self._synonyms = synonyms
+        self._clear()
+
+    def __len__(self) -> int:
+        """Rows gathered since the last :meth:`take`."""
+        return len(self._owners)
+
+    def add(self, document: Mapping[str, Any]) -> None:
+        """Gather one document, as the collection holds it: its image entries, or itself when it is refused."""
+        name_text = _text(self._read["scientific_name"](document))
+        name = normalize_name(name_text) if name_text else None
+        accepted = self._synonyms.get(name) if name else None
+        images = self._read["images"](document)
+        if isinstance(images, str | Mapping):
+            images = [images]
+        owner = {
+            "document_id": str(document.get("_id")),
+            "scientific_name": accepted or name,
+            "synonym": name if accepted else None,
+        }
+        if name is None:
+            self._refuse(owner, Reason.DOCUMENT_NO_NAME, f"name is {name_text!r}")
+            self._add_nameless(owner["document_id"], images if isinstance(images, Sequence) else ())
+        elif images is None or images == []:
+            self._refuse(owner, Reason.DOCUMENT_NO_IMAGES)
+        elif not isinstance(images, Sequence):
+            self._refuse(owner, Reason.DOCUMENT_INVALID, f"images is a {type(images).__name__}")
+        else:
+            owner |= {
+                "family": _text(self._read["family"](document)),
+                "genus": _text(self._read["genus"](document)) or genus_of(accepted or name),
+                "common_names": _common_names(self._read["common_names"](document)),
+                "distribution": _countries(self._read["distribution"](document)),
+            }
+            self._own(owner, len(images))
+            self._add_images(owner["document_id"], images)
+
+    def take(self) -> pa.Table:
+        """The rows gathered so far, in the order they came; the builder is empty afterwards."""
+        owners = pa.table({name: pa.array(self._documents[name], _type(name)) for name in _OF_DOCUMENTS})
+        owned = owners.take(pa.array(self._owners, pa.int32()))
+        columns = {name: owned[name] for name in _OF_DOCUMENTS}
+        columns |= {name: pa.array(self._entries[name], _type(name)) for name in _OF_ENTRIES}
+        self._clear()
+        return pa.table({name: columns[name] for name in ENTRY_SCHEMA.names}, schema=ENTRY_SCHEMA)
+
+    def _clear(self) -> None:
+        self._documents: dict[str, list[Any]] = {name: [] for name in _OF_DOCUMENTS}
+        self._entries: dict[str, list[Any]] = {name: [] for name in _OF_ENTRIES}
+        self._owners: list[int] = []  # of each entry: its document's place in _documents
+
+    def _own(self, owner: Mapping[str, Any], num_entries: int) -> None:
+        for name, values in self._documents.items():
+            values.append(owner.get(name))
+        self._owners += [len(self._documents["document_id"]) - 1] * num_entries
+
+    def _extend(self, num_entries: int, **columns: Iterable[Any]) -> None:
+        for name, values in self._entries.items():
+            values += columns.get(name) or [None] * num_entries
+
+    def _refuse(self, owner: Mapping[str, Any], reason: Reason, detail: str | None = None) -> None:
+        self._own(owner, 1)
+        self._extend(1, reason=[reason], detail=[detail])
+
+    def _add_nameless(self, document_id: str, images: Sequence[Any]) -> None:
+        urls = self._urls(images)
+        self._own({"document_id": document_id}, len(urls))
+        self._extend(
+            len(urls),
+            url=urls,
+            image_id=_ids(document_id, urls),
+            position=range(len(urls)),
+            reason=[Reason.ENTRY_OF_NAMELESS_DOCUMENT] * len(urls),
+        )
+
+    def _add_images(self, document_id: str, images: Sequence[Any]) -> None:
+        urls = self._urls(images)
+        photos = [
+            image if url and isinstance(image, dict | Mapping) else _NOTHING
+            for image, url in zip(images, urls, strict=True)
         ]
-    if images is None or images == []:
-        return [{**base, "reason": Reason.DOCUMENT_NO_IMAGES}]
-    if not isinstance(images, Sequence):
-        return [{**base, "reason": Reason.DOCUMENT_INVALID, "detail": f"images is a {type(images).__name__}"}]
-    name = accepted or name
-    base |= {
-        "family": _text(_first(document, mapping.family)),
-        "genus": _text(_first(document, mapping.genus)) or genus_of(name),
-        "common_names": _common_names(_first(document, mapping.common_names)),
-        "distribution": _countries(_first(document, mapping.distribution)),
-    }
-    return [
-        {**base, "position": position, **_entry(document_id, image, mapping, default_license)}
-        for position, image in enumerate(images)
-    ]
+        licenses: list[tuple[str | None, str | None]] = [(None, self._default_license)] * len(urls)
+        if self._names_licenses:
+            licenses = [
+                (None, self._default_license) if isinstance(image, str) else _license(value)
+                for image, value in zip(images, map(self._read["image_license"], photos), strict=True)
+            ]
+        lacking = None in urls
+        self._extend(
+            len(urls),
+            url=urls,
+            image_id=_ids(document_id, urls),
+            position=range(len(urls)),
+            license_text=[text for text, _license_id in licenses],
+            license_id=[license_id if url else None for (_text, license_id), url in zip(licenses, urls, strict=True)],
+            author=_texts(map(self._read["image_author"], photos)),
+            source=_texts(map(self._read["image_source"], photos)),
+            observation_id=_texts(map(self._read["image_observation_id"], photos)),
+            observed_on=[_iso_date(value) for value in map(self._read["image_observed_on"], photos)],
+            country=[_country(value) for value in map(self._read["image_country"], photos)],
+            reason=[None if url else Reason.ENTRY_NO_URL for url in urls] if lacking else (),
+            detail=[None if url else _shape(image) for url, image in zip(urls, images, strict=True)] if lacking else (),
+        )
+
+    def _urls(self, images: Sequence[Any]) -> list[str | None]:
+        read = self._read["image_url"]
+        return _texts(image if isinstance(image, str) else read(image) for image in images)
 
 
-def _entry(document_id: str, image: Any, mapping: FieldMapping, default_license: str | None) -> dict[str, Any]:
-    url = _url_of(image, mapping)
-    if url is None:
-        shape = "null" if image is None else type(image).__name__
-        return {"reason": Reason.ENTRY_NO_URL, "detail": f"an image entry ({shape}) without a URL"}
-    row = _identity(document_id, url)
-    if isinstance(image, str):
-        return row | {"license_id": normalize_license(default_license)}
-    if mapping.image_license:
-        row["license_text"], row["license_id"] = _license(_first(image, mapping.image_license))
-    else:
-        row["license_id"] = normalize_license(default_license)
-    return row | {
-        "author": _text(_first(image, mapping.image_author)),
-        "source": _text(_first(image, mapping.image_source)),
-        "observation_id": _text(_first(image, mapping.image_observation_id)),
-        "observed_on": _iso_date(_first(image, mapping.image_observed_on)),
-        "country": next(iter(_countries(_first(image, mapping.image_country))), None),
-    }
+def _type(name: str) -> pa.DataType:
+    return ENTRY_SCHEMA.field(name).type
 
 
-def _identity(document_id: str, url: str | None) -> dict[str, Any]:
-    return {"url": url, "image_id": image_id_of(document_id, url) if url else None}
+def _ids(document_id: str, urls: Sequence[str | None]) -> list[str | None]:
+    return [image_id_of(document_id, url) if url else None for url in urls]
 
 
-def _url_of(image: Any, mapping: FieldMapping) -> str | None:
-    return _text(image if isinstance(image, str) else _first(image, mapping.image_url))
+def _shape(image: Any) -> str:
+    return f"an image entry ({'null' if image is None else type(image).__name__}) without a URL"
 
 
 def _license(value: Any) -> tuple[str | None, str | None]:
@@ -147,6 +210,14 @@ def _license(value: Any) -> tuple[str | None, str | None]:
     return "; ".join(texts) or None, ids.pop() if len(ids) == 1 else None
 
 
+def _reader(paths: Sequence[str]) -> Callable[[Any], Any]:
+    """What finds the first non-null value of some dotted paths."""
+    if len(paths) == 1 and "." not in paths[0]:
+        key = paths[0]
+        return lambda value: value.get(key) if isinstance(value, dict | Mapping) else None
+    return lambda value: _first(value, paths)
+
+
 def _first(value: Any, paths: Sequence[str]) -> Any:
     for path in paths:
         found = value
@@ -155,6 +226,10 @@ def _first(value: Any, paths: Sequence[str]) -> Any:
         if found is not None:
             return found
     return None
+
+
+def _texts(values: Iterable[Any]) -> list[str | None]:
+    return [value.strip() or None if type(value) is str else _text(value) for value in values]
 
 
 def _text(value: Any) -> str | None:
@@ -170,10 +245,25 @@ def _text(value: Any) -> str | None:
 def _iso_date(value: Any) -> str | None:
     if isinstance(value, datetime):
         return value.date().isoformat()
+    text = _text(value)
+    return _iso_day(text[:10]) if text else None
+
+
+@lru_cache(maxsize=4096)
+def _iso_day(text: str) -> str | None:
     try:
-        return date.fromisoformat((_text(value) or "")[:10]).isoformat()
+        return date.fromisoformat(text).isoformat()
     except ValueError:
         return None
+
+
+def _country(value: Any) -> str | None:
+    return _first_country(value) if isinstance(value, str) else next(iter(_countries(value)), None)
+
+
+@lru_cache(maxsize=4096)
+def _first_country(text: str) -> str | None:
+    return next(iter(_countries(text)), None)
 
 
 def _countries(value: Any) -> list[str]:

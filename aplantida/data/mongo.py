@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +13,17 @@ from typing import Any
 import bson
 import pyarrow as pa
 from bson import json_util
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, PyMongoError
 
-from aplantida.data.entries import ENTRY_SCHEMA, FieldMapping, entries_of
+from aplantida.data.entries import EntryBuilder, FieldMapping
 
 URI_VARIABLE = "MONGO_URI"
 DEFAULT_URI = "mongodb://localhost:27017"
 SELECTION_TIMEOUT_MS = 15_000
 MAX_RECONNECTS = 5
+ROWS_PER_TABLE = 16_384
 
 
 class CollectionError(Exception):
@@ -86,7 +85,7 @@ def collection_digest(address: CollectionAddress) -> str:
     total, count = 0, 0
     with _open(address) as collection:
         for raw in _documents(collection, None, None):
-            total += int.from_bytes(hashlib.sha256(raw.raw).digest(), "big")
+            total += int.from_bytes(hashlib.sha256(raw).digest(), "big")
             count += 1
     return hashlib.sha256(f"{count}\n{total % (1 << 256):x}".encode()).hexdigest()
 
@@ -101,7 +100,7 @@ def read_documents(
     """
     with _open(address) as collection:
         for raw in _documents(collection, lower, upper):
-            yield bson.decode(raw.raw)
+            yield bson.decode(raw)
 
 
 def read_entries(
@@ -113,14 +112,13 @@ def read_entries(
     synonyms: Mapping[str, str],
 ) -> Iterator[pa.Table]:
     """Entries of some ``_id`` ranges, in tables of ``ENTRY_SCHEMA`` of some thousand rows."""
-    rows: list[dict[str, Any]] = []
+    builder = EntryBuilder(mapping, default_license, synonyms)
     for item in ranges.to_pylist():
         for document in read_documents(address, item["lower"], item["upper"]):
-            rows.extend(entries_of(document, mapping, default_license, synonyms))
-            if len(rows) >= 4096:
-                yield pa.Table.from_pylist(rows, ENTRY_SCHEMA)
-                rows = []
-    yield pa.Table.from_pylist(rows, ENTRY_SCHEMA)
+            builder.add(document)
+            if len(builder) >= ROWS_PER_TABLE:
+                yield builder.take()
+    yield builder.take()
 
 
 def import_documents(address: CollectionAddress, path: Path) -> int:
@@ -150,24 +148,23 @@ def import_documents(address: CollectionAddress, path: Path) -> int:
     return len(documents)
 
 
-def _documents(
-    collection: Collection[RawBSONDocument], lower: bytes | None, upper: bytes | None
-) -> Iterator[RawBSONDocument]:
-    """Documents from ``lower`` to before ``upper``, by bounds on the index: they hold across ``_id`` types."""
+def _documents(collection: Collection[Any], lower: bytes | None, upper: bytes | None) -> Iterator[bytes]:
+    """BSON documents from ``lower`` to before ``upper``, by bounds on the index: they hold across ``_id`` types."""
     reconnects, last = 0, None
     while True:
-        cursor = collection.find({}).hint([("_id", 1)]).sort("_id", 1)
-        start = last or lower
+        cursor = collection.find_raw_batches({}).hint([("_id", 1)]).sort("_id", 1)
+        start = lower if last is None else _key_of(last)
         if start is not None:
             cursor = cursor.min(list(bson.decode(start).items()))
         if upper is not None:
             cursor = cursor.max(list(bson.decode(upper).items()))
+        seen = None if last is None else start
         try:
-            for raw in cursor:
-                key = bson.encode({"_id": raw["_id"]})
-                if key != last:
-                    last = key
+            for raw in _split_batches(cursor):
+                if seen is None or _key_of(raw) != seen:
+                    last = raw
                     yield raw
+                seen = None
             return
         except AutoReconnect:
             reconnects += 1
@@ -175,14 +172,25 @@ def _documents(
                 raise
 
 
+def _split_batches(batches: Iterable[bytes]) -> Iterator[bytes]:
+    """The documents of raw batches: each begins with its length, a little-endian int32."""
+    for batch in batches:
+        start = 0
+        while start < len(batch):
+            end = start + int.from_bytes(batch[start : start + 4], "little")
+            yield batch[start:end]
+            start = end
+
+
+def _key_of(raw: bytes) -> bytes:
+    return bson.encode({"_id": bson.decode(raw)["_id"]})
+
+
 @contextmanager
-def _open(address: CollectionAddress) -> Iterator[Collection[RawBSONDocument]]:
-    options: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+def _open(address: CollectionAddress) -> Iterator[Collection[Any]]:
     try:
-        with MongoClient(
-            address.uri, serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS, appname="aplantida", tz_aware=True
-        ) as client:
-            yield client.get_database(address.db_name).get_collection(address.collection, codec_options=options)
+        with MongoClient(address.uri, serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS, appname="aplantida") as client:
+            yield client.get_database(address.db_name).get_collection(address.collection)
     except (PyMongoError, ValueError) as error:
         raise CollectionError(_without_secrets(address, error)) from None
 

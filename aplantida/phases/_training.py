@@ -103,6 +103,7 @@ def batch_plan(
         class_indices=tuple(index.indices_of(card.class_ids)),
         preprocessing=card.preprocessing,
         augmentation=photos.augmentation,
+        train_image_size=photos.train_image_size,
         seed=ctx.seed,
         train_split=photos.train_split,
         sampling=photos.sampling,
@@ -125,9 +126,19 @@ def run_training(
     """Train (or go on training), and publish the checkpoint. Returns the phase's metrics."""
     from aplantida.distributed.launch import launch
 
-    config, training = ctx.config, ctx.config.training
-    _check_compiler(training)
-    task = _task(ctx, card=card, initial=initial, batches=batches, objective=objective)
+    config, training, callbacks = ctx.config, ctx.config.training, ctx.config.callbacks
+    task = new_task(
+        ctx,
+        card=card,
+        initial=initial,
+        batches=batches,
+        objective=objective,
+        patience=callbacks.early_stopping_patience if callbacks.early_stopping else None,
+        keep_best=callbacks.save_best,
+        max_bad_steps=callbacks.max_bad_steps,
+        save_every_epochs=callbacks.save_checkpoint_every,
+        save_every_steps=callbacks.save_checkpoint_every_steps,
+    )
     started = time.monotonic()
     total = training.epochs * training.batch_size * _count_batches(batches, training.batch_size)
     with ctx.progress(total=total, unit="images", description=f"training {card.architecture}") as bar:
@@ -146,28 +157,28 @@ def run_training(
     return {**trained.summary, "seconds": round(time.monotonic() - started, 1)}
 
 
-def _task(ctx: PhaseContext[ConfigT], **parts: Any) -> TrainTask:
+def new_task(ctx: PhaseContext[Any], **parts: Any) -> TrainTask:
+    """A training by the config's sections ``training`` and ``regularization``; ``parts`` go to the task as they are.
+
+    Raises:
+        BadRequest: when it wants compiling and the machine has no compiler.
+    """
     from aplantida.training.task import TrainTask
 
-    config = ctx.config
-    training, callbacks = config.training, config.callbacks
+    training, regularization = ctx.config.training, ctx.config.regularization
+    _check_compiler(training)
     return TrainTask(
         **parts,
         optimization=training.optimization(),
         epochs=training.epochs,
         seed=ctx.seed,
-        patience=callbacks.early_stopping_patience if callbacks.early_stopping else None,
-        keep_best=callbacks.save_best,
         average_decay=training.average_decay,
-        logit_adjustment=config.regularization.logit_adjustment,
-        mixup_alpha=config.regularization.mixup_alpha,
-        cutmix_alpha=config.regularization.cutmix_alpha,
+        logit_adjustment=regularization.logit_adjustment,
+        mixup_alpha=regularization.mixup_alpha,
+        cutmix_alpha=regularization.cutmix_alpha,
         mixed_precision=training.mixed_precision == "auto",
         compile=training.compile,
         batch_norm_momentum=training.batch_norm_momentum,
-        max_bad_steps=callbacks.max_bad_steps,
-        save_every_epochs=callbacks.save_checkpoint_every,
-        save_every_steps=callbacks.save_checkpoint_every_steps,
     )
 
 

@@ -73,6 +73,7 @@ class PhotosSection(Section):
     augmentation: Literal["none", "light", "standard", "aggressive"] = "standard"
     sampling: Literal["natural", "square_root", "balanced"] = "natural"
     shuffle_shards: int = Field(default=4, ge=1)
+    train_image_size: int | None = Field(default=None, ge=16, le=1024)
 
 
 class InputSection(PhotosSection):

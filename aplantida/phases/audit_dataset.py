@@ -14,9 +14,14 @@ from pydantic import Field
 
 from aplantida.data.actors import PROBE_SCHEMA, UrlProber, slices
 from aplantida.data.addresses import host_of
-from aplantida.data.auditing import bucket_of, describe, is_sampled, species_table, summary_text
-from aplantida.data.links import check_together, rejections_of
-from aplantida.phases.export_dataset import CollectionConfig, read_collection, source_digest, synonyms_digest
+from aplantida.data.auditing import acceptable_urls, bucket_of, describe, is_sampled, species_table, summary_text
+from aplantida.phases.export_dataset import (
+    CollectionConfig,
+    ReaderResources,
+    checked_collection,
+    source_digest,
+    synonyms_digest,
+)
 from aplantida.phases.fetch_images import (
     BLOCKS_PER_ACTOR,
     HttpSection,
@@ -29,10 +34,8 @@ from aplantida.pipeline.errors import GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 
-class AuditResources(NetworkResources):
+class AuditResources(ReaderResources, NetworkResources):
     """How much of the machine, and of each server, the audit takes."""
-
-    num_readers: int | None = Field(default=None, ge=0)
 
 
 class AuditDatasetConfig(CollectionConfig):
@@ -53,15 +56,15 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
 
     fetch_settings(config.http, config.allow_addresses, config.resources, 1)
     with ray_session_if(config.resources.num_actors != 0 or config.resources.num_readers != 0):
-        raw = read_collection(ctx, config, config.resources.num_readers)
-        entries = check_together(raw, config.min_images_per_species)
-        # links are worth asking for where address and licence are in order
-        urls = sorted({row["url"] for row in raw.select(["url", "reason"]).to_pylist() if row["reason"] is None})
+        with checked_collection(ctx, config, config.resources) as store:
+            entries = store.entries()
+            store.write_rejections(ctx.output.scratch / "rejections.parquet")
+        ctx.output.publish(ctx.output.scratch / "rejections.parquet", "rejections.parquet")
+        urls = acceptable_urls(entries)
         health = _probe(ctx, [url for url in urls if is_sampled(url, config.url_sample_fraction)])
     report = describe(entries, health, config.max_broken_fraction)
     species = species_table(entries, health)
     ctx.output.write_table("species.parquet", species)
-    ctx.output.write_table("rejections.parquet", rejections_of(entries))
     ctx.output.write_table("url_health.parquet", health)
     ctx.output.write_json("audit.json", report)
     ctx.output.write_text("summary.md", summary_text(report))

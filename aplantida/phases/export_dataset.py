@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from pydantic import Field
 
 from aplantida.data.addresses import AddressGuard
 from aplantida.data.entries import FieldMapping
-from aplantida.data.links import check_together, count_values, read_checked_entries, records_of, rejections_of
+from aplantida.data.entry_store import EntryStore
+from aplantida.data.links import read_checked_entries
 from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
 from aplantida.domain.licensing import LicensePolicy, normalize_license
 from aplantida.domain.opt_out import OptOuts
@@ -78,6 +81,7 @@ class ReaderResources(Section):
     """How much of the machine reading takes."""
 
     num_readers: int | None = Field(default=None, ge=0)
+    memory_mb: int = Field(default=512, ge=128)
 
 
 class CollectionConfig(PhaseConfig):
@@ -157,16 +161,37 @@ def _synonyms_path(text: str) -> Path:
     return path
 
 
-def read_collection(ctx: PhaseContext[Any], config: CollectionConfig, num_readers: int | None) -> pa.Table:
-    """All entries of the collection, each with its first reason of those that need one entry only.
+@contextmanager
+def checked_collection(
+    ctx: PhaseContext[Any], config: CollectionConfig, resources: ReaderResources
+) -> Iterator[EntryStore]:
+    """All entries of the collection, each with its first reason against it.
 
     Raises:
         BadRequest: for a default licence nobody can read, an address list that is none, or an empty collection.
     """
-    from aplantida.distributed.mapping import map_tables
     from aplantida.distributed.session import cluster_cpus, ray_session_if
 
     _check(config)
+    with ray_session_if(resources.num_readers != 0):
+        num_readers = cluster_cpus() if resources.num_readers is None else resources.num_readers
+        folder, memory_mb, num_threads = ctx.output.scratch / "entries", resources.memory_mb, max(1, num_readers)
+        with EntryStore.open(folder, memory_mb=memory_mb, num_threads=num_threads) as store:
+            num_entries = 0
+            for table in _read(ctx, config, num_readers):
+                store.add(table)
+                num_entries += table.num_rows
+            if not num_entries:
+                raise BadRequest(
+                    f"{config.db_name}.{config.collection} holds no documents: check db_name and collection"
+                )
+            store.check_together(config.min_images_per_species)
+            yield store
+
+
+def _read(ctx: PhaseContext[Any], config: CollectionConfig, num_readers: int) -> Iterator[pa.Table]:
+    from aplantida.distributed.mapping import map_tables
+
     address = address_of(config)
     arguments = {
         "address": address,
@@ -177,19 +202,15 @@ def read_collection(ctx: PhaseContext[Any], config: CollectionConfig, num_reader
         "allow_addresses": tuple(config.allow_addresses),
         "policy": config.license_policy.to_policy(),
     }
-    tables: list[pa.Table] = []
     try:
-        with ray_session_if(num_readers != 0), ctx.progress(None, "entries", "reading the collection") as progress:
-            ranges = split_ranges(address, cluster_cpus() if num_readers is None else max(1, num_readers))
+        with ctx.progress(None, "entries", "reading the collection") as progress:
+            ranges = split_ranges(address, max(1, num_readers))
             blocks = (ranges.slice(row, 1) for row in range(ranges.num_rows))
             for table in map_tables(blocks, read_checked_entries, arguments, max_tasks=num_readers):
-                tables.append(table)
                 progress.update(table.num_rows)
+                yield table
     except CollectionError as error:
         raise BadRequest(str(error)) from None
-    if not tables:
-        raise BadRequest(f"{config.db_name}.{config.collection} holds no documents: check db_name and collection")
-    return pa.concat_tables(tables)
 
 
 def _check(config: CollectionConfig) -> None:
@@ -206,26 +227,29 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
     config = ctx.config
     started = time.monotonic()
     audit = _audit_verdict(ctx)
-    entries = check_together(read_collection(ctx, config, config.resources.num_readers), config.min_images_per_species)
-    records, rejections = records_of(entries), rejections_of(entries)
-    reasons = count_values(rejections["reason"])
-    ctx.log.info("%d records; refused: %s", records.num_rows, json.dumps(reasons))
-    if not records.num_rows:
-        raise GateFailed(f"not one entry of {config.db_name}.{config.collection} is acceptable: {json.dumps(reasons)}")
-    ctx.output.write_table("records.parquet", records)
-    ctx.output.write_text(
-        "records.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in records.to_pylist())
-    )
-    ctx.output.write_table("rejections.parquet", rejections)
-    summary = {
-        "num_documents": len(set(entries["document_id"].to_pylist())),
-        "num_records": records.num_rows,
-        "num_species": len(set(records["scientific_name"].to_pylist())),
-        "rejections_by_reason": reasons,
-        "records_by_license": count_values(records["license_id"]),
-        "records_by_synonym": count_values(entries.filter(entries["reason"].is_null())["synonym"].drop_null()),
-        "audit_verdict": audit,
-    }
+    with checked_collection(ctx, config, config.resources) as store:
+        reasons, species = store.count("reason"), store.count("scientific_name", accepted=True)
+        num_records = sum(species.values())
+        ctx.log.info("%d records; refused: %s", num_records, json.dumps(reasons))
+        if not num_records:
+            raise GateFailed(
+                f"not one entry of {config.db_name}.{config.collection} is acceptable: {json.dumps(reasons)}"
+            )
+        parquet, json_lines = (ctx.output.scratch / name for name in ("records.parquet", "records.jsonl"))
+        store.write_records(parquet, json_lines)
+        ctx.output.publish(parquet, "records.parquet")
+        ctx.output.publish(json_lines, "records.jsonl")
+        store.write_rejections(parquet)
+        ctx.output.publish(parquet, "rejections.parquet")
+        summary = {
+            "num_documents": store.count_distinct("document_id"),
+            "num_records": num_records,
+            "num_species": len(species),
+            "rejections_by_reason": reasons,
+            "records_by_license": store.count("license_id", accepted=True),
+            "records_by_synonym": store.count("synonym", accepted=True),
+            "audit_verdict": audit,
+        }
     ctx.output.write_json("summary.json", summary)
     return {**summary, "seconds": round(time.monotonic() - started, 2)}
 

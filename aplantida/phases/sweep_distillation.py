@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from aplantida.domain.seeds import derive_seed
-from aplantida.phases._training import batch_plan, digest_pretrained, new_model, read_class_index
+from aplantida.phases._training import batch_plan, digest_pretrained, new_model, new_task, read_class_index
 from aplantida.phases._training_config import InputSection, RegularizationSection, TrainingSection
 from aplantida.phases.distill_student import DistanceSection, StudentModelSection
 from aplantida.pipeline.artifact import unit_key
@@ -139,31 +139,20 @@ def _plan(ctx: PhaseContext[SweepDistillationConfig]) -> SearchPlan:
 
 def _task(ctx: PhaseContext[SweepDistillationConfig]) -> TrainTask:
     """A trial's training but for temperature and alpha."""
-    from aplantida.training.task import TrainTask
-
-    config, training = ctx.config, ctx.config.training
+    config = ctx.config
     index = read_class_index(ctx, config.model.num_classes)
     card, initial = new_model(
         config.model, config.data, index, dropout=config.regularization.dropout, width=config.model.width
     )
     batches = batch_plan(ctx, config.data, card, index, soft_labels=ctx.input("soft_labels").path)
     batches = replace(batches, split_file=_fraction_of_split(ctx, ctx.output.scratch / "split.parquet"))
-    _check_batches(batches, training.batch_size)
-    return TrainTask(
+    _check_batches(batches, config.training.batch_size)
+    return new_task(
+        ctx,
         card=card,
         initial=initial,
         batches=batches,
         objective=config.distance.objective(1.0, 1.0, config.regularization.label_smoothing),
-        optimization=training.optimization(),
-        epochs=training.epochs,
-        seed=ctx.seed,
-        average_decay=training.average_decay,
-        logit_adjustment=config.regularization.logit_adjustment,
-        mixup_alpha=config.regularization.mixup_alpha,
-        cutmix_alpha=config.regularization.cutmix_alpha,
-        mixed_precision=training.mixed_precision == "auto",
-        compile=training.compile,
-        batch_norm_momentum=training.batch_norm_momentum,
     )
 
 

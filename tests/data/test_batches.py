@@ -236,3 +236,11 @@ def test_micro_batches_hold_the_whole_batch(plan: BatchPlan, soft: Path) -> None
     assert torch.equal(torch.cat([part.pixels for part in parts]), batch.pixels)
     assert batch.soft is not None
     assert torch.equal(torch.cat([part.soft.logits for part in parts if part.soft]), batch.soft.logits)
+
+
+@pytest.mark.parametrize("with_soft_labels", [False, True])
+def test_squares_trained_on_may_be_smaller_than_the_models(plan: BatchPlan, soft: Path, with_soft_labels: bool) -> None:
+    smaller = replace(plan, train_image_size=24, soft_labels=soft if with_soft_labels else None)
+    source = BatchSource(smaller)
+    assert next(iter(source.train(0, 8))).pixels.shape[1:] == (24, 24, 3)
+    assert next(iter(source.val(8))).pixels.shape[1:] == (32, 32, 3)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aplantida.data.entries import ENTRY_SCHEMA, FieldMapping, entries_of
+from aplantida.data.entries import ENTRY_SCHEMA, EntryBuilder, FieldMapping
 from aplantida.domain.record import Reason, image_id_of
 from aplantida.phases.export_dataset import MappingSection
 
@@ -17,9 +17,17 @@ def document(**changes: Any) -> dict[str, Any]:
     return {"_id": 7, "scientificName": "Rosa canina L.", "images": [{"url": URL, "license": "CC BY 4.0"}], **changes}
 
 
+def entries_of(document: dict[str, Any], mapping: FieldMapping, default_license: str | None) -> list[dict[str, Any]]:
+    builder = EntryBuilder(mapping, default_license)
+    builder.add(document)
+    table = builder.take()
+    assert table.schema == ENTRY_SCHEMA
+    assert len(builder) == 0
+    return table.to_pylist()
+
+
 def one(image: Any, default_license: str | None = "CC BY 4.0", **changes: Any) -> dict[str, Any]:
     (row,) = entries_of(document(images=[image], **changes), MAPPING, default_license)
-    assert set(row) <= set(ENTRY_SCHEMA.names)
     return row
 
 
@@ -103,5 +111,30 @@ def test_paths_are_dotted_and_tried_in_order() -> None:
 @pytest.mark.parametrize("odd", [float("nan"), 3.5, True, b"x", [[]], {"a": {"b": 1}}, "\u00a0", -1])
 @pytest.mark.parametrize("field", ["family", "commonNames", "distribution", "images", "scientificName"])
 def test_no_shape_raises(field: str, odd: Any) -> None:
-    for row in entries_of(document(**{field: odd}), MAPPING, "CC0"):
-        assert set(row) <= set(ENTRY_SCHEMA.names)
+    assert entries_of(document(**{field: odd}), MAPPING, "CC0")
+
+
+def test_tables_hold_the_documents_in_order_each_entry_with_its_own_document() -> None:
+    builder = EntryBuilder(MAPPING, None, {"Rosa canina": "Rosa corymbifera"})
+    builder.add(document(_id=1, images=[{"url": f"{URL}?1"}, None, {"url": f"{URL}?2", "author": "Ana"}]))
+    builder.add(document(_id=2, images=[]))
+    builder.add(document(_id=3, scientificName="Quercus ilex", images=[{"url": URL, "author": " Eva "}]))
+    assert len(builder) == 5
+    rows = builder.take().to_pylist()
+    assert [row["document_id"] for row in rows] == ["1", "1", "1", "2", "3"]
+    assert [row["scientific_name"] for row in rows] == ["Rosa corymbifera"] * 4 + ["Quercus ilex"]
+    assert [row["synonym"] for row in rows] == ["Rosa canina"] * 4 + [None]
+    assert [row["position"] for row in rows] == [0, 1, 2, None, 0]
+    assert [row["author"] for row in rows] == [None, None, "Ana", None, "Eva"]
+    assert [row["reason"] for row in rows] == [None, "entry_no_url", None, "document_no_images", None]
+    assert rows[1]["detail"] == "an image entry (null) without a URL"
+    assert builder.take().num_rows == 0
+
+
+@pytest.mark.parametrize("odd", [None, 7, True, float("nan"), ["x"], {"a": 1}, b"x", "", datetime(2020, 1, 1)])
+@pytest.mark.parametrize("field", ["url", "license", "author", "source", "observationId", "observedOn", "country"])
+def test_no_shape_of_an_entry_raises_or_bears_on_its_neighbours(field: str, odd: Any) -> None:
+    good = {"url": URL, "license": "CC0", "author": "Ana", "country": "ES"}
+    rows = entries_of(document(images=[good, {**good, field: odd}, good]), MAPPING, None)
+    assert rows[0] == {**rows[2], "position": 0}
+    assert rows[0]["reason"] is None

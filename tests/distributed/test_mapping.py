@@ -8,9 +8,10 @@ import pytest
 import ray as ray_module
 
 from aplantida.data.actors import PhotoFetcher, PhotoSettings, slices
+from aplantida.data.addresses import AddressGuard
 from aplantida.data.entries import ENTRY_SCHEMA
 from aplantida.data.fetching import FetchSettings
-from aplantida.data.links import records_of
+from aplantida.data.links import check_each
 from aplantida.distributed.mapping import map_tables, map_with_actors
 from aplantida.distributed.session import (
     MAX_OBJECT_STORE_BYTES,
@@ -19,6 +20,8 @@ from aplantida.distributed.session import (
     object_store_size,
     ray_session,
 )
+from aplantida.domain.licensing import LicensePolicy
+from aplantida.domain.opt_out import OptOuts
 
 pytestmark = pytest.mark.usefixtures("ray")
 
@@ -40,13 +43,20 @@ def entries(count: int, document_id: str) -> pa.Table:
 
 def test_a_function_maps_every_block_once() -> None:
     blocks = [entries(count, name) for count, name in ((10, "a"), (1, "b"), (7, "c"))]
-    tables = list(map_tables(blocks, records_of))
-    assert sorted((table["document_id"][0].as_py(), table.num_rows) for table in tables) == [("a", 5), ("c", 3)]
-    assert list(map_tables(blocks, records_of, max_tasks=0)) == sorted(tables, key=lambda table: -table.num_rows)
+    arguments = {"guard": AddressGuard.of([]), "opt_outs": OptOuts(), "policy": LicensePolicy()}
+    tables = list(map_tables(blocks, check_each, arguments))
+    assert sorted((table["document_id"][0].as_py(), table.num_rows) for table in tables) == [
+        ("a", 10),
+        ("b", 1),
+        ("c", 7),
+    ]
+    assert {table["reason"][1].as_py() for table in tables if table.num_rows > 1} == {"address_refused"}
+    here = list(map_tables(blocks, check_each, arguments, max_tasks=0))
+    assert sorted(here, key=lambda table: -table.num_rows) == sorted(tables, key=lambda table: -table.num_rows)
 
 
 def test_no_block_no_work() -> None:
-    assert list(map_tables([], records_of)) == []
+    assert list(map_tables([], check_each)) == []
     assert list(map_with_actors([], PhotoFetcher)) == []
 
 

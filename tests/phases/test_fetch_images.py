@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from aplantida.data.entries import ENTRY_SCHEMA, entries_of
-from aplantida.data.links import records_of
+from aplantida.data.entries import EntryBuilder
 from aplantida.data.shards import shard_name
 from aplantida.demo.cdn import serve_folder
-from aplantida.domain.record import IMAGE_SCHEMA, REJECTION_SCHEMA, shard_of
+from aplantida.domain.record import IMAGE_SCHEMA, RECORD_SCHEMA, REJECTION_SCHEMA, shard_of
 from aplantida.phases.export_dataset import MappingSection
 from aplantida.phases.fetch_images import PHASE
 from aplantida.pipeline.artifact import Artifact
@@ -67,8 +65,10 @@ def without_ray() -> dict[str, str]:
 
 def records(output: str, docs: list[dict[str, Any]]) -> str:
     """A sealed records artifact of these documents' entries."""
-    rows = [row for doc in docs for row in entries_of(doc, MappingSection().to_mapping(), None)]
-    table = records_of(pa.Table.from_pylist(rows, ENTRY_SCHEMA))
+    builder = EntryBuilder(MappingSection().to_mapping(), None)
+    for doc in docs:
+        builder.add(doc)
+    table = builder.take().select(RECORD_SCHEMA.names).cast(RECORD_SCHEMA).sort_by("image_id")
     seal("records", output, lambda writer: writer.write_table("records.parquet", table))
     return output
 

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from aplantida.data import entry_store
+from aplantida.data.entries import ENTRY_SCHEMA
+from aplantida.data.entry_store import EntryStore
+from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, image_id_of
+
+
+def entry(document_id: str, position: int, species: str, name: str, **changes: Any) -> dict[str, Any]:
+    url = f"http://example.org/{name}"
+    return {
+        "image_id": image_id_of(document_id, url),
+        "document_id": document_id,
+        "position": position,
+        "url": url,
+        "scientific_name": species,
+        "license_id": "CC0-1.0",
+        **changes,
+    }
+
+
+@contextmanager
+def store_of(folder: Path, rows: list[dict[str, Any]], least: int = 1, **options: Any) -> Iterator[EntryStore]:
+    """A checked store of rows that came in tables of two."""
+    with EntryStore.open(folder / "store", **options) as store:
+        for start in range(0, len(rows), 2):
+            store.add(pa.Table.from_pylist(rows[start : start + 2], ENTRY_SCHEMA))
+        store.check_together(least)
+        yield store
+
+
+def reasons(folder: Path, rows: list[dict[str, Any]], least: int = 1) -> list[str | None]:
+    with store_of(folder, rows, least) as store:
+        return store.entries()["reason"].to_pylist()
+
+
+def test_a_url_repeated_in_a_species_stays_once_whatever_the_order_of_rows(tmp_path: Path) -> None:
+    rows = [entry("b", 0, "Rosa canina", "1"), entry("a", 5, "Rosa canina", "1"), entry("a", 9, "Rosa canina", "1")]
+    for order in (rows, rows[::-1]):
+        assert reasons(tmp_path, order) == [None] + ["same_url_in_one_species"] * 2
+
+
+def test_a_url_of_two_species_is_refused_for_both_unless_one_was_refused_before(tmp_path: Path) -> None:
+    rows = [entry("a", 0, "Rosa gallica", "1"), entry("b", 0, "Rosa canina", "1"), entry("b", 1, "Rosa canina", "1")]
+    with store_of(tmp_path, rows) as store:
+        table = store.entries()
+    assert table["reason"].to_pylist() == ["same_url_in_two_species"] * 3
+    assert table["detail"].to_pylist() == ["Rosa canina; Rosa gallica"] * 3
+    rows[0]["reason"] = "license_refused"
+    assert reasons(tmp_path, rows) == ["license_refused", None, "same_url_in_one_species"]
+
+
+def test_images_are_counted_per_species_over_all_its_documents(tmp_path: Path) -> None:
+    rows = [entry("a", n, "Rosa canina", f"a{n}") for n in range(2)]
+    rows += [entry("b", n, "Rosa canina", f"b{n}") for n in range(2)]
+    rows += [entry("c", n, "Rosa gallica", f"c{n}") for n in range(3)]
+    with store_of(tmp_path, rows, 4) as store:
+        table = store.entries()
+    assert table["reason"].to_pylist() == [None] * 4 + ["entry_of_species_with_too_few_images"] * 3
+    assert table["detail"].to_pylist() == [None] * 4 + ["3 images, want 4"] * 3
+
+
+def test_repeated_urls_do_not_count_as_images_of_a_species(tmp_path: Path) -> None:
+    rows = [entry("a", n, "Rosa canina", "same") for n in range(3)] + [entry("a", 3, "Rosa canina", "other")]
+    assert reasons(tmp_path, rows, 3)[0] == "entry_of_species_with_too_few_images"
+
+
+def test_a_refused_document_has_no_url_and_comes_after_its_entries(tmp_path: Path) -> None:
+    nameless = {"document_id": "a", "reason": "document_no_name"}
+    rows = [nameless, entry("a", 0, "", "1", scientific_name=None, reason="entry_of_nameless_document")]
+    rows += [{"document_id": "b", "reason": "document_no_images", "scientific_name": "Rosa canina"}]
+    assert reasons(tmp_path, rows) == ["entry_of_nameless_document", "document_no_name", "document_no_images"]
+
+
+def test_what_is_written_has_its_schema_and_order_and_the_same_bytes_with_other_resources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        entry(f"d{n % 7}", n, f"Rosa {'ab'[n % 2]}", f"{n}", common_names=["es:rosa", "fr:é"], distribution=[])
+        for n in range(600)
+    ]
+    rows += [entry("z", n, "Rosa a", f"z{n}", reason="license_refused", detail='it\'s "no"') for n in range(9)]
+    written: list[list[bytes]] = []
+    for num_threads, rows_per_mb in ((1, 500), (2, 1)):  # 512 rows at once: in two parts
+        monkeypatch.setattr(entry_store, "ROWS_SORTED_PER_MB", rows_per_mb)
+        paths = [tmp_path / f"it's {name} {num_threads}" for name in ("records", "lines", "rejections")]
+        with store_of(tmp_path, rows, num_threads=num_threads) as store:
+            store.write_records(paths[0], paths[1])
+            store.write_rejections(paths[2])
+            assert store.count("reason") == {"license_refused": 9}
+            assert store.count("scientific_name", accepted=True) == {"Rosa a": 300, "Rosa b": 300}
+            assert store.count("scientific_name", accepted=False) == {"Rosa a": 9}
+            assert (store.count_distinct("document_id"), store.count_distinct("document_id", accepted=True)) == (8, 7)
+        written.append([path.read_bytes() for path in paths])
+    assert written[0] == written[1]
+    records, rejections = pq.read_table(paths[0]), pq.read_table(paths[2])
+    assert records.schema == RECORD_SCHEMA
+    assert rejections.schema == REJECTION_SCHEMA
+    ids = records["image_id"].to_pylist()
+    assert ids == sorted(ids)
+    assert len(ids) == 600
+    assert [json.loads(line) for line in paths[1].read_text().splitlines()] == records.to_pylist()
+    assert rejections["detail"].to_pylist() == ['it\'s "no"'] * 9
+
+
+def test_more_entries_than_its_memory_holds(tmp_path: Path) -> None:
+    long = "x" * 2000
+    with EntryStore.open(tmp_path / "store", memory_mb=256) as store:
+        for document in range(100):
+            rows = [entry(f"d{document:03d}", n, "Rosa canina", f"{document}/{n}/{long}") for n in range(1000)]
+            store.add(pa.Table.from_pylist(rows, ENTRY_SCHEMA))
+        store.check_together(1)
+        assert any((tmp_path / "store").iterdir())  # on disk, that is
+        store.write_records(tmp_path / "records", tmp_path / "lines")
+    assert pq.ParquetFile(tmp_path / "records").metadata.num_rows == 100_000
+    assert not any((tmp_path / "store").glob("*"))
+
+
+def test_what_a_killed_session_left_is_cleared(tmp_path: Path) -> None:
+    left = tmp_path / "store" / "left.tmp"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    with store_of(tmp_path, []):
+        assert not left.exists()
