@@ -242,5 +242,5 @@ def test_micro_batches_hold_the_whole_batch(plan: BatchPlan, soft: Path) -> None
 def test_squares_trained_on_may_be_smaller_than_the_models(plan: BatchPlan, soft: Path, with_soft_labels: bool) -> None:
     smaller = replace(plan, train_image_size=24, soft_labels=soft if with_soft_labels else None)
     source = BatchSource(smaller)
-    assert next(iter(source.train(0, 8))).pixels.shape[1:] == (24, 24, 3)
+    assert next(iter(source.train(0, global_batch_size=8))).pixels.shape[1:] == (24, 24, 3)
     assert next(iter(source.val(8))).pixels.shape[1:] == (32, 32, 3)
