@@ -18,13 +18,13 @@ import numpy.typing as npt
 import simplejpeg  # pyright: ignore[reportMissingTypeStubs]
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from aplantida.domain.pixels import resized_size
+from aplantida.domain.pixels import Pixels, resized_size, scaled
 from aplantida.domain.record import Reason
 
-Pixels = npt.NDArray[np.uint8]
 CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 MIN_SIDE_PIXELS = 32
-_UPRIGHT = 1
+DECODED_SIDES = 1.5  # a JPEG is decoded at no less than so many times the short side it is stored with
+_UPRIGHT, _SIDEWAYS = 1, (5, 6, 7, 8)
 _OTHER_FORMATS = {
     b"GIF8": "GIF",
     b"BM": "BMP",
@@ -79,8 +79,8 @@ def store_photo(data: bytes, *, short_side_pixels: int, jpeg_quality: int, max_p
     Raises:
         ImageRejected: when the bytes are no acceptable photo.
     """
-    pixels, content_type, rotated = decode_upright(data, max_pixels)
-    height, width = pixels.shape[:2]
+    least_side = round(DECODED_SIDES * short_side_pixels)
+    pixels, (width, height), content_type, rotated = decode_upright(data, max_pixels, least_side)
     small = shrink(pixels, short_side_pixels)
     return StoredPhoto(
         image=simplejpeg.encode_jpeg(small, quality=jpeg_quality, colorspace="RGB", colorsubsampling="420"),
@@ -97,8 +97,17 @@ def store_photo(data: bytes, *, short_side_pixels: int, jpeg_quality: int, max_p
     )
 
 
-def decode_upright(data: bytes, max_pixels: int) -> tuple[Pixels, str, bool]:
-    """Pixels (H, W, 3) uint8 RGB after EXIF rotation, the content type by the bytes, and whether EXIF turned it.
+def decode_upright(data: bytes, max_pixels: int, least_side: int = 0) -> tuple[Pixels, tuple[int, int], str, bool]:
+    """Pixels after EXIF rotation, the photo's upright size, the content type by the bytes, and whether EXIF turned it.
+
+    Args:
+        data: the file.
+        max_pixels: most pixels that are decoded.
+        least_side: a JPEG may be decoded at a fraction of its size (1/2 to 1/8) whose sides have so many pixels;
+            0 = whole.
+
+    Returns:
+        (H, W, 3) uint8 RGB, (width, height) of the whole photo, e.g. ``image/jpeg``, and whether it was turned.
 
     Raises:
         ImageRejected: empty, not an image, another format, too many pixels, too small, or truncated.
@@ -111,11 +120,13 @@ def decode_upright(data: bytes, max_pixels: int) -> tuple[Pixels, str, bool]:
         orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
     except (OSError, SyntaxError, ValueError, TypeError):
         orientation = _UPRIGHT
-    pixels = _turbo(data) if image.format == "JPEG" and image.mode in ("RGB", "L") else None
+    pixels = _turbo(data, least_side) if image.format == "JPEG" and image.mode in ("RGB", "L") else None
     if pixels is None:
         pixels = _pillow(image)
     turned = _upright(pixels, orientation)
-    return turned, content_type, turned is not pixels
+    width, height = image.size
+    swapped = orientation in _SIDEWAYS
+    return turned, (height, width) if swapped else (width, height), content_type, turned is not pixels
 
 
 def shrink(pixels: Pixels, short_side_pixels: int) -> Pixels:
@@ -123,9 +134,7 @@ def shrink(pixels: Pixels, short_side_pixels: int) -> Pixels:
     height, width = pixels.shape[:2]
     if min(height, width) <= short_side_pixels:
         return np.ascontiguousarray(pixels)
-    size = resized_size(width, height, short_side_pixels)
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0))
+    return scaled(pixels, *resized_size(width, height, short_side_pixels), "bicubic")
 
 
 def thumbnail(jpeg: bytes, short_side_pixels: int) -> bytes:
@@ -203,10 +212,14 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     return image
 
 
-def _turbo(data: bytes) -> Pixels | None:
+def _turbo(data: bytes, least_side: int) -> Pixels | None:
     """libjpeg-turbo's pixels, or None when it has any complaint (Pillow then decides what is wrong)."""
     try:
-        return cast("Pixels", simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True))
+        return cast(
+            "Pixels",
+            # 5/8 to 7/8 of the size take libjpeg-turbo as long as the whole
+            simplejpeg.decode_jpeg(data, "RGB", min_height=least_side, min_width=least_side, min_factor=2),
+        )
     except ValueError:
         return None
 

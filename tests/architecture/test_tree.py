@@ -69,7 +69,7 @@ def imported(path: Path) -> set[str]:
         ("tensorflow", r"aplantida/export/tensorflow\.py"),
         ("tensorflowjs", r"aplantida/export/tensorflow\.py"),
         ("pymongo", r"aplantida/data/mongo\.py"),
-        ("torch", r"aplantida/(models|training|export|data|distillation|distributed|phases)/.*"),
+        ("torch", r"aplantida/((models|training|export|data|distillation|distributed|phases)/.*|domain/pixels\.py)"),
     ],
 )
 def test_heavy_packages_are_imported_only_where_allowed(package: str, allowed: str) -> None:

@@ -74,14 +74,14 @@ def test_every_exif_orientation_comes_out_upright(orientation: int) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     as_stored = upright.transpose(undo[orientation]) if orientation > 1 else upright
-    pixels, _, rotated = decode_upright(encode(as_stored, "PNG", exif=exif), MAX_PIXELS)
+    pixels, _, _, rotated = decode_upright(encode(as_stored, "PNG", exif=exif), MAX_PIXELS)
     assert np.array_equal(pixels, np.asarray(upright))
     assert rotated is (orientation > 1)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_the_content_type_comes_from_the_bytes(kind: str) -> None:
-    assert decode_upright(encode(picture(), kind), MAX_PIXELS)[1] == f"image/{kind.lower()}"
+    assert decode_upright(encode(picture(), kind), MAX_PIXELS)[2] == f"image/{kind.lower()}"
 
 
 def test_odd_color_modes_become_rgb() -> None:
@@ -127,3 +127,21 @@ def test_equal_pixels_in_another_file_have_an_equal_pixel_digest() -> None:
 def test_the_perceptual_hash_is_the_one_of_imagehash(seed: int) -> None:
     image = Image.open(io.BytesIO(jpeg_bytes(seed, 160, 120))).convert("RGB")
     assert perceptual_hash(np.asarray(image)) == str(imagehash.phash(image))
+
+
+@pytest.mark.parametrize(
+    ("least_side", "shape"), [(0, (400, 600)), (201, (400, 600)), (200, (200, 300)), (60, (100, 150))]
+)
+def test_large_jpegs_are_decoded_at_a_fraction(least_side: int, shape: tuple[int, int]) -> None:
+    pixels, size, _, _ = decode_upright(jpeg_bytes(3, 600, 400), MAX_PIXELS, least_side)
+    assert pixels.shape[:2] == shape
+    assert size == (600, 400)
+
+
+def test_the_original_size_is_that_of_the_whole_upright_photo() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    data = encode(Image.open(io.BytesIO(jpeg_bytes(3, 600, 400))), "JPEG", exif=exif)
+    photo = store_photo(data, short_side_pixels=64, jpeg_quality=90, max_pixels=MAX_PIXELS)
+    assert (photo.original_width, photo.original_height, photo.exif_rotated) == (400, 600, True)
+    assert (photo.width, photo.height) == (64, 96)
