@@ -36,23 +36,15 @@ def exact_duplicates(image_ids: Sequence[str], species: Sequence[str], pixel_dig
     return aside
 
 
-def near_pairs(hashes: npt.NDArray[np.uint64], max_distance: int) -> list[tuple[int, int]]:
-    """Pairs of rows (i < j) whose 64-bit hashes differ in at most ``max_distance`` bits."""
-    pairs: list[tuple[int, int]] = []
-    for start in range(0, len(hashes), _ROWS_AT_A_TIME):
-        some = hashes[start : start + _ROWS_AT_A_TIME]
-        distances = np.bitwise_count(some[:, None] ^ hashes[None, start:])
-        left, right = np.nonzero(distances <= max_distance)
-        pairs.extend((start + int(i), start + int(j)) for i, j in zip(left, right, strict=True) if i < j)
-    return pairs
+def near_pairs(hashes: npt.NDArray[np.uint64], max_distance: int) -> npt.NDArray[np.int64]:
+    """Pairs of rows (i < j) whose 64-bit hashes differ in at most ``max_distance`` bits: (P, 2), in order.
 
-
-def near_pairs_banded(hashes: npt.NDArray[np.uint64], max_distance: int) -> npt.NDArray[np.int64]:
-    """The same pairs as :func:`near_pairs`, (P, 2) in order, without comparing all with all.
-
-    Hashes that differ in at most d bits are equal in at least one of d + 1 bands of their bits (Norouzi et al., 2012,
-    "Fast search in Hamming space with multi-index hashing"): only those are compared.
+    Not all are compared with all where there are many: hashes that differ in at most d bits are equal in at least one
+    of d + 1 bands of their bits (Norouzi et al., 2012, "Fast search in Hamming space with multi-index hashing").
     """
+    if len(hashes) <= _ROWS_AT_A_TIME:
+        near = np.bitwise_count(hashes[:, None] ^ hashes[None, :]) <= max_distance
+        return np.argwhere(np.triu(near, 1))
     edges = np.linspace(0, 64, max_distance + 2).astype(int)
     found = [np.empty((0, 2), np.int64)]
     for low, high in pairwise(edges.tolist()):
@@ -72,7 +64,7 @@ def near_pairs_banded(hashes: npt.NDArray[np.uint64], max_distance: int) -> npt.
 
 def hashes_of(texts: Iterable[str]) -> npt.NDArray[np.uint64]:
     """64-bit hashes from 16 hex digits each."""
-    return np.array([int(text, 16) for text in texts], dtype=np.uint64)
+    return np.frombuffer(bytes.fromhex("".join(texts)), ">u8").astype(np.uint64)
 
 
 def components(count: int, pairs: Iterable[tuple[int, int]], *keys: Sequence[Hashable | None]) -> list[int]:

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
-
-import numpy as np
-
-from aplantida.data.duplicates import hashes_of, near_pairs_banded
 
 DECISIONS: dict[str, tuple[bool, bool]] = {  # whether a and b are dropped
     "": (True, True),
@@ -56,27 +52,20 @@ class ReviewPair:
 
 
 def pairs_to_review(
-    photos: Sequence[Mapping[str, Any]], max_distance: int, decisions: Mapping[tuple[str, str], str]
+    pairs: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], decisions: Mapping[tuple[str, str], str]
 ) -> list[ReviewPair]:
-    """All pairs across species, nearest first, with what was decided.
+    """Nearly equal photos of two species, nearest first, with what was decided.
 
     Args:
-        photos: rows with image_id, scientific_name, url and perceptual_hash.
-        max_distance: bits, 0 to 16.
+        pairs: of photos, each with image_id, scientific_name, url and perceptual_hash.
         decisions: by (image_id_a, image_id_b).
     """
-    if not photos:
-        return []
-    hashes = hashes_of(photo["perceptual_hash"] for photo in photos)
-    found = near_pairs_banded(hashes, max_distance)
-    species = np.unique([photo["scientific_name"] for photo in photos], return_inverse=True)[1]
-    found = found[species[found[:, 0]] != species[found[:, 1]]]
-    pairs: list[ReviewPair] = []
-    for first, second in found.tolist():
-        a, b = sorted((photos[first], photos[second]), key=lambda photo: photo["image_id"])
-        pairs.append(
+    found: list[ReviewPair] = []
+    for pair in pairs:
+        a, b = sorted(pair, key=lambda photo: photo["image_id"])
+        found.append(
             ReviewPair(
-                distance=int(np.bitwise_count(hashes[first] ^ hashes[second])),
+                distance=(int(a["perceptual_hash"], 16) ^ int(b["perceptual_hash"], 16)).bit_count(),
                 image_id_a=a["image_id"],
                 image_id_b=b["image_id"],
                 species_a=a["scientific_name"],
@@ -86,7 +75,7 @@ def pairs_to_review(
                 decision=decisions.get((a["image_id"], b["image_id"]), ""),
             )
         )
-    return sorted(pairs)
+    return sorted(found)
 
 
 def review_csv(pairs: Iterable[ReviewPair]) -> str:

@@ -9,7 +9,6 @@ a real one comes.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
@@ -62,7 +61,7 @@ def group_keys(
     Returns:
         A key per photo: the least of its members' observation ids (``o:…``), else image ids (``i:…``).
     """
-    pairs = near_pairs(hashes_of(perceptual_hashes), near_distance)
+    pairs = near_pairs(hashes_of(perceptual_hashes), near_distance).tolist()
     parts = components(len(image_ids), pairs, observation_ids, sessions)
     own = [
         f"o:{observation}" if observation else f"i:{image_id}"
@@ -127,14 +126,6 @@ def split_species(
         ((TEST if image_id in frozen_test else None) if group in tested else splits[group], _short(species, group))
         for image_id, group in zip(image_ids, groups, strict=True)
     ]
-
-
-def rows_by(values: Sequence[str]) -> dict[str, list[int]]:
-    """The rows of each value, values in order."""
-    rows: defaultdict[str, list[int]] = defaultdict(list)
-    for row, value in enumerate(values):
-        rows[value].append(row)
-    return {value: rows[value] for value in sorted(rows)}
 
 
 def _count(natural: int, fraction: float) -> int:

@@ -81,7 +81,8 @@ def scaled(photo: Pixels, width: int, height: int, interpolation: str = "bilinea
     # in this order torch keeps channels together, and no copy follows (with threads of its own, which get in the way)
     batch = torch.from_numpy(contiguous)[None].permute(0, 3, 1, 2)  # pyright: ignore[reportUnknownMemberType]
     resized = interpolate(batch, (height, width), mode=interpolation, antialias=True)
-    return np.ascontiguousarray(resized.permute(0, 2, 3, 1)[0].numpy())  # pyright: ignore[reportUnknownMemberType]
+    square = cast("Pixels", resized.permute(0, 2, 3, 1)[0].numpy())  # pyright: ignore[reportUnknownMemberType]
+    return np.ascontiguousarray(square)
 
 
 def _whole(low: float, high: float, size: int) -> tuple[int, int]:

@@ -20,3 +20,5 @@ SPLIT_SCHEMA = pa.schema(
         pa.field("regions_by_country", pa.list_(pa.string())),  # those of them it belongs to by its own country
     ]
 )
+
+PLACES = tuple(name for name in SPLIT_SCHEMA.names if name not in ("image_id", "shard"))  # what a split decides

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
+from heapq import nsmallest
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +18,20 @@ from aplantida.data.addresses import host_of
 from aplantida.data.images import thumbnail
 from aplantida.data.review import ReviewPair, review_csv
 from aplantida.data.splitting import TRAIN
+from aplantida.domain.class_index import ClassIndex
 from aplantida.domain.record import shard_of
+from aplantida.domain.region import Region
+from aplantida.domain.seeds import derive_seed
 from aplantida.domain.split import SPLIT_SCHEMA, SPLITS
-from aplantida.phases._photos import drawn, read_photos
+from aplantida.phases._photos import read_photos
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.config import Section
 from aplantida.pipeline.phase import PhaseContext
 
 if TYPE_CHECKING:
     from aplantida.release.page import Shown
+
+_PLACED = ("image_id", "shard")
 
 
 class CardSection(Section):
@@ -75,48 +82,112 @@ def write_review(ctx: PhaseContext[Any], pairs: list[ReviewPair], max_shown_pair
     ctx.output.write_text("review.html", review_page(len(pairs), sheets))
 
 
+class Tally:
+    """What the reports say of the photos that were dealt out, counted species by species.
+
+    Attributes:
+        parts: photos by part of the data (all, a region, a frequency band), then by split.
+        photos_per_species: one number a species.
+        licenses: photos by licence.
+        countries: photos by country.
+        short_sides: photos by the short side of the original, pixels.
+        sample: photos for the contact sheet.
+    """
+
+    def __init__(self, regions: Sequence[Region], settings: CardSection, seed: int) -> None:
+        self._settings, self._seed = settings, seed
+        edges = settings.frequency_bands
+        self._bands = [f"{low} to {high - 1} training photos" for low, high in pairwise([0, *edges])]
+        self._bands.append(f"{edges[-1] if edges else 0} and more training photos")
+        self.parts = {name: Counter[str]() for name in ("all", *(region.name for region in regions), *self._bands)}
+        self._by_country = {region.name: Counter[str]() for region in regions}
+        self._species_in: Counter[str] = Counter()
+        self._groups = 0
+        self.photos_per_species: list[int] = []
+        self.licenses: Counter[str] = Counter()
+        self.countries: Counter[str] = Counter()
+        self.short_sides: Counter[int] = Counter()
+        self.sample: list[dict[str, Any]] = []
+
+    def add(self, species: str, photos: list[dict[str, Any]]) -> None:
+        """Count one species' photos, which have their places."""
+        train = sum(photo["split"] == TRAIN for photo in photos)
+        band = self.parts[self._bands[bisect_right(self._settings.frequency_bands, train)]]
+        for photo in photos:
+            split = photo["split"]
+            self.parts["all"][split] += 1
+            band[split] += 1
+            for region in photo["regions"]:
+                self.parts[region][split] += 1
+            for region in photo["regions_by_country"]:
+                self._by_country[region][split] += 1
+            self.licenses[photo["license_id"]] += 1
+            self.countries[photo["country"] or "(not known)"] += 1
+            self.short_sides[min(photo["original_width"], photo["original_height"])] += 1
+        self._species_in.update({photo["split"] for photo in photos})
+        self._groups += len({photo["group"] for photo in photos})
+        self.photos_per_species.append(len(photos))
+        self.sample = nsmallest(self._settings.num_photos, [*self.sample, *photos], key=self._drawn)
+
+    def _drawn(self, photo: dict[str, Any]) -> int:
+        return derive_seed(self._seed, "data_card", photo["image_id"])
+
+    def summary(self, index: ClassIndex) -> dict[str, Any]:
+        """``summary.json``, but for what is not counted here."""
+        return {
+            "num_classes": len(index),
+            "class_index_digest": index.digest,
+            "photos": _by_split(self.parts["all"]),
+            "groups": self._groups,
+            "species": _by_split(self._species_in),
+            "regions": {
+                name: {
+                    "species": len(index.in_region(name)),
+                    "photos": _by_split(self.parts[name]),
+                    "photos_by_country": _by_split(counts),
+                }
+                for name, counts in self._by_country.items()
+            },
+        }
+
+
 def write_card(
     ctx: PhaseContext[Any],
-    photos: list[dict[str, Any]],
-    excluded: pa.Table,
+    tally: Tally,
+    excluded: dict[str, int],
     summary: dict[str, Any],
     settings: CardSection,
 ) -> None:
     """The data card: JSON for programs, a page for people."""
     from aplantida.release.data_pages import DataCard, data_card_page
 
-    images, bands = ctx.input("images"), _bands(photos, settings.frequency_bands)
-    stored = json.loads(images.file("summary.json").read_text(encoding="utf-8"))
-    failures = pq.read_table(images.file("failures.parquet"), columns=["url", "reason"]).to_pylist()
-    parts = {"all": summary["photos"]}
-    parts |= {name: region["photos"] for name, region in summary["regions"].items()}
-    parts |= {name: by_split(rows) for name, rows in bands.items()}
+    stored = json.loads(ctx.input("images").file("summary.json").read_text(encoding="utf-8"))
     card = DataCard(
         counts=(
             ("photos asked for", stored["num_records"]),
             ("photos stored", stored["stored"]),
-            ("photos in the split", len(photos)),
+            ("photos in the split", sum(summary["photos"].values())),
             ("species", summary["num_classes"]),
             ("groups (photos that stay together)", summary["groups"]),
         ),
-        splits=parts,
-        photos_per_species=sorted(Counter(photo["scientific_name"] for photo in photos).values(), reverse=True),
-        licenses=_counted(photos, "license_id"),
-        countries=_counted(photos, "country"),
-        short_sides=[min(photo["original_width"], photo["original_height"]) for photo in photos],
+        splits={name: _by_split(counts) for name, counts in tally.parts.items()},
+        photos_per_species=sorted(tally.photos_per_species, reverse=True),
+        licenses=tally.licenses,
+        countries=tally.countries,
+        short_sides=tally.short_sides,
         stored_short_side=stored["short_side_pixels"],
-        failures=[(host_of(row["url"]), row["reason"]) for row in failures],
-        excluded=dict(Counter(excluded["reason"].to_pylist())),
-        sample=_sample(ctx, photos, settings),
+        failures=_failures(ctx),
+        excluded=excluded,
+        sample=_sample(ctx, tally, settings.thumbnail_pixels),
     )
     ctx.output.write_text("data_card.html", data_card_page(card))
-    hosts = Counter(f"{host} {reason}" for host, reason in card.failures)
+    hosts = {f"{host} {reason}": count for (host, reason), count in card.failures.items()}
     ctx.output.write_json(
         "data_card.json",
         {
             "format": "aplantida.data_card/1",
             "counts": dict(card.counts),
-            "splits": parts,
+            "splits": card.splits,
             "photos_per_species": list(card.photos_per_species),
             "licenses": dict(sorted(card.licenses.items())),
             "countries": dict(sorted(card.countries.items())),
@@ -126,37 +197,27 @@ def write_card(
     )
 
 
-def _bands(photos: list[dict[str, Any]], edges: list[int]) -> dict[str, list[dict[str, Any]]]:
-    """Photos by how many training photos their species has."""
-    train = Counter(photo["scientific_name"] for photo in photos if photo["split"] == TRAIN)
-    bounds = [0, *edges]
-    names = [f"{low} to {high - 1} training photos" for low, high in pairwise(bounds)]
-    names.append(f"{bounds[-1]} and more training photos")
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    for photo in photos:
-        found[names[bisect_right(edges, train[photo["scientific_name"]])]].append(photo)
-    return found
+def _failures(ctx: PhaseContext[Any]) -> Counter[tuple[str, str]]:
+    """Photos that were not stored, by host and reason."""
+    counts: Counter[tuple[str, str]] = Counter()
+    with pq.ParquetFile(ctx.input("images").file("failures.parquet")) as file:
+        for batch in file.iter_batches(columns=["url", "reason"]):
+            counts.update((host_of(row["url"]), row["reason"]) for row in batch.to_pylist())
+    return counts
 
 
-def by_split(photos: list[dict[str, Any]]) -> dict[str, int]:
-    """How many of the photos are in each split."""
-    counts = Counter(photo["split"] for photo in photos)
+def _by_split(counts: Counter[str]) -> dict[str, int]:
     return {split: counts[split] for split in SPLITS}
 
 
-def _counted(photos: list[dict[str, Any]], name: str) -> dict[str, int]:
-    return dict(Counter(photo[name] or "(not known)" for photo in photos))
-
-
-def _sample(ctx: PhaseContext[Any], photos: list[dict[str, Any]], settings: CardSection) -> list[Shown]:
+def _sample(ctx: PhaseContext[Any], tally: Tally, pixels: int) -> list[Shown]:
     """Some photos for the contact sheet, drawn by hash, by species."""
     from aplantida.release.page import Shown
 
-    some = drawn(pa.Table.from_pylist(photos, SPLIT_SCHEMA), settings.num_photos, ctx.seed, "data_card")
-    found = read_photos(ctx.input("images"), some, ("image", "scientific_name", "author", "license_id"))
+    rows = sorted(tally.sample, key=lambda photo: photo["image_id"])
+    table = pa.table({name: pa.array([row[name] for row in rows], SPLIT_SCHEMA.field(name).type) for name in _PLACED})
     shown = [
-        (photo["scientific_name"], (photo["author"] or "", photo["license_id"], split), photo["image"])
-        for photo, split in zip(found, some["split"].to_pylist(), strict=True)
+        (row["scientific_name"], (row["author"] or "", row["license_id"], row["split"]), photo["image"])
+        for row, photo in zip(rows, read_photos(ctx.input("images"), table), strict=True)
     ]
-    pixels = settings.thumbnail_pixels
     return [Shown(thumbnail(image, pixels), name, lines) for name, lines, image in sorted(shown)]

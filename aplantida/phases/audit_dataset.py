@@ -87,7 +87,8 @@ def _page(report: dict[str, Any], species: pa.Table, health: pa.Table) -> str:
     from aplantida.release.data_pages import audit_page
 
     broken = health.filter(health["reason"].is_valid()).to_pylist()
-    return audit_page(report, species.to_pylist(), [(host_of(row["url"]), row["reason"]) for row in broken])
+    hosts = Counter((host_of(row["url"]), row["reason"]) for row in broken)
+    return audit_page(report, species.to_pylist(), hosts)
 
 
 def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: list[str]) -> pa.Table:

@@ -30,8 +30,8 @@ def draw_counts(axes: Axes, counts: Mapping[str, int], title: str, xlabel: str =
     axes.set(title=title, xlabel=xlabel)
 
 
-def draw_sizes(axes: Axes, short_sides: Sequence[int], stored: int) -> None:
+def draw_sizes(axes: Axes, short_sides: Mapping[int, int], stored: int) -> None:
     """A histogram of the originals' short sides; the dashed line is the stored short side."""
-    axes.hist(short_sides, bins=40, color=COLORS[1])
+    axes.hist(list(short_sides), bins=40, weights=list(short_sides.values()), color=COLORS[1])
     axes.axvline(stored, color="#222222", linestyle="--", linewidth=1)
     axes.set(title=f"Short side of the originals (stored: {stored})", xlabel="pixels", ylabel="photos")

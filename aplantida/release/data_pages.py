@@ -16,14 +16,14 @@ MOST_ROWS = 40
 
 
 def audit_page(
-    report: Mapping[str, Any], species: Sequence[Mapping[str, Any]], broken: Sequence[tuple[str, str]]
+    report: Mapping[str, Any], species: Sequence[Mapping[str, Any]], broken: Mapping[tuple[str, str], int]
 ) -> str:
     """What the audit found, for someone who knows plants rather than databases.
 
     Args:
         report: ``audit.json``.
         species: rows of ``species.parquet``.
-        broken: host and reason of every broken link.
+        broken: broken links by host and reason.
     """
     links = report["links"]
     verdict = "pass" if report["verdict"] == "pass" else "fail"
@@ -83,9 +83,9 @@ class DataCard:
         photos_per_species: of the split, one number a species.
         licenses: photos by licence.
         countries: photos by country.
-        short_sides: of the originals, pixels.
+        short_sides: photos by the short side of the original, pixels.
         stored_short_side: pixels.
-        failures: host and reason of every photo that was not stored.
+        failures: photos that were not stored, by host and reason.
         excluded: photos left out of the split, by reason.
         sample: photos for the contact sheet.
     """
@@ -95,9 +95,9 @@ class DataCard:
     photos_per_species: Sequence[int]
     licenses: Mapping[str, int]
     countries: Mapping[str, int]
-    short_sides: Sequence[int]
+    short_sides: Mapping[int, int]
     stored_short_side: int
-    failures: Sequence[tuple[str, str]]
+    failures: Mapping[tuple[str, str], int]
     excluded: Mapping[str, int]
     sample: Sequence[Shown]
 
@@ -151,11 +151,8 @@ def review_page(num_pairs: int, sheets: Sequence[tuple[str, tuple[Shown, Shown]]
     )
 
 
-def _by_host(failures: Sequence[tuple[str, str]]) -> str:
-    """Failures counted by host and reason."""
-    counts: dict[tuple[str, str], int] = {}
-    for pair in failures:
-        counts[pair] = counts.get(pair, 0) + 1
+def _by_host(counts: Mapping[tuple[str, str], int]) -> str:
+    """Failures by host and reason."""
     rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     if not rows:
         return "<p>None.</p>"

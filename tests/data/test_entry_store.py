@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aplantida.data import entry_store
+from aplantida.data import database
 from aplantida.data.entries import ENTRY_SCHEMA
 from aplantida.data.entry_store import EntryStore
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, image_id_of
@@ -92,7 +92,7 @@ def test_what_is_written_has_its_schema_and_order_and_the_same_bytes_with_other_
     rows += [entry("z", n, "Rosa a", f"z{n}", reason="license_refused", detail='it\'s "no"') for n in range(9)]
     written: list[list[bytes]] = []
     for num_threads, rows_per_mb in ((1, 500), (2, 1)):  # 512 rows at once: in two parts
-        monkeypatch.setattr(entry_store, "ROWS_SORTED_PER_MB", rows_per_mb)
+        monkeypatch.setattr(database, "ROWS_SORTED_PER_MB", rows_per_mb)
         paths = [tmp_path / f"it's {name} {num_threads}" for name in ("records", "lines", "rejections")]
         with store_of(tmp_path, rows, num_threads=num_threads) as store:
             store.write_records(paths[0], paths[1])
