@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,11 @@ FIELDS = ("url", "license", "author", "source", "observationId", "observedOn", "
 DATABASE = "benchmark"
 
 
-def documents() -> list[dict[str, Any]]:
+def documents(num_species: int) -> Iterator[dict[str, Any]]:
     """A synthetic collection."""
     draw = random.Random(1)
-    return [
-        {
+    for number in range(num_species):
+        yield {
             "_id": number,
             "scientificName": f"Planta numero{'abcdefghij'[number % 10]}{'abcdefghij'[number // 10 % 10]}{number}",
             "family": f"Familia {number % 40}",
@@ -53,8 +53,6 @@ def documents() -> list[dict[str, Any]]:
                 for image in range(IMAGES_PER_SPECIES)
             ],
         }
-        for number in range(NUM_SPECIES)
-    ]
 
 
 def plain(uri: str, path: Path) -> None:
@@ -75,7 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, embedded_mongod(Path(name) / "mongo") as uri:
         os.environ.update(APLANTIDA_ROOT=name, MONGO_URI=uri)
         with pymongo.MongoClient[dict[str, Any]](uri) as client:
-            client[DATABASE].plants.insert_many(documents())
+            client[DATABASE].plants.insert_many(documents(NUM_SPECIES))
         runs = 0
 
         def export(num_readers: int) -> Callable[[], object]:

@@ -1,0 +1,159 @@
+"""Peak memory of export_dataset and split_dataset over collections of 20 thousand, 200 thousand and 2 million photos.
+
+The peak is the resident memory of the phase's process, everything it has imported included; the server of the
+collection is a process of its own. The photos of the split are 32 pixels wide and their hashes are random.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pymongo
+from PIL import Image
+
+from aplantida.data.shards import shard_name
+from aplantida.demo.mongod import embedded_mongod
+from aplantida.domain.record import IMAGE_SCHEMA, REJECTION_SCHEMA
+from aplantida.phases.export_dataset import PHASE as EXPORT
+from aplantida.phases.fetch_images import PHASE as FETCH
+from aplantida.phases.split_dataset import PHASE as SPLIT
+from aplantida.pipeline.phase import Phase
+from aplantida.pipeline.runner import execute
+from benchmarks.export_dataset import DATABASE, IMAGES_PER_SPECIES, documents
+from benchmarks.report import Row, show
+
+SIZES = (20_000, 200_000, 2_000_000)
+NUM_SHARDS, DOCUMENTS_AT_A_TIME = 64, 100
+
+
+def fill(uri: str, num_entries: int) -> None:
+    """Put a collection of so many entries there."""
+    with pymongo.MongoClient[dict[str, Any]](uri) as client:
+        client.drop_database(DATABASE)
+        waiting = documents(num_entries // IMAGES_PER_SPECIES)
+        while some := [document for document, _ in zip(waiting, range(DOCUMENTS_AT_A_TIME), strict=False)]:
+            client[DATABASE].plants.insert_many(some)
+
+
+def shards(num_photos: int) -> Iterator[tuple[str, pa.Table]]:
+    """Image shards of so many photos."""
+    draw, buffer = random.Random(1), BytesIO()
+    Image.new("RGB", (32, 32), "green").save(buffer, "JPEG")
+    same = {
+        "common_names": ["es:planta"],
+        "distribution": ["ES", "FR"],
+        "family": "Familia",
+        "genus": "Planta",
+        "license_id": "CC-BY-4.0",
+        "license_text": "CC BY 4.0",
+        "source": "example",
+        "image": buffer.getvalue(),
+        "exif_rotated": False,
+        "content_type": "image/jpeg",
+        "source_bytes": len(buffer.getvalue()),
+        **dict.fromkeys(("width", "height", "original_width", "original_height"), 32),
+    }
+    for shard in range(NUM_SHARDS):
+        rows = [
+            {
+                **same,
+                "image_id": hashlib.md5(str(number).encode()).hexdigest(),
+                "document_id": str(number % (num_photos // IMAGES_PER_SPECIES)),
+                "url": f"https://photos.example.org/{number}.jpg",
+                "scientific_name": f"Planta numero{number % (num_photos // IMAGES_PER_SPECIES):06d}",
+                "author": f"author {draw.randrange(5_000)}",
+                "observation_id": str(draw.randrange(10**9)),
+                "observed_on": f"20{draw.randrange(10, 26)}-0{draw.randrange(1, 10)}-1{draw.randrange(10)}",
+                "country": draw.choice(("ES", "FR", "PT", "DE", None)),
+                "source_sha256": "0" * 64,
+                "pixel_sha256": "0" * 64,
+                "perceptual_hash": f"{draw.getrandbits(64):016x}",
+            }
+            for number in range(shard, num_photos, NUM_SHARDS)
+        ]
+        yield shard_name(shard), pa.Table.from_pylist(rows, IMAGE_SCHEMA)
+
+
+def seal_shards(output: str, num_photos: int) -> None:
+    """An image_shards artifact, as fetch_images seals it."""
+
+    def run(ctx: Any) -> dict[str, Any]:
+        for name, table in shards(num_photos):
+            ctx.output.write_table(name, table)
+        ctx.output.write_table("failures.parquet", REJECTION_SCHEMA.empty_table())
+        summary = {"num_shards": NUM_SHARDS, "num_records": num_photos, "stored": num_photos, "short_side_pixels": 32}
+        ctx.output.write_json("summary.json", summary)
+        return {}
+
+    execute(replace(FETCH, run=run, inputs={}, sources={}), values={"output": output, "inputs": {}})
+
+
+def run_here(phase: Phase[Any], values: dict[str, Any]) -> None:
+    """Run a phase, and print the peak of this process' resident memory, MB."""
+    execute(phase, values=values)
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    peak = next(line for line in status if line.startswith("VmHWM:"))
+    print(json.dumps({"peak_mb": int(peak.split()[1]) / 1000}))
+
+
+def peak_of(name: str, values: dict[str, Any]) -> float:
+    """The same in a process of its own."""
+    words = [sys.executable, "-m", "benchmarks.memory", "--run", name, json.dumps(values)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    return float(json.loads(done.stdout.splitlines()[-1])["peak_mb"])
+
+
+def export_peak(uri: str, size: int) -> float:
+    """Of export_dataset, reading in its own process."""
+    fill(uri, size)
+    return peak_of(
+        "export",
+        {"db_name": DATABASE, "output": "records", "inputs": {}, "mongo_uri": uri, "resources": {"num_readers": 0}},
+    )
+
+
+def split_peak(size: int) -> float:
+    """Of split_dataset."""
+    seal_shards(f"images-{size}", size)
+    return peak_of("split", {"inputs": {"images": f"images-{size}"}, "output": f"split-{size}"})
+
+
+def main() -> None:
+    """Measure and print."""
+    rows: list[Row] = []
+    for what in ("export_dataset", "split_dataset"):
+        peaks: list[float] = []
+        for size in SIZES:
+            with tempfile.TemporaryDirectory() as name:
+                os.environ["APLANTIDA_ROOT"] = name
+                if what == "export_dataset":
+                    with embedded_mongod(Path(name) / "mongo") as uri:
+                        peaks.append(export_peak(uri, size))
+                else:
+                    peaks.append(split_peak(size))
+            print(f"{what}: {size} photos: {peaks[-1]:.0f} MB", file=sys.stderr, flush=True)
+        for size, peak in zip(SIZES[1:], peaks[1:], strict=True):
+            note = f"peer: the same over {SIZES[0]:,}"
+            rows.append(
+                Row(f"{what}, peak memory over {size:,} photos", peak, peaks[0], "MB", peaks[0] / peak, None, note)
+            )
+    show(rows)
+
+
+if __name__ == "__main__":
+    if "--run" in sys.argv[1:]:
+        run_here({"export": EXPORT, "split": SPLIT}[sys.argv[2]], json.loads(sys.argv[3]))
+    else:
+        main()
