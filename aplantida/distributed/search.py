@@ -1,4 +1,4 @@
-"""Search for a distillation recipe (temperature, alpha) by Ray Tune; each trial is the one training loop, cut short.
+"""Search for a distillation recipe by Ray Tune; each trial is the one training loop, cut short.
 
 A search can be killed at any moment and started again: it then begins a new Tune experiment with the same seed, and
 every trial first reports the epochs that an earlier session finished (they are kept in the trial's own folder) before
@@ -14,72 +14,29 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 import ray.tune as tune
 import torch
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from aplantida.distributed.recipes import Recipe, Row, SearchPlan, Trial
 from aplantida.distributed.session import cluster_cpus, cluster_gpus, ray_session
 from aplantida.models.inference import resolve_device
-from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.writer import ArtifactWriter
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
-from aplantida.training.objectives import Distillation
 from aplantida.training.task import TrainTask
 
-Row = dict[str, float]
-Metric = Literal["val_top1", "val_loss"]
 ROWS_FILE = "rows.json"
-_DIGITS = 4
 _DIVERGED = {"val_top1": 0.0, "val_loss": 1e9}
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchPlan:
-    """What is tried, and how it is decided.
-
-    Attributes:
-        algorithm: ``grid``: every pair of the values; ``optuna``: the TPE sampler, between the least and the largest.
-        temperatures: of the distillation, 1..8.
-        alphas: weights of the divergence, 0..1.
-        num_trials: of ``optuna``.
-        scheduler: ``asha`` stops trials that fall behind (Li et al., 2020, arXiv 1810.05934); ``none`` lets all finish.
-        grace_epochs: no trial is stopped before.
-        reduction_factor: of the trials that reach a rung, one in so many goes on.
-        metric: what is compared.
-        seed: of the sampler.
-        max_concurrent: trials at a time.
-    """
-
-    algorithm: Literal["grid", "optuna"]
-    temperatures: tuple[float, ...]
-    alphas: tuple[float, ...]
-    num_trials: int
-    scheduler: Literal["asha", "none"]
-    grace_epochs: int
-    reduction_factor: int
-    metric: Metric
-    seed: int
-    max_concurrent: int
-
-    @property
-    def mode(self) -> Literal["max", "min"]:
-        """Whether more of the metric is better."""
-        return "max" if self.metric == "val_top1" else "min"
-
-    @property
-    def total(self) -> int:
-        """Number of trials."""
-        return self.num_trials if self.algorithm == "optuna" else len(self.temperatures) * len(self.alphas)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +44,7 @@ class TrialWork:
     """What a trial needs to train. Plain values: it travels to workers.
 
     Attributes:
-        task: the training; its objective's temperature and alpha are the trial's.
+        task: the training; a trial changes of it what its recipe says.
         folder: holds one folder a trial; survives kills, all workers see it.
         writer: of the artifact; trials of a session that is over refuse to go on.
         device: auto, cpu or cuda.
@@ -99,29 +56,6 @@ class TrialWork:
     writer: ArtifactWriter
     device: str
     num_threads: int | None
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A finished trial: its recipe, and one row per epoch as the training loop reports them."""
-
-    temperature: float
-    alpha: float
-    rows: list[Row] = field(default_factory=list)
-
-    @property
-    def key(self) -> str:
-        """Names the trial's folder and unit."""
-        return trial_key(self.temperature, self.alpha)
-
-    def best(self, metric: Metric) -> Row:
-        """The row of its best epoch, the earliest of equals."""
-        return (max if metric == "val_top1" else min)(self.rows, key=lambda row: row[metric])
-
-
-def trial_key(temperature: float, alpha: float) -> str:
-    """A short name for a recipe: equal recipes have equal names."""
-    return unit_key(temperature, alpha)[:16]
 
 
 class TrialContext(LocalContext):
@@ -143,10 +77,10 @@ class TrialContext(LocalContext):
         return [] if latest is None else torch.load(latest, map_location="cpu", weights_only=True)["history"]
 
 
-def run_trial(recipe: Mapping[str, float], work: TrialWork) -> None:
+def run_trial(drawn: Mapping[str, Any], work: TrialWork) -> None:
     """Tune's trainable: report the epochs that are known, train the others."""
-    temperature, alpha = round(recipe["temperature"], _DIGITS), round(recipe["alpha"], _DIGITS)
-    folder = work.folder / trial_key(temperature, alpha)
+    recipe = Recipe.of(drawn)
+    folder = work.folder / recipe.key
     finished = folder / ROWS_FILE
     if finished.is_file():
         for row in json.loads(finished.read_text(encoding="utf-8")):
@@ -157,17 +91,10 @@ def run_trial(recipe: Mapping[str, float], work: TrialWork) -> None:
     for row in known:
         tune.report(row)
     if len(known) < work.task.epochs:
-        objective = work.task.objective
-        assert isinstance(objective, Distillation)
-        task = replace(
-            work.task,
-            objective=replace(objective, temperature=temperature, alpha=alpha),
-            batches=replace(work.task.batches, temperature=temperature),
-        )
         try:
-            train(task, context)
+            train(recipe.apply(work.task), context)
         except FloatingPointError:
-            tune.report({"epoch": task.epochs, **_DIVERGED})
+            tune.report({"epoch": work.task.epochs, **_DIVERGED})
 
 
 class _Recorder(tune.Callback):
@@ -179,8 +106,7 @@ class _Recorder(tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Note the order of the trials."""
-        recipe = {name: round(value, _DIGITS) for name, value in trial.config.items()}
-        self.trials[trial.trial_id] = Trial(recipe["temperature"], recipe["alpha"])
+        self.trials[trial.trial_id] = Trial(Recipe.of(trial.config))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -213,7 +139,7 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
     """
 
     def finished(trial: Trial) -> None:
-        keep_rows(work.folder / trial.key, trial.rows)
+        keep_rows(work.folder / trial.recipe.key, trial.rows)
         on_trial(trial)
 
     recorder = _Recorder(finished)
@@ -260,19 +186,18 @@ def keep_rows(folder: Path, rows: list[Row]) -> None:
 
 
 def _space(plan: SearchPlan) -> dict[str, Any]:
-    return {
-        "temperature": tune.grid_search(list(plan.temperatures)),
-        "alpha": tune.grid_search(list(plan.alphas)),
-    }
+    return {name: tune.grid_search(list(values)) for name, values in plan.values.items()}
 
 
 def _searcher(plan: SearchPlan) -> Searcher | None:
     if plan.algorithm == "grid":
         return None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space = {
-        "temperature": FloatDistribution(min(plan.temperatures), max(plan.temperatures)),
-        "alpha": FloatDistribution(min(plan.alphas), max(plan.alphas)),
+    space: dict[str, BaseDistribution] = {
+        name: CategoricalDistribution(values)
+        if name in ("distance", "head_rank")
+        else FloatDistribution(min(values), max(values), log=name == "learning_rate")
+        for name, values in plan.values.items()
     }
     return OptunaSearch(space, metric=plan.metric, mode=plan.mode, seed=plan.seed % 2**32)
 

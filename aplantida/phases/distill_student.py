@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -60,13 +62,13 @@ class DistillStudentConfig(TrainConfig):
 
 def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
     """Train."""
-    config = ctx.config
-    temperature, alpha = _recipe(ctx)
+    ctx = _with_recipe(ctx)
+    config, wanted = ctx.config, ctx.config.distillation
     soft_labels = None
-    if alpha > 0:
+    if wanted.alpha > 0:
         if not ctx.has_input("soft_labels"):
             raise BadRequest(
-                f"distillation.alpha is {alpha}, so input soft_labels is needed: give --input soft_labels=PATH, "
+                f"distillation.alpha is {wanted.alpha}, so input soft_labels is needed: give --input soft_labels=PATH, "
                 "or alpha 0 for a baseline"
             )
         soft_labels = ctx.input("soft_labels").path
@@ -74,22 +76,24 @@ def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
     card, initial = new_model(
         config.model, config.data, index, dropout=config.regularization.dropout, width=config.model.width
     )
+    smoothing = config.regularization.label_smoothing
     metrics = run_training(
         ctx,
         card=card,
         initial=initial,
-        batches=batch_plan(ctx, config.data, card, index, soft_labels=soft_labels, temperature=temperature),
-        objective=config.distillation.distance.objective(temperature, alpha, config.regularization.label_smoothing),
+        batches=batch_plan(ctx, config.data, card, index, soft_labels=soft_labels, temperature=wanted.temperature),
+        objective=wanted.distance.objective(wanted.temperature, wanted.alpha, smoothing),
         index=index,
     )
-    return {"temperature": temperature, "alpha": alpha, **metrics}
+    recipe = {"temperature": wanted.temperature, "alpha": wanted.alpha, "distance": wanted.distance.kind}
+    return {**recipe, "learning_rate": config.training.learning_rate, "head_rank": config.model.head_rank, **metrics}
 
 
-def _recipe(ctx: PhaseContext[DistillStudentConfig]) -> tuple[float, float]:
-    """Temperature and alpha, from the config or from the sweep's best trial.
+def _with_recipe(ctx: PhaseContext[DistillStudentConfig]) -> PhaseContext[DistillStudentConfig]:
+    """The context with the sweep's best recipe in its config, where the config wants it.
 
     Raises:
-        BadRequest: when both are given, or the sweep is missing or unread.
+        BadRequest: when a value is given twice, or the sweep is missing or unread.
     """
     wanted = ctx.config.distillation
     if wanted.recipe == "explicit":
@@ -97,22 +101,40 @@ def _recipe(ctx: PhaseContext[DistillStudentConfig]) -> tuple[float, float]:
             raise BadRequest(
                 "input sweep is given, but distillation.recipe is explicit: say from_sweep, or drop the input"
             )
-        return wanted.temperature, wanted.alpha
+        return ctx
+    if not ctx.has_input("sweep"):
+        raise BadRequest("distillation.recipe is from_sweep: give --input sweep=PATH, or say explicit")
+    best = json.loads(ctx.input("sweep").file("best.json").read_text(encoding="utf-8"))
+    found = {name: best[name] for name in best["searched"]}
+    _check_edits(ctx.config, best)
+    ctx.log.info("from the sweep: %s", ", ".join(f"{name} {value}" for name, value in found.items()))
+    values = ctx.config.model_dump()
+    values["distillation"] |= {name: found[name] for name in ("temperature", "alpha")}
+    if "distance" in found:
+        values["distillation"]["distance"]["kind"] = found["distance"]
+    if "learning_rate" in found:
+        values["training"]["learning_rate"] = found["learning_rate"]
+    if "head_rank" in found:
+        values["model"]["head_rank"] = found["head_rank"] or None
+    return replace(ctx, config=DistillStudentConfig.model_validate(values))
+
+
+def _check_edits(config: DistillStudentConfig, best: Mapping[str, Any]) -> None:
+    """Refuse a config that contradicts the recipe it asks for."""
+    wanted = config.distillation
     edited = {
         name: value
         for name, value, default in (
             ("temperature", wanted.temperature, DEFAULT_TEMPERATURE),
             ("alpha", wanted.alpha, DEFAULT_ALPHA),
+            ("distance.kind", wanted.distance.kind, "kd" if "distance" in best["searched"] else best["distance"]),
         )
         if value != default
     }
     if edited:
-        raise BadRequest(f"distillation.recipe is from_sweep, but {edited} was edited: say explicit, or take it out")
-    if not ctx.has_input("sweep"):
-        raise BadRequest("distillation.recipe is from_sweep: give --input sweep=PATH, or say explicit")
-    best = json.loads(ctx.input("sweep").file("best.json").read_text(encoding="utf-8"))
-    ctx.log.info("from the sweep: temperature %s, alpha %s", best["temperature"], best["alpha"])
-    return float(best["temperature"]), float(best["alpha"])
+        raise BadRequest(
+            f"distillation.recipe is from_sweep, but {edited} was edited: say explicit, or what the sweep has"
+        )
 
 
 def _digest_weights(config: DistillStudentConfig) -> str:

@@ -1,4 +1,4 @@
-"""Try temperatures and alphas of the distillation with Ray Tune, on part of the photos and for few epochs."""
+"""Try recipes of the distillation with Ray Tune, on part of the photos and for few epochs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
@@ -22,11 +22,14 @@ from aplantida.pipeline.phase import Phase, PhaseContext
 
 if TYPE_CHECKING:
     from aplantida.data.batches import BatchPlan
-    from aplantida.distributed.search import SearchPlan, Trial
+    from aplantida.distributed.recipes import SearchPlan, Trial
     from aplantida.training.task import TrainTask
 
+NumberT = TypeVar("NumberT", int, float)
 _MEASURED = ("val_top1", "val_top5", "val_loss")
-COLUMNS: tuple[str, ...] = ("trial", "temperature", "alpha", "epochs", "stopped", "best_epoch", *_MEASURED)
+_RECIPE = ("temperature", "alpha", "distance", "learning_rate", "head_rank")
+COLUMNS: tuple[str, ...] = ("trial", *_RECIPE, "bytes", "epochs", "stopped", "best_epoch", *_MEASURED)
+_BYTES_PER_WEIGHT = 2  # in float16, as the bundle has them
 
 
 class SearchSection(Section):
@@ -35,6 +38,9 @@ class SearchSection(Section):
     algorithm: Literal["grid", "optuna"] = "optuna"
     temperature: list[float] = Field(default=[1.0, 8.0], min_length=1)
     alpha: list[float] = Field(default=[0.3, 0.95], min_length=1)
+    distance: list[Literal["kd", "dkd", "dist", "js"]] = Field(default_factory=list)
+    learning_rate: list[float] = Field(default_factory=list)
+    head_rank: list[int] = Field(default_factory=list)
     num_trials: int = Field(default=16, ge=1)
     scheduler: Literal["asha", "none"] = "asha"
     grace_epochs: int = Field(default=1, ge=1)
@@ -52,8 +58,18 @@ class SearchSection(Section):
     def _alpha(cls, values: list[float]) -> list[float]:
         return _checked(values, 0.0, 1.0)
 
+    @field_validator("learning_rate")
+    @classmethod
+    def _learning_rate(cls, values: list[float]) -> list[float]:
+        return _checked(values, 1e-7, 10.0)
 
-def _checked(values: list[float], least: float, largest: float) -> list[float]:
+    @field_validator("head_rank")
+    @classmethod
+    def _head_rank(cls, values: list[int]) -> list[int]:
+        return _checked(values, 0, 4096)
+
+
+def _checked(values: list[NumberT], least: float, largest: float) -> list[NumberT]:
     if len(set(values)) != len(values) or not all(least <= value <= largest for value in values):
         raise ValueError(f"want different numbers within {least}..{largest}")
     return values
@@ -101,15 +117,13 @@ def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
 
         def finished(trial: Trial) -> None:
             nonlocal redone
-            key = unit_key(trial.temperature, trial.alpha)
-            if not ctx.output.is_done(f"trial-{trial.key}", key):
+            unit, key = f"trial-{trial.recipe.key}", unit_key(trial.recipe.drawn())
+            if not ctx.output.is_done(unit, key):
                 redone += 1
-                ctx.output.record_unit(f"trial-{trial.key}", key, info={"epochs": len(trial.rows)})
+                ctx.output.record_unit(unit, key, info={"epochs": len(trial.rows)})
             best = trial.best(plan.metric)[plan.metric]
-            ctx.log.info(
-                "temperature %s, alpha %s: %s %.4f after %d epochs",
-                *(trial.temperature, trial.alpha, plan.metric, best, len(trial.rows)),
-            )
+            said = ", ".join(f"{name} {value}" for name, value in trial.recipe.drawn().items())
+            ctx.log.info("%s: %s %.4f after %d epochs", said, plan.metric, best, len(trial.rows))
             bar.update()
 
         trials = search(plan, work, finished, ctx.config.resources.max_failures)
@@ -120,13 +134,16 @@ def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
 
 
 def _plan(ctx: PhaseContext[SweepDistillationConfig]) -> SearchPlan:
-    from aplantida.distributed.search import SearchPlan
+    from aplantida.distributed.recipes import SearchPlan
 
     search = ctx.config.search
     return SearchPlan(
         algorithm=search.algorithm,
         temperatures=tuple(search.temperature),
         alphas=tuple(search.alpha),
+        distances=tuple(search.distance),
+        learning_rates=tuple(search.learning_rate),
+        head_ranks=tuple(search.head_rank),
         num_trials=search.num_trials,
         scheduler=search.scheduler,
         grace_epochs=search.grace_epochs,
@@ -138,7 +155,7 @@ def _plan(ctx: PhaseContext[SweepDistillationConfig]) -> SearchPlan:
 
 
 def _task(ctx: PhaseContext[SweepDistillationConfig]) -> TrainTask:
-    """A trial's training but for temperature and alpha."""
+    """A trial's training but for its recipe."""
     config = ctx.config
     index = read_class_index(ctx, config.model.num_classes)
     card, initial = new_model(
@@ -183,7 +200,15 @@ def _check_batches(batches: BatchPlan, batch_size: int) -> None:
 def _write(
     ctx: PhaseContext[SweepDistillationConfig], plan: SearchPlan, task: TrainTask, trials: list[Trial]
 ) -> dict[str, Any]:
-    rows = [_row(number, trial, plan, task.epochs) for number, trial in enumerate(trials, start=1)]
+    from aplantida.release.sweep_page import sweep_page
+
+    sizes = {trial.recipe.head_rank: 0 for trial in trials}
+    for trial in trials:
+        sizes[trial.recipe.head_rank] = sizes[trial.recipe.head_rank] or _weights(trial.recipe.apply(task))
+    rows = [
+        _row(number, trial, plan, task) | {"bytes": _BYTES_PER_WEIGHT * sizes[trial.recipe.head_rank]}
+        for number, trial in enumerate(trials, start=1)
+    ]
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -191,18 +216,11 @@ def _write(
     ctx.output.write_text("trials.csv", text.getvalue())
     sign = -1 if plan.mode == "max" else 1
     best = min(rows, key=lambda row: (sign * row[plan.metric], row["val_loss"], row["trial"]))
-    ctx.output.write_json(
-        "best.json",
-        {
-            "format": "aplantida.recipe/1",
-            "temperature": best["temperature"],
-            "alpha": best["alpha"],
-            "metric": plan.metric,
-            "value": best[plan.metric],
-            "trial": best["trial"],
-            "epoch": best["best_epoch"],
-        },
-    )
+    ctx.output.write_text("trials.html", sweep_page(COLUMNS, rows, plan.metric, best["trial"]))
+    searched = {name: best[name] for name in plan.values}
+    said = {"metric": plan.metric, "value": best[plan.metric], "trial": best["trial"], "epoch": best["best_epoch"]}
+    recipe = {"format": "aplantida.recipe/2", "searched": [*searched], **searched, "distance": best["distance"]}
+    ctx.output.write_json("best.json", recipe | said)
     summary = {
         "num_trials": len(rows),
         "num_trials_stopped_early": sum(row["stopped"] for row in rows),
@@ -210,21 +228,30 @@ def _write(
         "metric": plan.metric,
         "best": best[plan.metric],
         "worst": (min if plan.mode == "max" else max)(row[plan.metric] for row in rows),
-        "temperature": best["temperature"],
-        "alpha": best["alpha"],
+        **searched,
     }
     ctx.output.write_json("summary.json", {"format": "aplantida.sweep/1", **summary})
     return summary
 
 
-def _row(number: int, trial: Trial, plan: SearchPlan, epochs: int) -> dict[str, Any]:
-    best = trial.best(plan.metric)
+def _weights(task: TrainTask) -> int:
+    """How many weights the trial's model has."""
+    from aplantida.models.checkpoint import build
+
+    return sum(weight.numel() for weight in build(task.card).parameters())
+
+
+def _row(number: int, trial: Trial, plan: SearchPlan, task: TrainTask) -> dict[str, Any]:
+    best, tried = trial.best(plan.metric), trial.recipe.apply(task)
     return {
         "trial": number,
-        "temperature": trial.temperature,
-        "alpha": trial.alpha,
+        "temperature": trial.recipe.temperature,
+        "alpha": trial.recipe.alpha,
+        "distance": getattr(tried.objective, "distance", ""),
+        "learning_rate": tried.optimization.learning_rate,
+        "head_rank": tried.card.head_rank or 0,
         "epochs": len(trial.rows),
-        "stopped": int(trial.rows[-1]["epoch"] < epochs),
+        "stopped": int(trial.rows[-1]["epoch"] < task.epochs),
         "best_epoch": best["epoch"],
         **{name: best.get(name, 0.0) for name in _MEASURED},
     }

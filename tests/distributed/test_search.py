@@ -9,7 +9,8 @@ import pytest
 
 from aplantida.data.batches import BatchPlan
 from aplantida.distributed import search as module
-from aplantida.distributed.search import ROWS_FILE, SearchPlan, Trial, TrialWork, keep_rows, run_trial, trial_key
+from aplantida.distributed.recipes import Recipe, SearchPlan, Trial
+from aplantida.distributed.search import ROWS_FILE, TrialWork, keep_rows, run_trial
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.models.checkpoint import ModelCard
 from aplantida.pipeline.writer import ArtifactWriter, StaleSession
@@ -119,12 +120,17 @@ def test_the_trial_trains_with_its_own_recipe(made: Path, tmp_path: Path, monkey
     run_trial({"temperature": 2.00001, "alpha": 0.7}, work_in(made, tmp_path))
     assert seen[0].objective == Distillation(2.0, 0.7)
     assert seen[0].batches.temperature == 2.0
+    more = {"distance": "dist", "learning_rate": 1.23456e-3, "head_rank": 8}
+    run_trial({"temperature": 2.0, "alpha": 0.7, **more}, work_in(made, tmp_path))
+    assert seen[1].objective == Distillation(2.0, 0.7, distance="dist")
+    assert (seen[1].optimization.learning_rate, seen[1].card.head_rank) == (1.23e-3, 8)
+    assert Recipe(temperature=2.0, alpha=0.7, head_rank=0).apply(seen[1]).card.head_rank is None
 
 
 def test_a_finished_trial_is_its_rows(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = work_in(made, tmp_path)
     whole = told(work, monkeypatch)
-    folder = work.folder / trial_key(2.0, 0.7)
+    folder = work.folder / Recipe(temperature=2.0, alpha=0.7).key
     keep_rows(folder, whole)
     assert [path.name for path in folder.iterdir()] == [ROWS_FILE]
     monkeypatch.setattr(module, "train", lambda task, context: pytest.fail("trained again"))
@@ -154,9 +160,14 @@ def test_best_epoch_and_keys() -> None:
         {"epoch": 2, "val_top1": 0.75, "val_loss": 1.0},
         {"epoch": 3, "val_top1": 0.75, "val_loss": 1.5},
     ]
-    trial = Trial(2.0, 0.7, rows)
+    trial = Trial(Recipe(temperature=2.0, alpha=0.7), rows)
     assert trial.best("val_top1")["epoch"] == 2
     assert trial.best("val_loss")["epoch"] == 2
-    assert trial.key == trial_key(2.0, 0.7) != trial_key(0.7, 2.0)
+    assert trial.recipe.key != Recipe(temperature=0.7, alpha=2.0).key
+    assert (
+        Recipe(temperature=2.0, alpha=0.7, learning_rate=1.0).key != Recipe(temperature=2.0, alpha=0.7, head_rank=1).key
+    )
+    wider = replace(PLAN, distances=("kd", "js"), learning_rates=(1e-3,), head_ranks=(0, 8, 16))
+    assert (wider.total, list(wider.values)) == (24, ["temperature", "alpha", "distance", "learning_rate", "head_rank"])
     assert (PLAN.total, replace(PLAN, algorithm="optuna").total) == (4, 9)
     assert (PLAN.mode, replace(PLAN, metric="val_loss").mode) == ("max", "min")

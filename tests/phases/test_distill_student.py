@@ -60,9 +60,10 @@ def make_soft_labels(path: str, shift: int) -> Artifact:
     return seal(path, "soft_labels", fill, {"split": "split"})
 
 
-def make_sweep(path: str, temperature: float, alpha: float) -> Artifact:
+def make_sweep(path: str, temperature: float, alpha: float, **more: Any) -> Artifact:
     def fill(output: ArtifactWriter) -> None:
-        output.write_json("best.json", {"temperature": temperature, "alpha": alpha, "metric": "val_top1"})
+        found = {"temperature": temperature, "alpha": alpha, **more}
+        output.write_json("best.json", {"distance": "kd", "searched": [*found], **found})
 
     return seal(path, "sweep", fill, {"split": "split"})
 
@@ -106,6 +107,18 @@ def test_the_sweeps_recipe_is_taken() -> None:
     assert same.digest == artifact.digest
 
 
+def test_all_that_the_sweep_searched_is_taken() -> None:
+    make_soft_labels("soft", shift=0)
+    make_sweep("wide sweep", 4.0, 0.9, distance="js", learning_rate=2e-3, head_rank=4)
+    artifact = distil("wide student", {"soft_labels": "soft", "sweep": "wide sweep"})
+    taken = {name: artifact.metrics[name] for name in ("distance", "learning_rate", "head_rank")}
+    assert taken == {"distance": "js", "learning_rate": 2e-3, "head_rank": 4}
+    assert load_checkpoint(artifact.path)[1].head_rank == 4
+    explicit = {"recipe": "explicit", "temperature": 4.0, "alpha": 0.9, "distance": {"kind": "js"}}
+    changed = {"model": {**SMALL["model"], "head_rank": 4}, "training": {**SMALL["training"], "learning_rate": 2e-3}}
+    assert distil("wide same", {"soft_labels": "soft"}, distillation=explicit, **changed).digest == artifact.digest
+
+
 def test_a_killed_distillation_ends_in_the_same_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     from aplantida.training.context import LocalContext
 
@@ -133,6 +146,7 @@ def test_a_killed_distillation_ends_in_the_same_digest(monkeypatch: pytest.Monke
     [
         ({}, EXPLICIT, r"alpha is 1\.0, so input soft_labels is needed"),
         ({"sweep": "sweep"}, {"recipe": "from_sweep", "alpha": 0.5}, r"from_sweep, but \{'alpha': 0\.5\} was edited"),
+        ({"sweep": "sweep"}, {"distance": {"kind": "js"}}, r"\{'distance\.kind': 'js'\} was edited"),
         ({}, {"recipe": "from_sweep"}, r"from_sweep: give --input sweep=PATH"),
         ({"sweep": "sweep"}, EXPLICIT, r"recipe is explicit"),
         ({}, {"recipe": "explicit", "temperature": 99}, r"distillation\.temperature = 99"),

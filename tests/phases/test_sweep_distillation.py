@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from aplantida.distributed.search import Trial
+from aplantida.distributed.recipes import Recipe, Trial
 from aplantida.phases import sweep_distillation
 from aplantida.pipeline.artifact import Artifact, open_artifact
 from aplantida.pipeline.config import CHECKOUT
@@ -100,6 +100,31 @@ def test_a_grid_tries_every_pair() -> None:
     assert {row["stopped"] for row in rows} == {"0"}
 
 
+def test_kinds_rates_and_ranks_are_searched_too() -> None:
+    search = {
+        "algorithm": "grid",
+        "temperature": [2.0],
+        "alpha": [0.7],
+        "distance": ["kd", "js"],
+        "head_rank": [0, 4],
+        "learning_rate": [3e-3],
+    }
+    training = {"epochs": 1, "batch_size": 12, "learning_rate": 9.0, "batch_norm_momentum": 0.5}
+    execute(PHASE, files=[CONFIG], values=request("wide", search=search, training=training))
+    sweep = open_artifact(Path(os.environ["APLANTIDA_ROOT"]) / "wide", "sweep")
+    rows = rows_of(sweep)
+    assert {(row["distance"], row["head_rank"]) for row in rows} == {("kd", "0"), ("kd", "4"), ("js", "0"), ("js", "4")}
+    assert {row["learning_rate"] for row in rows} == {"0.003"}
+    sizes = {row["head_rank"]: int(row["bytes"]) for row in rows}
+    assert sizes["0"] != sizes["4"]
+    best = json.loads(sweep.file("best.json").read_text())
+    assert best["searched"] == ["temperature", "alpha", "distance", "learning_rate", "head_rank"]
+    assert (best["distance"], best["head_rank"]) in {("kd", 0), ("kd", 4), ("js", 0), ("js", 4)}
+    text = sweep.file("trials.html").read_text(encoding="utf-8")
+    assert text.count("<svg") == 1
+    assert text.count("<tr>") == 1 + 4
+
+
 def test_bad_requests_are_named() -> None:
     def run(**values: Any) -> None:
         execute(PHASE, files=[CONFIG], values=request(f"bad {len(str(values))}", **values))
@@ -108,6 +133,10 @@ def test_bad_requests_are_named() -> None:
         run(search={"temperature": [0.5, 4]})
     with pytest.raises(BadRequest, match=r"search\.alpha = \[0.5, 0.5\]: .*different numbers"):
         run(search={"alpha": [0.5, 0.5]})
+    with pytest.raises(BadRequest, match=r"search\.distance\.0 = 'l2'|search\.distance = \['l2'\]"):
+        run(search={"distance": ["l2"]})
+    with pytest.raises(BadRequest, match=r"search\.head_rank = \[-1\]: .*within 0..4096"):
+        run(search={"head_rank": [-1]})
     with pytest.raises(BadRequest, match="batch size 1000 is larger than the 36 train photos"):
         run(training={"batch_size": 1000})
 
@@ -123,7 +152,9 @@ def test_a_fraction_of_the_photos_is_the_same_for_every_trial_and_nested(monkeyp
         table = pq.read_table(work.task.batches.split_file)
         seen.append({row["image_id"] for row in table.to_pylist() if row["split"] == "train"})
         assert {row["split"] for row in table.to_pylist()} == {"train", "val"}
-        return [Trial(2.0, 0.5, [{"epoch": 1, "val_top1": 0.5, "val_top5": 1.0, "val_loss": 1.0}])]
+        return [
+            Trial(Recipe(temperature=2.0, alpha=0.5), [{"epoch": 1, "val_top1": 0.5, "val_top5": 1.0, "val_loss": 1.0}])
+        ]
 
     monkeypatch.setattr(search, "search", look)
     for fraction in (0.4, 0.7, 1.0):
