@@ -1,7 +1,8 @@
-"""Photos a second out of our loader on one core, against torchvision's usual one and against decoding alone.
+"""Photos a second out of our loader on one core, against torchvision's usual one, webdataset, and decoding alone.
 
 All read the same JPEGs (short side 256), crop at random, flip, and give batches at 224 pixels, in one thread of one
-process. Ours hands uint8 to the device and normalizes there; torchvision's gives normalized floats.
+process. Ours hands uint8 to the device and normalizes there; the others, with torchvision's transforms, give normalized
+floats.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import simplejpeg
+import webdataset
 from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
@@ -18,7 +20,7 @@ from torchvision.datasets import ImageFolder
 from aplantida.data.batches import BatchSource
 from aplantida.domain.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from aplantida.training.devices import set_threads
-from benchmarks.photos import draw_jpegs, write_folder, write_shard
+from benchmarks.photos import draw_jpegs, write_folder, write_shard, write_tar
 from benchmarks.report import Row, interleaved, show
 
 NUM_PHOTOS = 321
@@ -49,10 +51,17 @@ def main() -> None:
         def torchvision() -> int:
             return sum(len(labels) for _, labels in loader)
 
+        tar = write_tar(jpegs, folder / "peer.tar")
+
+        def tarred() -> int:
+            samples = webdataset.WebDataset(str(tar), shardshuffle=False, empty_check=False).shuffle(100, seed=1)
+            batches = samples.decode("pil").to_tuple("jpg", "cls").map_tuple(usual).batched(BATCH_SIZE)
+            return sum(len(labels) for _, labels in batches)
+
         def decoding() -> int:
             return sum(simplejpeg.decode_jpeg(jpeg, colorspace="RGB") is not None for jpeg in jpegs)
 
-        functions: list[Callable[[], int]] = [ours, torchvision, decoding]
+        functions: list[Callable[[], int]] = [ours, torchvision, tarred, decoding]
         counts = [function() for function in functions]
         rates = [count / seconds for count, seconds in zip(counts, interleaved(functions, repeats=7), strict=True)]
     show(
@@ -63,8 +72,13 @@ def main() -> None:
                 "one thread each, 224 px",
             ),
             Row(
+                "loader, against webdataset with the same transforms",
+                *(rates[0], rates[2], "photos/s", rates[0] / rates[2], 1.5),
+                "one thread each, 224 px",
+            ),
+            Row(
                 "loader, against decoding alone",
-                *(rates[0], rates[2], "photos/s", rates[0] / rates[2], 0.7),
+                *(rates[0], rates[3], "photos/s", rates[0] / rates[3], 0.7),
                 "libjpeg-turbo, whole photos of short side 256",
             ),
         ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import webdataset
 from PIL import Image
 
 from aplantida.data.batches import BatchPlan
@@ -40,6 +41,14 @@ def write_folder(jpegs: list[bytes], folder: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(jpeg)
     return folder
+
+
+def write_tar(jpegs: list[bytes], path: Path) -> Path:
+    """One tar of ``NUMBER.jpg`` and ``NUMBER.cls``, what webdataset reads."""
+    with webdataset.TarWriter(str(path)) as tar:
+        for number, jpeg in enumerate(jpegs):
+            tar.write({"__key__": f"{number:06d}", "jpg": jpeg, "cls": number % len(SPECIES)})
+    return path
 
 
 def write_shard(jpegs: list[bytes], folder: Path, image_size: int, augmentation: str) -> BatchPlan:
