@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import lru_cache
@@ -76,7 +76,7 @@ class EntryBuilder:
     def __init__(
         self, mapping: FieldMapping, default_license: str | None, synonyms: Mapping[str, str] = _NOTHING
     ) -> None:
-        self._read = {field.name: _reader(getattr(mapping, field.name)) for field in fields(mapping)}
+        self._paths: dict[str, Sequence[str]] = {field.name: getattr(mapping, field.name) for field in fields(mapping)}
         self._names_licenses = bool(mapping.image_license)
         self._default_license = normalize_license(default_license)
         self._synonyms = synonyms
@@ -88,10 +88,10 @@ class EntryBuilder:
 
     def add(self, document: Mapping[str, Any]) -> None:
         """Gather one document, as the collection holds it: its image entries, or itself when it is refused."""
-        name_text = _text(self._read["scientific_name"](document))
+        name_text = _text(self._first(document, "scientific_name"))
         name = normalize_name(name_text) if name_text else None
         accepted = self._synonyms.get(name) if name else None
-        images = self._read["images"](document)
+        images = self._first(document, "images")
         if isinstance(images, str | Mapping):
             images = [images]
         owner = {
@@ -108,10 +108,10 @@ class EntryBuilder:
             self._refuse(owner, Reason.DOCUMENT_INVALID, f"images is a {type(images).__name__}")
         else:
             owner |= {
-                "family": _text(self._read["family"](document)),
-                "genus": _text(self._read["genus"](document)) or genus_of(accepted or name),
-                "common_names": _common_names(self._read["common_names"](document)),
-                "distribution": _countries(self._read["distribution"](document)),
+                "family": _text(self._first(document, "family")),
+                "genus": _text(self._first(document, "genus")) or genus_of(accepted or name),
+                "common_names": _common_names(self._first(document, "common_names")),
+                "distribution": _countries(self._first(document, "distribution")),
             }
             self._own(owner, len(images))
             self._add_images(owner["document_id"], images)
@@ -164,7 +164,7 @@ class EntryBuilder:
         if self._names_licenses:
             licenses = [
                 (None, self._default_license) if isinstance(image, str) else _license(value)
-                for image, value in zip(images, map(self._read["image_license"], photos), strict=True)
+                for image, value in zip(images, self._values("image_license", photos), strict=True)
             ]
         lacking = None in urls
         self._extend(
@@ -174,18 +174,29 @@ class EntryBuilder:
             position=range(len(urls)),
             license_text=[text for text, _license_id in licenses],
             license_id=[license_id if url else None for (_text, license_id), url in zip(licenses, urls, strict=True)],
-            author=_texts(map(self._read["image_author"], photos)),
-            source=_texts(map(self._read["image_source"], photos)),
-            observation_id=_texts(map(self._read["image_observation_id"], photos)),
-            observed_on=[_iso_date(value) for value in map(self._read["image_observed_on"], photos)],
-            country=[_country(value) for value in map(self._read["image_country"], photos)],
+            author=_texts(self._values("image_author", photos)),
+            source=_texts(self._values("image_source", photos)),
+            observation_id=_texts(self._values("image_observation_id", photos)),
+            observed_on=[_iso_date(value) for value in self._values("image_observed_on", photos)],
+            country=[_country(value) for value in self._values("image_country", photos)],
             reason=[None if url else Reason.ENTRY_NO_URL for url in urls] if lacking else (),
             detail=[None if url else _shape(image) for url, image in zip(urls, images, strict=True)] if lacking else (),
         )
 
     def _urls(self, images: Sequence[Any]) -> list[str | None]:
-        read = self._read["image_url"]
-        return _texts(image if isinstance(image, str) else read(image) for image in images)
+        if all(type(image) is dict for image in images):
+            return _texts(self._values("image_url", images))
+        return _texts(image if isinstance(image, str) else self._first(image, "image_url") for image in images)
+
+    def _first(self, value: Any, field: str) -> Any:
+        return _first(value, self._paths[field])
+
+    def _values(self, field: str, photos: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """A field of every photo."""
+        paths = self._paths[field]
+        if len(paths) == 1 and "." not in paths[0]:  # nearly always: and there are very many photos
+            return [photo.get(paths[0]) for photo in photos]
+        return [_first(photo, paths) for photo in photos]
 
 
 def _type(name: str) -> pa.DataType:
@@ -208,14 +219,6 @@ def _license(value: Any) -> tuple[str | None, str | None]:
     texts = [text for text in map(_text, value) if text]
     ids = {normalize_license(text) for text in texts}
     return "; ".join(texts) or None, ids.pop() if len(ids) == 1 else None
-
-
-def _reader(paths: Sequence[str]) -> Callable[[Any], Any]:
-    """What finds the first non-null value of some dotted paths."""
-    if len(paths) == 1 and "." not in paths[0]:
-        key = paths[0]
-        return lambda value: value.get(key) if isinstance(value, dict | Mapping) else None
-    return lambda value: _first(value, paths)
 
 
 def _first(value: Any, paths: Sequence[str]) -> Any:

@@ -39,6 +39,7 @@ def read_checked_entries(
 def check_each(entries: pa.Table, guard: AddressGuard, opt_outs: OptOuts, policy: LicensePolicy) -> pa.Table:
     """Give every entry without a reason the first one of: address refused, opted out, licence refused."""
     urls = UrlChecker(guard)
+    some_opted_out = bool(opt_outs.authors or opt_outs.hosts)
     refusal_of = lru_cache(maxsize=None)(policy.refusal)
     reasons: list[str | None] = entries["reason"].to_pylist()
     details: list[str | None] = entries["detail"].to_pylist()
@@ -53,7 +54,7 @@ def check_each(entries: pa.Table, guard: AddressGuard, opt_outs: OptOuts, policy
         except AddressRefused as refusal:
             reasons[row], details[row] = Reason.ADDRESS_REFUSED, str(refusal)
             continue
-        unwilling = opt_outs.refusal(author, host)
+        unwilling = opt_outs.refusal(author, host) if some_opted_out else None
         if unwilling is not None:
             reasons[row], details[row] = Reason.OPTED_OUT, unwilling
             continue
