@@ -13,7 +13,7 @@ from aplantida.pipeline.environment import describe
 from benchmarks.report import Row, table
 
 FOLDER = Path(__file__).parent
-NOT_BENCHMARKS = {"__init__", "__main__", "peers", "photos", "report"}
+NOT_BENCHMARKS = {"__init__", "__main__", "peers", "photos", "plan", "report"}
 
 
 def main() -> int:

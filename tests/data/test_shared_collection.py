@@ -6,11 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from bson import json_util
 
+from aplantida.data.duplicates import hashes_of, near_pairs
 from aplantida.demo.cdn import serve_folder
-from aplantida.phases import export_dataset, fetch_images
+from aplantida.domain.class_index import ClassIndex
+from aplantida.domain.taxonomy import normalize_name
+from aplantida.phases import export_dataset, fetch_images, split_dataset
 from aplantida.pipeline.config import CHECKOUT
 from aplantida.pipeline.runner import execute
 from tests.fixtures.collection import fill
@@ -49,9 +53,39 @@ def test_rows_by_reason_equal_the_expected_counts(
         exported = run(export_dataset, inputs={}, db_name=db_name)
         fetched = run(fetch_images, inputs={"records": "export_dataset"})
     reasons = {**exported["rejections_by_reason"], **fetched["failures_by_reason"]}
+    run(split_dataset, inputs={"images": "fetch_images"})
     assert reasons == {name: expected[name] for name in (*SAME_NAMES, *PIXELS)}
     assert fetched["stored"] == expected["stored"]
     assert fetched["species_stored"] == expected["species_stored"]
     assert fetched["stored_exif_rotated"] == expected["of_stored_exif_rotated"]
     kinds = fetched["stored_by_content_type"]
     assert kinds["image/png"] + kinds["image/webp"] == expected["of_stored_png_or_webp"]
+    dirt = json.loads((COLLECTION / "dirt.json").read_text())
+    _check_duplicates(tmp_path, set(dirt["near_duplicate"]))
+    classes = ClassIndex.load(tmp_path / "split_dataset/class_index.json").class_ids
+    assert all(name not in classes and normalize_name(name) in classes for name in dirt["same_name_other_case"])
+    refused = pq.read_table(tmp_path / "export_dataset/rejections.parquet", columns=["url", "reason"]).to_pylist()
+    twice = {row["url"] for row in refused if row["reason"] == "same_url_in_two_species"}
+    assert twice == set(dirt["duplicate_across_species"])
+
+
+def _check_duplicates(root: Path, planted: set[str]) -> None:
+    """Every planted near duplicate that was stored shares a group with what it is a copy of, and hardly any others do.
+
+    Looked at by eye, all of the others are copies too, which nobody planted.
+    """
+    columns = ["image_id", "url", "scientific_name", "perceptual_hash"]
+    shards = sorted((root / "fetch_images/shards").glob("*.parquet"))
+    photos = [row for file in shards for row in pq.read_table(file, columns=columns).to_pylist()]
+    groups = {row["image_id"]: row["group"] for row in pq.read_table(root / "split_dataset/split.parquet").to_pylist()}
+    found: set[str] = set()
+    others = 0
+    for first, second in near_pairs(hashes_of(photo["perceptual_hash"] for photo in photos), 6).tolist():
+        pair = (photos[first], photos[second])
+        assert pair[0]["scientific_name"] == pair[1]["scientific_name"]
+        assert groups[pair[0]["image_id"]] == groups[pair[1]["image_id"]]
+        copies = {photo["url"] for photo in pair} & planted
+        found |= copies
+        others += not copies
+    assert found == planted & {photo["url"] for photo in photos}
+    assert others == 4
