@@ -40,9 +40,7 @@ def main() -> None:
         f"{given.photos:,} photos of {given.original_kb:g} kB, short side {given.original_side}, {given.hosts} hosts."
     )
     print(f"Measured on {describe()['processor']}, in one thread: {1 / seconds:.0f} photos/s to decode, shrink, encode")
-    print(
-        f"and hash; {stored_bytes / 1000:.1f} kB a stored photo of short side {short_side} (drawn: real ones show more).\n"
-    )
+    print(f"and hash; {stored_bytes / 1000:.1f} kB a stored photo of short side {short_side} (drawn ones).\n")
     rows = [
         *(
             (f"download at {rate} Mbit/s", given.photos * given.original_kb * 8e3 / (rate * 1e6))

@@ -13,6 +13,7 @@ from aplantida.domain.pixels import boxed_square, centre_square, decode_photo
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.scores import ScoreTable
 from aplantida.models.checkpoint import load_checkpoint
+from aplantida.models.folding import fold_batch_norm
 
 Box = tuple[float, float, float, float, bool]
 
@@ -38,7 +39,7 @@ def normalize(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tenso
 
 
 class Scorer:
-    """A checkpoint that scores JPEGs in float32.
+    """A checkpoint that scores JPEGs in float32, batch normalization folded.
 
     Attributes:
         card: the checkpoint's :class:`ModelCard`.
@@ -51,6 +52,7 @@ class Scorer:
             torch.set_num_threads(num_threads)
         self._device = resolve_device(device)
         model, self.card = load_checkpoint(checkpoint_folder)
+        fold_batch_norm(model.eval(), self.card.preprocessing.image_size)  # half as fast again, equal but for rounding
         self._model = model.to(self._device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._batch_size = batch_size
         self._last: tuple[bytes, npt.NDArray[np.uint8]] | None = None
