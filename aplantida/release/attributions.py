@@ -9,29 +9,10 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
+from aplantida.release.page import page
+
 COLUMNS = ("image_id", "scientific_name", "author", "license_id", "url", "source")
 _CC = re.compile(r"CC-(BY(?:-[A-Z]+)*)-(\d\.\d)$")
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c2b1f }}
-h2 {{ font-size: 1.1rem; font-style: italic; margin: 1.5rem 0 .25rem }}
-ul {{ margin: 0; padding-left: 1.2rem }}
-.missing {{ color: #8a4b00 }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{count} photos of {species} species. Licences: {licenses}.</p>
-{body}
-</body>
-</html>
-"""
 
 
 def attribution_of(row: dict[str, Any]) -> dict[str, Any]:
@@ -71,12 +52,11 @@ def to_html(credits: Sequence[dict[str, Any]], title: str) -> str:
     ordered = sorted(credits, key=lambda credit: (*group(credit), credit["image_id"]))
     for name, of_species in groupby(ordered, key=lambda credit: credit["scientific_name"]):
         items = [_line(key, list(photos)) for key, photos in groupby(of_species, key=group)]
-        parts.append(f"<h2>{escape(name)}</h2>\n<ul>\n" + "\n".join(items) + "\n</ul>")
+        parts.append(f"<h2><i>{escape(name)}</i></h2>\n<ul>\n" + "\n".join(items) + "\n</ul>")
     licenses = ", ".join(_license_link(license_id) for license_id in sorted({c["license_id"] for c in credits}))
     species = len({credit["scientific_name"] for credit in credits})
-    return _PAGE.format(
-        title=escape(title), count=len(credits), species=species, licenses=licenses or "none", body="\n".join(parts)
-    )
+    intro = f"<p>{len(credits)} photos of {species} species. Licences: {licenses or 'none'}.</p>"
+    return page(title, "\n".join((intro, *parts)))
 
 
 def _line(key: tuple[str, str, str, str], photos: Sequence[dict[str, Any]]) -> str:

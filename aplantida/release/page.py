@@ -22,7 +22,7 @@ th, td {{ padding: .25rem .75rem; border-bottom: 1px solid #e3e8e3; text-align: 
 th:first-child, td:first-child, td.text {{ text-align: left }}
 td {{ white-space: nowrap }} td.text {{ white-space: normal }}
 .pass {{ color: #1b6b3a; font-weight: 600 }} .fail {{ color: #a3261c; font-weight: 600 }}
-.not-measured {{ color: #777 }}
+.not-measured {{ color: #777 }} .missing {{ color: #8a4b00 }}
 svg {{ max-width: 100%; height: auto }}
 .photos {{ display: flex; flex-wrap: wrap; gap: .75rem }}
 figure {{ margin: 0; width: 9rem; font-size: 12px; line-height: 1.3 }}
