@@ -92,7 +92,7 @@ def store_photo(data: bytes, *, short_side_pixels: int, jpeg_quality: int, max_p
         content_type=content_type,
         source_bytes=len(data),
         source_sha256=hashlib.sha256(data).hexdigest(),
-        pixel_sha256=pixel_digest(pixels),
+        pixel_sha256=pixel_digest(small),
         perceptual_hash=perceptual_hash(small),
     )
 

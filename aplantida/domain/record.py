@@ -130,7 +130,7 @@ IMAGE_SCHEMA = pa.schema(
         pa.field("content_type", pa.string(), nullable=False),  # by the bytes, not by the server
         pa.field("source_bytes", pa.int64(), nullable=False),
         pa.field("source_sha256", pa.string(), nullable=False),
-        pa.field("pixel_sha256", pa.string(), nullable=False),  # of the upright original, as it was decoded
+        pa.field("pixel_sha256", pa.string(), nullable=False),  # of the stored pixels, before they were encoded
         pa.field("perceptual_hash", pa.string(), nullable=False),  # 64-bit pHash, 16 hex digits
     ]
 )
