@@ -21,6 +21,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from aplantida.domain.pixels import Pixels, resized_size, scaled
 from aplantida.domain.record import Reason
 
+VERSION = 2  # of what store_photo makes of a file; another one means that photos are fetched again
 CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 MIN_SIDE_PIXELS = 32
 DECODED_SIDES = 1.5  # a JPEG is decoded at no less than so many times the short side it is stored with

@@ -153,7 +153,7 @@ PHASE = Phase(
     config=AuditDatasetConfig,
     inputs={},
     output="dataset_audit",
-    version=2,
+    version=3,
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
 )

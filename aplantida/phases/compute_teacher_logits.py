@@ -166,7 +166,7 @@ PHASE = Phase(
     config=ComputeTeacherLogitsConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint"},
     output="teacher_logits",
-    version=1,
+    version=2,
     run=run,
     sources={},
 )

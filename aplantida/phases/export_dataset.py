@@ -271,7 +271,7 @@ PHASE = Phase(
     config=ExportDatasetConfig,
     inputs={"audit": "dataset_audit?"},
     output="records",
-    version=2,
+    version=3,
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
 )

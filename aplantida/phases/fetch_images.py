@@ -16,6 +16,7 @@ from aplantida.data.actors import PhotoFetcher, PhotoSettings, slices
 from aplantida.data.addresses import AddressGuard
 from aplantida.data.duplicates import exact_duplicates
 from aplantida.data.fetching import TRANSIENT, FetchSettings
+from aplantida.data.images import VERSION
 from aplantida.data.links import count_values
 from aplantida.data.pending import ASKED_SCHEMA, PendingShard
 from aplantida.data.shards import (
@@ -232,7 +233,7 @@ def _recipe(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
     """The part of the config that decides what a downloaded photo becomes."""
     names = ("num_shards", "short_side_pixels", "jpeg_quality", "max_pixels", "allow_addresses")
     config = ctx.config.model_dump(mode="json")
-    return {"max_bytes": ctx.config.http.max_bytes, **{name: config[name] for name in names}}
+    return {"store_photo": VERSION, "max_bytes": ctx.config.http.max_bytes, **{name: config[name] for name in names}}
 
 
 def _check_budget(ctx: PhaseContext[FetchImagesConfig], reasons: Mapping[str, int], num_records: int) -> None:
@@ -289,6 +290,6 @@ PHASE = Phase(
     config=FetchImagesConfig,
     inputs={"records": "records"},
     output="image_shards",
-    version=2,
+    version=3,
     run=run,
 )

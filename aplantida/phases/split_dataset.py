@@ -257,7 +257,7 @@ PHASE = Phase(
     config=SplitDatasetConfig,
     inputs={"images": "image_shards", "frozen": "split?"},
     output="split",
-    version=3,
+    version=4,
     run=run,
     sources={"review_decisions": decisions_digest},
 )

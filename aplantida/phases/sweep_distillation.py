@@ -266,7 +266,7 @@ PHASE = Phase(
     config=SweepDistillationConfig,
     inputs={"images": "image_shards", "split": "split", "soft_labels": "soft_labels"},
     output="sweep",
-    version=1,
+    version=2,
     run=run,
     sources={"pretrained": _digest_weights},
 )
