@@ -147,6 +147,7 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
     shutil.rmtree(storage, ignore_errors=True)
     storage.mkdir(parents=True)
     os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Tune's would stay, and swallow Ctrl-C for the rest of the process
     with ray_session():
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(run_trial, work=work), _resources(plan, work)),

@@ -93,7 +93,9 @@ def test_a_killed_sweep_trains_only_what_was_not_done_and_ends_in_the_same_diges
 
 def test_a_grid_tries_every_pair() -> None:
     search = {"algorithm": "grid", "temperature": [1.0, 4.0], "alpha": [0.5], "scheduler": "none"}
+    before = signal.getsignal(signal.SIGINT)
     execute(PHASE, files=[CONFIG], values=request("grid", search=search))
+    assert signal.getsignal(signal.SIGINT) is before  # Ctrl-C still stops what comes after a sweep
     rows = rows_of(open_artifact(Path(os.environ["APLANTIDA_ROOT"]) / "grid", "sweep"))
     assert {(row["temperature"], row["alpha"]) for row in rows} == {("1.0", "0.5"), ("4.0", "0.5")}
     assert {row["epochs"] for row in rows} == {"3"}
