@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import simplejpeg
-import webdataset
 from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
+from webdataset.compat import WebDataset
 
 from aplantida.data.batches import BatchSource
 from aplantida.domain.preprocessing import IMAGENET_MEAN, IMAGENET_STD
@@ -54,9 +54,9 @@ def main() -> None:
         tar = write_tar(jpegs, folder / "peer.tar")
 
         def tarred() -> int:
-            samples = webdataset.WebDataset(str(tar), shardshuffle=False, empty_check=False).shuffle(100, seed=1)
+            samples = WebDataset(str(tar), shardshuffle=False, empty_check=False).shuffle(100, seed=1)
             batches = samples.decode("pil").to_tuple("jpg", "cls").map_tuple(usual).batched(BATCH_SIZE)
-            return sum(len(labels) for _, labels in batches)
+            return sum(len(labels) for _, labels in iter(batches))  # pyright: ignore[reportArgumentType, reportCallIssue]
 
         def decoding() -> int:
             return sum(simplejpeg.decode_jpeg(jpeg, colorspace="RGB") is not None for jpeg in jpegs)

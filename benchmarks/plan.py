@@ -74,7 +74,7 @@ def measure(original_side: int) -> tuple[float, float, int]:
             started = time.perf_counter()
             stored = store_photo(buffer.getvalue(), short_side_pixels=short_side, jpeg_quality=quality, max_pixels=most)
             seconds.append(time.perf_counter() - started)
-        sizes.append(len(stored.image))
+            sizes.append(len(stored.image))
     return median(seconds), fmean(sizes), short_side
 
 
