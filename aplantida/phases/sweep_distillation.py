@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aplantida.distributed.recipes import SearchPlan, Trial
     from aplantida.training.task import TrainTask
 
-NumberT = TypeVar("NumberT", int, float)
+ChoiceT = TypeVar("ChoiceT", int, float)
 _MEASURED = ("val_top1", "val_top5", "val_loss")
 _RECIPE = ("temperature", "alpha", "distance", "learning_rate", "head_rank")
 COLUMNS: tuple[str, ...] = ("trial", *_RECIPE, "bytes", "epochs", "stopped", "best_epoch", *_MEASURED)
@@ -69,7 +69,7 @@ class SearchSection(Section):
         return _checked(values, 0, 4096)
 
 
-def _checked(values: list[NumberT], least: float, largest: float) -> list[NumberT]:
+def _checked(values: list[ChoiceT], least: float, largest: float) -> list[ChoiceT]:
     if len(set(values)) != len(values) or not all(least <= value <= largest for value in values):
         raise ValueError(f"want different numbers within {least}..{largest}")
     return values
