@@ -5,8 +5,6 @@ Memory stays bounded however many entries there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,13 +25,6 @@ class EntryStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         database.create("entries", ENTRY_SCHEMA)
-
-    @classmethod
-    @contextmanager
-    def open(cls, folder: Path, *, memory_mb: int = 512, num_threads: int = 1) -> Iterator[EntryStore]:
-        """An empty store; the arguments are those of :meth:`aplantida.data.database.Database.open`."""
-        with Database.open(folder, memory_mb=memory_mb, num_threads=num_threads) as database:
-            yield cls(database)
 
     def add(self, entries: pa.Table) -> None:
         """Keep a table of ``ENTRY_SCHEMA``."""
@@ -98,18 +89,17 @@ class EntryStore:
         query = f"SELECT {columns} FROM checked WHERE reason IS NOT NULL ORDER BY {_ORDER}"
         self._database.write_parquet(parquet, REJECTION_SCHEMA, [query])
 
-    def count(self, column: str, *, accepted: bool | None = None) -> dict[str, int]:
-        """How often each value of a column occurs, by value; nulls are left out.
+    def count(self, column: str, *, accepted: bool = False) -> dict[str, int]:
+        """How often each value of a column of ``ENTRY_SCHEMA`` occurs, by value; nulls are left out.
 
         Args:
-            column: of ``ENTRY_SCHEMA``.
-            accepted: only of accepted entries (True), only of refused ones (False), of all (None).
+            column: its name.
+            accepted: over the accepted entries only.
         """
-        where = {True: "AND reason IS NULL", False: "AND reason IS NOT NULL", None: ""}[accepted]
+        where = "AND reason IS NULL" if accepted else ""
         query = f"SELECT {column}, count(*) FROM checked WHERE {column} IS NOT NULL {where} GROUP BY ALL ORDER BY ALL"
         return dict(self._database.fetch(query))
 
-    def count_distinct(self, column: str, *, accepted: bool = False) -> int:
-        """How many different values a column has, nulls left out; ``accepted``: over the accepted entries only."""
-        where = "WHERE reason IS NULL" if accepted else ""
-        return int(self._database.fetch(f"SELECT count(DISTINCT {column}) FROM checked {where}")[0][0])
+    def count_distinct(self, column: str) -> int:
+        """How many different values a column has, nulls left out."""
+        return int(self._database.fetch(f"SELECT count(DISTINCT {column}) FROM checked")[0][0])

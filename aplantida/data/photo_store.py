@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,13 +37,6 @@ class PhotoStore:
         database.create("photos", PHOTO_SCHEMA)
         database.create("left_out", REJECTION_SCHEMA)
         database.create("dealt", _DEALT)
-
-    @classmethod
-    @contextmanager
-    def open(cls, folder: Path, *, memory_mb: int = 512, num_threads: int = 1) -> Iterator[PhotoStore]:
-        """An empty store; the arguments are those of :meth:`aplantida.data.database.Database.open`."""
-        with Database.open(folder, memory_mb=memory_mb, num_threads=num_threads) as database:
-            yield cls(database)
 
     def add(self, photos: pa.Table) -> None:
         """Keep a table of ``PHOTO_SCHEMA``."""

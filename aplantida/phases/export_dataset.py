@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from aplantida.data.addresses import AddressGuard
+from aplantida.data.database import Database
 from aplantida.data.entries import FieldMapping
 from aplantida.data.entry_store import EntryStore
 from aplantida.data.links import read_checked_entries
@@ -176,8 +177,8 @@ def checked_collection(
     with ray_session_if(resources.num_readers != 0):
         num_readers = cluster_cpus() if resources.num_readers is None else resources.num_readers
         folder, memory_mb, num_threads = ctx.output.scratch / "entries", resources.memory_mb, max(1, num_readers)
-        with EntryStore.open(folder, memory_mb=memory_mb, num_threads=num_threads) as store:
-            num_entries = 0
+        with Database.open(folder, memory_mb=memory_mb, num_threads=num_threads) as database:
+            store, num_entries = EntryStore(database), 0
             for table in _read(ctx, config, num_readers):
                 store.add(table)
                 num_entries += table.num_rows

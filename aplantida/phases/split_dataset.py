@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from aplantida.data.database import Database
 from aplantida.data.photo_store import PHOTO_SCHEMA, PhotoStore
 from aplantida.data.review import ReviewPair, pairs_to_review, read_decisions
 from aplantida.data.shards import shard_name
@@ -71,7 +72,8 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
         rule = SplitRule(config.val_fraction, config.test_fraction, config.min_groups_to_hold_out, config.near_distance)
     except ValueError as error:
         raise BadRequest(f"split_dataset: {error}") from None
-    with PhotoStore.open(ctx.output.scratch / "photos", memory_mb=config.resources.memory_mb) as store:
+    with Database.open(ctx.output.scratch / "photos", memory_mb=config.resources.memory_mb) as database:
+        store = PhotoStore(database)
         _read_shards(ctx, store)
         pairs = _leave_out(ctx, store)
         if not len(store):

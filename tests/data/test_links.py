@@ -9,22 +9,9 @@ from aplantida.data.entries import ENTRY_SCHEMA
 from aplantida.data.links import check_each
 from aplantida.domain.licensing import LicensePolicy
 from aplantida.domain.opt_out import OptOuts
-from aplantida.domain.record import image_id_of
+from tests.fixtures.entries import entry
 
 OPT_OUTS = OptOuts.of(["Nemo Nobody"], ["shy.example"])
-
-
-def entry(document_id: str, position: int, species: str, name: str, **changes: Any) -> dict[str, Any]:
-    url = f"http://example.org/{name}"
-    return {
-        "image_id": image_id_of(document_id, url),
-        "document_id": document_id,
-        "position": position,
-        "url": url,
-        "scientific_name": species,
-        "license_id": "CC0-1.0",
-        **changes,
-    }
 
 
 def reasons(rows: list[dict[str, Any]]) -> list[str | None]:

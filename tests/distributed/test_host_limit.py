@@ -9,28 +9,16 @@ import sys
 import time
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from ray.cluster_utils import Cluster
 from ray.util.state import list_actors
 
-from aplantida.domain.record import RECORD_SCHEMA, PlantImageRecord, image_id_of
 from aplantida.pipeline.artifact import open_artifact
+from tests.fixtures.entries import records_of_urls
 from tests.fixtures.faulty_server import faulty_server
 from tests.fixtures.tiny_artifacts import seal
 
 NUM_PHOTOS, LIMIT, RATE = 90, 4, 20.0
-
-
-def write_records(output: str, urls: list[str]) -> None:
-    rows = [
-        PlantImageRecord(
-            image_id=image_id_of("d", url), document_id="d", url=url, scientific_name="Rosa alba", license_id="CC0-1.0"
-        ).to_row()
-        for url in urls
-    ]
-    table = pa.Table.from_pylist(rows, RECORD_SCHEMA).sort_by("image_id")
-    seal("records", output, lambda writer: writer.write_table("records.parquet", table))
 
 
 @pytest.mark.slow
@@ -41,7 +29,8 @@ def test_two_actors_on_two_nodes_share_the_limits_of_a_host(
 ) -> None:
     monkeypatch.setenv("APLANTIDA_ROOT", str(tmp_path))
     with faulty_server() as server:
-        write_records("records", [server.url(f"/slow/{number}.jpg") for number in range(NUM_PHOTOS)])
+        table = records_of_urls(server.url(f"/slow/{number}.jpg") for number in range(NUM_PHOTOS))
+        seal("records", "records", lambda writer: writer.write_table("records.parquet", table))
         config = tmp_path / "fetch.yaml"
         limits = {"concurrency": 32, "concurrency_per_host": LIMIT, "requests_per_second_per_host": rate}
         values = {

@@ -9,26 +9,23 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from aplantida.demo.cdn import serve_folder
-from aplantida.domain.record import RECORD_SCHEMA, PlantImageRecord, image_id_of
 from aplantida.phases.fetch_images import BLOCKS_PER_ACTOR
 from aplantida.pipeline.artifact import MANIFEST, open_artifact
 from aplantida.pipeline.config import CHECKOUT
 from tests.fixtures.artifacts import drawn_jpeg, seal
+from tests.fixtures.entries import records_of_urls
+from tests.fixtures.processes import kill
 
 NUM_PHOTOS, NUM_SHARDS, NUM_KILLS, DELAY_SECONDS = 120, 40, 5, 0.2
 SLOWEST_START_SECONDS, LONGEST_WORK_SECONDS = 240.0, 10.0
@@ -43,14 +40,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch, serve_folder(root / "cdn") as cdn:
         patch.setenv("APLANTIDA_ROOT", str(root))
         patch.delenv("RAY_ADDRESS", raising=False)
-        urls = [f"{cdn}/{number}.jpg" for number in range(NUM_PHOTOS)]
-        rows = [
-            PlantImageRecord(
-                image_id=image_id_of("d", url), document_id="d", url=url, scientific_name="Rosa", license_id="CC0-1.0"
-            ).to_row()
-            for url in urls
-        ]
-        table = pa.Table.from_pylist(rows, RECORD_SCHEMA).sort_by("image_id")
+        table = records_of_urls(f"{cdn}/{number}.jpg" for number in range(NUM_PHOTOS))
         seal("records", "records", lambda output: output.write_table("records.parquet", table))
         ask(cdn, "/__faults", "PUT", {f"/{n}.jpg": {"delay_seconds": DELAY_SECONDS} for n in range(NUM_PHOTOS)})
         subprocess.run(command(root, cdn, "whole"), check=True, cwd=CHECKOUT)
@@ -75,16 +65,6 @@ def command(root: Path, cdn: str, output: str) -> list[str]:
     }
     config.write_text(json.dumps(values), encoding="utf-8")
     return [sys.executable, "-m", "jobs.fetch_images", "--config", str(config)]
-
-
-def kill(driver: subprocess.Popen[bytes], everything: bool) -> None:
-    with suppress(psutil.NoSuchProcess):
-        processes = psutil.Process(driver.pid).children(recursive=True) if everything else []
-        os.kill(driver.pid, signal.SIGKILL)
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-    driver.wait()
 
 
 def asked(cdn: str) -> int:

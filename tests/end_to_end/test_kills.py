@@ -7,26 +7,24 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-import pyarrow as pa
 import pytest
 import yaml
 
 from aplantida.demo.cdn import serve_folder
-from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, PlantImageRecord, image_id_of
+from aplantida.domain.record import REJECTION_SCHEMA
 from aplantida.pipeline.artifact import MANIFEST, PROGRESS, open_artifact
 from aplantida.pipeline.config import CHECKOUT
 from tests.fixtures.artifacts import drawn_jpeg, make_checkpoint, make_images, make_split, seal
+from tests.fixtures.entries import records_of_urls
+from tests.fixtures.processes import kill
 
 PATIENCE_SECONDS = 240.0
 NUM_PHOTOS = 60
@@ -91,19 +89,8 @@ def _slow_down(cdn: str) -> None:
 
 
 def _write_records(output: Any, cdn: str) -> None:
-    urls = [f"{cdn}/{number}.jpg" for number in range(NUM_PHOTOS)]
-    rows = [
-        PlantImageRecord(
-            image_id=image_id_of("d", url),
-            document_id="d",
-            url=url,
-            scientific_name="Rosa canina",
-            license_id="CC0-1.0",
-        ).to_row()
-        for url in urls
-    ]
-    rows.sort(key=lambda row: row["image_id"])
-    output.write_table("records.parquet", pa.Table.from_pylist(rows, RECORD_SCHEMA))
+    table = records_of_urls(f"{cdn}/{number}.jpg" for number in range(NUM_PHOTOS))
+    output.write_table("records.parquet", table)
     output.write_table("rejections.parquet", REJECTION_SCHEMA.empty_table())
 
 
@@ -160,15 +147,6 @@ def _run(phase: str, cases: dict[str, Case], folder: Path, output: str, over: di
     subprocess.run(_command(cases[phase], folder, output, over), check=True, cwd=CHECKOUT)
 
 
-def _kill(driver: subprocess.Popen[bytes], everything: bool) -> None:
-    processes = psutil.Process(driver.pid).children(recursive=True) if everything else []
-    os.kill(driver.pid, signal.SIGKILL)
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    driver.wait()
-
-
 def _published(path: Path) -> dict[str, int]:
     """Result files of finished units and when they were written; a training has no units, but checkpoints."""
     ledger = path / PROGRESS / "ledger.jsonl"
@@ -197,7 +175,7 @@ def test_killed_in_the_middle_and_run_again(
         assert driver.poll() is None, "it ended before it was in the middle"
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    _kill(driver, everything)
+    kill(driver, everything)
     assert not (path / MANIFEST).exists()
     before = _published(path)
     subprocess.run(command, check=True, cwd=CHECKOUT)
