@@ -20,7 +20,7 @@ from aiohttp.resolver import ThreadedResolver
 MAX_URL_LENGTH = 4096
 _PORTS = {"http": 80, "https": 443}
 # printable ASCII with nothing before the path but a scheme, a host of plain characters and a port
-_PLAIN_URL = re.compile(r"(https?://[A-Za-z0-9.-]+(?::[0-9]+)?)(?:[/?#][!-~]*)?$")
+_PLAIN_URL = re.compile(r"(https?://[A-Za-z0-9.-]+(?::[0-9]+)?)(?:[/?#][!-~]*)?")
 _MAX_REMEMBERED = 65_536
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -101,7 +101,7 @@ class UrlChecker:
         Raises:
             AddressRefused: as :meth:`AddressGuard.check` does.
         """
-        plain = _PLAIN_URL.match(url) if len(url) <= MAX_URL_LENGTH else None
+        plain = _PLAIN_URL.fullmatch(url) if len(url) <= MAX_URL_LENGTH else None
         if plain is None:
             return host_and_port(self._guard.check(url))[0]
         host = self._hosts.get(plain[1])

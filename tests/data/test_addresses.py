@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Callable
 
 import pytest
 
-from aplantida.data.addresses import AddressGuard, AddressRefused, GuardedResolver, is_public
+from aplantida.data.addresses import AddressGuard, AddressRefused, GuardedResolver, UrlChecker, host_and_port, is_public
 
 REFUSED = [
     "file:///etc/passwd",
@@ -60,6 +61,24 @@ def test_refused(url: str) -> None:
 @pytest.mark.parametrize("url", ACCEPTED)
 def test_accepted(url: str) -> None:
     AddressGuard.of(["127.0.0.1:8089"]).check(url)
+
+
+def said(ask: Callable[[str], str], url: str) -> str:
+    try:
+        return ask(url)
+    except AddressRefused as refusal:
+        return f"refused: {refusal}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [*REFUSED, *ACCEPTED, "http://1.1.1.1/a\n", "http://1.1.1.1/a b", "HTTP://1.1.1.1", "http://a.b:99999/"],
+)
+def test_a_checker_of_many_urls_says_what_the_guard_says_again_and_again(url: str) -> None:
+    guard = AddressGuard.of(["127.0.0.1:8089"])
+    urls = UrlChecker(guard)
+    expected = said(lambda asked: host_and_port(guard.check(asked))[0], url)
+    assert [said(urls.host_of, asked) for asked in (url, ACCEPTED[0], url)][::2] == [expected, expected]
 
 
 @pytest.mark.parametrize("pair", ["127.0.0.1", "host:", ":80", "host:0", "host:99999", "host:http"])
