@@ -104,23 +104,27 @@ class PhotoStore:
         columns |= {field.name: pa.array(places[field.name], field.type) for field in _PLACE}
         self._database.insert("dealt", pa.table(columns))
 
-    def write_split(self, parquet: Path) -> None:
-        """Write what was dealt out as Parquet of ``SPLIT_SCHEMA``, by ``image_id``."""
-        columns = ", ".join(f'"{name}"' for name in SPLIT_SCHEMA.names)
-        self._database.write_parquet(parquet, SPLIT_SCHEMA, self._ordered(columns))
-
-    def write_json_lines(self, paths: dict[str, Path], whole: Path) -> None:
-        """Write records, places and classes as JSON lines by ``image_id``, a file per split.
+    def write_split(self, parquet: Path, json_lines: dict[str, Path], on_the_way: Path) -> None:
+        """Write what was dealt out, by ``image_id``.
 
         Args:
-            paths: by split.
-            whole: a file on the way: what was dealt out, in order.
+            parquet: of ``SPLIT_SCHEMA``.
+            json_lines: by split: records, places and classes.
+            on_the_way: a file that holds all of it in order meanwhile.
         """
-        self._database.write_parquet(whole, _DEALT, self._ordered(", ".join(f'"{name}"' for name in _DEALT.names)))
+        total = int(self._database.fetch("SELECT count(*) FROM dealt")[0][0])
+        parts = [
+            f"SELECT * FROM dealt WHERE image_id >= '{low}' AND image_id < '{high}' ORDER BY image_id"
+            for low, high in id_ranges(total // self._database.rows_sorted_at_once + 1)
+        ]
+        self._database.write_parquet(on_the_way, _DEALT, parts)
+        ordered = f"FROM read_parquet({quoted(on_the_way)})"
+        columns = ", ".join(f'"{name}"' for name in SPLIT_SCHEMA.names)
+        self._database.write_parquet(parquet, SPLIT_SCHEMA, [f"SELECT {columns} {ordered}"])
         for split in SPLITS:
-            query = f"SELECT {', '.join(_LINE)} FROM read_parquet({quoted(whole)}) WHERE split = {quoted(split)}"
-            self._database.write_json_lines(paths[split], query)
-        whole.unlink()
+            query = f"SELECT {', '.join(_LINE)} {ordered} WHERE split = {quoted(split)}"
+            self._database.write_json_lines(json_lines[split], query)
+        on_the_way.unlink()
 
     def write_left_out(self, parquet: Path, before: pa.Table) -> None:
         """Write the photos left out, ``before`` among them, as Parquet of ``REJECTION_SCHEMA``, by ``image_id``."""
@@ -137,11 +141,6 @@ class PhotoStore:
             f"INSERT INTO left_out SELECT image_id, document_id, scientific_name, url, '{reason}', {detail} "
             f"FROM photos {join}; DELETE FROM photos WHERE {which}"
         )
-
-    def _ordered(self, columns: str) -> Iterator[str]:
-        total = int(self._database.fetch("SELECT count(*) FROM dealt")[0][0])
-        for low, high in id_ranges(total // self._database.rows_sorted_at_once + 1):
-            yield f"SELECT {columns} FROM dealt WHERE image_id >= '{low}' AND image_id < '{high}' ORDER BY image_id"
 
 
 def _parts(sizes: Sequence[tuple[str, int]], most: int) -> Iterator[list[str]]:

@@ -208,10 +208,9 @@ def _deal_out(
 
 def _write(ctx: PhaseContext[SplitDatasetConfig], store: PhotoStore, copies: pa.Table) -> None:
     folder = ctx.output.scratch
-    store.write_split(folder / "split.parquet")
-    store.write_left_out(folder / "excluded.parquet", copies)
     lines = {split: folder / f"{split}.jsonl" for split in SPLITS}
-    store.write_json_lines(lines, folder / "dealt.parquet")
+    store.write_split(folder / "split.parquet", lines, folder / "dealt.parquet")
+    store.write_left_out(folder / "excluded.parquet", copies)
     for name in ("split.parquet", "excluded.parquet", *(path.name for path in lines.values())):
         ctx.output.publish(folder / name, name)
 
