@@ -152,15 +152,7 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(run_trial, work=work), _resources(plan, work)),
             param_space=_space(plan) if plan.algorithm == "grid" else {},
-            tune_config=tune.TuneConfig(
-                metric=plan.metric,
-                mode=plan.mode,
-                search_alg=_searcher(plan),
-                scheduler=_scheduler(plan, work.task.epochs),
-                num_samples=plan.num_trials if plan.algorithm == "optuna" else 1,
-                max_concurrent_trials=plan.max_concurrent,
-                reuse_actors=True,
-            ),
+            tune_config=_tune_config(plan, work.task.epochs),
             run_config=tune.RunConfig(
                 name="search",
                 storage_path=str(storage),
@@ -188,6 +180,18 @@ def keep_rows(folder: Path, rows: list[Row]) -> None:
 
 def _space(plan: SearchPlan) -> dict[str, Any]:
     return {name: tune.grid_search(list(values)) for name, values in plan.values.items()}
+
+
+def _tune_config(plan: SearchPlan, epochs: int) -> tune.TuneConfig:
+    return tune.TuneConfig(
+        metric=plan.metric,
+        mode=plan.mode,
+        search_alg=_searcher(plan),
+        scheduler=_scheduler(plan, epochs),
+        num_samples=plan.num_trials if plan.algorithm == "optuna" else 1,
+        max_concurrent_trials=plan.max_concurrent,
+        reuse_actors=True,
+    )
 
 
 def _searcher(plan: SearchPlan) -> Searcher | None:
