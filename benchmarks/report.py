@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import sys
 import time
@@ -16,7 +17,7 @@ class Row:
 
     Attributes:
         name: what was measured.
-        ours: our figure, in ``unit``.
+        ours: our figure, in ``unit``; nan when it was not measured, like all figures.
         peer: the peer's figure, in ``unit``.
         unit: images/s, bytes, s …
         ratio: ours against the peer's.
@@ -59,6 +60,11 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         goal = "–" if row.goal is None else f"≥ {row.goal:g}"
         lines.append(
-            f"| {row.name} | {row.ours:.4g} | {row.peer:.4g} | {row.unit} | {row.ratio:.2f} | {goal} | {row.note} |"
+            f"| {row.name} | {_figure(row.ours, '.4g')} | {_figure(row.peer, '.4g')} | {row.unit} | "
+            f"{_figure(row.ratio, '.2f')} | {goal} | {row.note} |"
         )
     return "\n".join(lines)
+
+
+def _figure(value: float, form: str) -> str:
+    return "–" if math.isnan(value) else format(value, form)
