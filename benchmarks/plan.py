@@ -2,8 +2,9 @@
 
     python -m benchmarks.plan --photos 900000 --original-kb 600 --original-side 1600 --hosts 3
 
-What a photo costs is measured here and now, on drawn photos of ``--original-side`` pixels; the rest is arithmetic. How
-large the originals are, and on how many hosts they lie, only the collection can say: ``audit_dataset`` shows the hosts.
+What a photo costs is measured here and now, on drawn photos of ``--original-side`` pixels or on the files of a folder
+(``--sample``); the rest is arithmetic. How large the originals are, and on how many hosts they lie, only the collection
+can say: ``audit_dataset`` shows the hosts.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import math
 import time
 from io import BytesIO
+from pathlib import Path
 from statistics import fmean, median
 
 from aplantida.data.images import store_photo
@@ -20,7 +22,7 @@ from aplantida.demo.species import SPECIES
 from aplantida.phases.fetch_images import FetchImagesConfig
 from aplantida.pipeline.environment import describe
 
-NUM_DRAWN = 12
+NUM_MEASURED, REPEATS = 24, 3
 BANDWIDTHS_MBIT = (10, 50, 100, 500, 1000)
 REQUESTS_PER_SECOND = (1, 5, 20)
 CORES = (2, 4, 8, 16)
@@ -34,13 +36,14 @@ def main() -> None:
     parser.add_argument("--original-kb", type=float, default=600.0, help="mean size of an original, kB")
     parser.add_argument("--original-side", type=int, default=1600, help="its short side, pixels")
     parser.add_argument("--hosts", type=int, default=3, help="servers they are spread over evenly")
+    parser.add_argument("--sample", type=Path, help="a folder of JPEGs of the collection to measure with")
     given = parser.parse_args()
-    seconds, stored_bytes, short_side = measure(given.original_side)
-    print(
-        f"{given.photos:,} photos of {given.original_kb:g} kB, short side {given.original_side}, {given.hosts} hosts."
-    )
+    originals = draw(given.original_side) if given.sample is None else read(given.sample)
+    seconds, stored_bytes, short_side = measure(originals)
+    kind = f"drawn ones of short side {given.original_side}" if given.sample is None else "of the sample"
+    print(f"{given.photos:,} photos of {given.original_kb:g} kB, {given.hosts} hosts.")
     print(f"Measured on {describe()['processor']}, in one thread: {1 / seconds:.0f} photos/s to decode, shrink, encode")
-    print(f"and hash; {stored_bytes / 1000:.1f} kB a stored photo of short side {short_side} (drawn ones).\n")
+    print(f"and hash; {stored_bytes / 1000:.1f} kB a stored photo of short side {short_side} ({kind}).\n")
     rows = [
         *(
             (f"download at {rate} Mbit/s", given.photos * given.original_kb * 8e3 / (rate * 1e6))
@@ -60,22 +63,37 @@ def main() -> None:
     print(f"| a shard | {given.photos * stored_bytes / shards / 1e6:.0f} MB |")
 
 
-def measure(original_side: int) -> tuple[float, float, int]:
+def draw(short_side: int) -> list[bytes]:
+    """Drawn photos as JPEG files."""
+    files: list[bytes] = []
+    for number in range(NUM_MEASURED):
+        buffer = BytesIO()
+        species = SPECIES[number % len(SPECIES)]
+        draw_photo(species, seed=1, plant=number, photo=0, short_side=short_side).save(buffer, "JPEG", quality=90)
+        files.append(buffer.getvalue())
+    return files
+
+
+def read(folder: Path) -> list[bytes]:
+    """JPEG files from all over a folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    if not paths:
+        raise SystemExit(f"--sample {folder}: holds no .jpg or .jpeg files")
+    return [path.read_bytes() for path in paths[:: math.ceil(len(paths) / NUM_MEASURED)]]
+
+
+def measure(originals: list[bytes]) -> tuple[float, float, int]:
     """Seconds and stored bytes a photo, and its short side, with the phase's defaults."""
     defaults = FetchImagesConfig.model_fields
     short_side, quality, most = (defaults[name].default for name in ("short_side_pixels", "jpeg_quality", "max_pixels"))
-    seconds: list[float] = []
-    sizes: list[int] = []
-    for number in range(NUM_DRAWN):
-        buffer = BytesIO()
-        species = SPECIES[number % len(SPECIES)]
-        draw_photo(species, seed=1, plant=number, photo=0, short_side=original_side).save(buffer, "JPEG", quality=90)
-        for _ in range(3):
-            started = time.perf_counter()
-            stored = store_photo(buffer.getvalue(), short_side_pixels=short_side, jpeg_quality=quality, max_pixels=most)
-            seconds.append(time.perf_counter() - started)
-            sizes.append(len(stored.image))
-    return median(seconds), fmean(sizes), short_side
+
+    def store(original: bytes) -> tuple[float, int]:
+        started = time.perf_counter()
+        stored = store_photo(original, short_side_pixels=short_side, jpeg_quality=quality, max_pixels=most)
+        return time.perf_counter() - started, len(stored.image)
+
+    runs = [[store(original) for _ in range(REPEATS)] for original in originals]
+    return fmean(median(taken for taken, _ in run) for run in runs), fmean(run[0][1] for run in runs), short_side
 
 
 if __name__ == "__main__":

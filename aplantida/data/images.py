@@ -160,14 +160,13 @@ def perceptual_hash(pixels: Pixels) -> str:
     """
     gray = Image.fromarray(np.ascontiguousarray(pixels)).convert("L").resize((32, 32), Image.Resampling.LANCZOS)
     transform = _cosines()
-    low = (transform @ np.asarray(gray, dtype=np.float64) @ transform.T)[:8, :8].round(6)
-    bits = (low > np.median(low)).ravel()
-    return f"{int(''.join('1' if bit else '0' for bit in bits), 2):016x}"
+    low = (transform @ np.asarray(gray, dtype=np.float64) @ transform.T).round(6)
+    return np.packbits(low > np.median(low)).tobytes().hex()
 
 
 @cache
 def _cosines() -> npt.NDArray[np.float64]:
-    k, n = np.meshgrid(np.arange(32), np.arange(32), indexing="ij")
+    k, n = np.meshgrid(np.arange(8), np.arange(32), indexing="ij")
     return 2.0 * np.cos(np.pi * k * (2 * n + 1) / 64.0)
 
 
