@@ -67,8 +67,8 @@ serve: setup ## open the page of BUNDLE=DIR (default: the demo's) on http://127.
 job: setup ## run one phase here: make job PHASE=split_dataset ARGS="--output runs/x"
 	$(RUN) -m jobs.$(PHASE) --config configs/$(PHASE).yaml $(ARGS)
 
-bench: setup ## every benchmark; rewrites the table in benchmarks/RESULTS.md
-	$(RUN) -m benchmarks
+bench: setup ## every benchmark, or BENCHMARKS="loader …"; puts the tables into benchmarks/RESULTS.md
+	$(RUN) -m benchmarks $(BENCHMARKS)
 
 tensorboard: setup ## training curves of all runs on http://127.0.0.1:6006
 	.venv/bin/tensorboard --logdir runs --host 127.0.0.1

@@ -1,9 +1,14 @@
-"""``make bench``: run every benchmark and rewrite the tables of ``benchmarks/RESULTS.md``."""
+"""``make bench``: run benchmarks and put their tables into ``benchmarks/RESULTS.md``.
+
+python -m benchmarks                       # all of them
+python -m benchmarks loader train_step     # these; the tables of the others stay as they are
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,28 +18,45 @@ from aplantida.pipeline.environment import describe
 from benchmarks.report import Row, table
 
 FOLDER = Path(__file__).parent
+RESULTS = FOLDER / "RESULTS.md"
 NOT_BENCHMARKS = {"__init__", "__main__", "peers", "photos", "plan", "report"}
+TITLE = "# Benchmarks\n\nRatios: bigger is better. A dash: not measured, or no goal."
 
 
 def main() -> int:
-    """Run all; a benchmark that fails is named in the file and makes the exit code 1."""
+    """Run what is wanted; a benchmark that fails is named in the file and makes the exit code 1."""
+    names = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in NOT_BENCHMARKS)
+    wanted = sys.argv[1:] or names
+    if unknown := [name for name in wanted if name not in names]:
+        sys.exit(f"{unknown[0]!r} is no benchmark: want some of {', '.join(names)}")
+    failed = False
+    for name in wanted:
+        print(f"python -m benchmarks.{name}", flush=True)
+        succeeded, section = run(name)
+        failed |= not succeeded
+        print(section, flush=True)
+        sections = {**read_sections(), name: section}
+        kept = [f"## {one}\n\n{sections[one].strip()}" for one in names if one in sections]
+        RESULTS.write_text("\n\n".join([TITLE, *kept]) + "\n", encoding="utf-8")
+    return int(failed)
+
+
+def run(name: str) -> tuple[bool, str]:
+    """Run one; its section of the file."""
     facts = describe()
     machine = f"{os.cpu_count()} cores of {facts['processor']}, GPUs: {', '.join(facts['gpus']) or 'none'}"
-    parts = [f"# Benchmarks\n\n`make bench` on {time.strftime('%Y-%m-%d')}, {machine}. Ratios: bigger is better."]
-    failed = False
-    for path in sorted(FOLDER.glob("*.py")):
-        if path.stem in NOT_BENCHMARKS:
-            continue
-        command = ["-m", f"benchmarks.{path.stem}", "--json"]
-        print(f"python {' '.join(command)}", flush=True)
-        result = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=False)
-        rows = [Row(**json.loads(line)) for line in result.stdout.splitlines() if line.startswith("{")]
-        failed |= result.returncode != 0
-        body = table(rows) if result.returncode == 0 else f"exit code {result.returncode}"
-        parts.append(f"## {path.stem}\n\n`python -m benchmarks.{path.stem}`\n\n{body}")
-        print(body, flush=True)
-    (FOLDER / "RESULTS.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    return int(failed)
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--json"]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    rows = [Row(**json.loads(line)) for line in result.stdout.splitlines() if line.startswith("{")]
+    body = table(rows) if result.returncode == 0 else f"exit code {result.returncode}"
+    return result.returncode == 0, f"`python -m benchmarks.{name}` on {time.strftime('%Y-%m-%d')}, {machine}.\n\n{body}"
+
+
+def read_sections() -> dict[str, str]:
+    """What the file says now, by benchmark."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
+    parts = re.split(r"^## (\w+)$", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 if __name__ == "__main__":

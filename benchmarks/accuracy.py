@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--run", action="store_true", help="run the arms; otherwise only show what is there")
     parser.add_argument("--arms", default=",".join(ARMS), help="with commas between them (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=10, help="of a training (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=8, help="of a training (default: %(default)s)")
     parser.add_argument("--reference", default="runs/reference", help="the reference run (default: %(default)s)")
     parser.add_argument("--output", default="runs/accuracy", help="where results go (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON lines")

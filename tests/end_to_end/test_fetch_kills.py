@@ -23,6 +23,7 @@ from aplantida.demo.cdn import serve_folder
 from aplantida.phases.fetch_images import BLOCKS_PER_ACTOR
 from aplantida.pipeline.artifact import MANIFEST, open_artifact
 from aplantida.pipeline.config import CHECKOUT
+from aplantida.pipeline.writer import ArtifactWriter
 from tests.fixtures.artifacts import drawn_jpeg, seal
 from tests.fixtures.entries import records_of_urls
 from tests.fixtures.processes import kill
@@ -41,7 +42,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("APLANTIDA_ROOT", str(root))
         patch.delenv("RAY_ADDRESS", raising=False)
         table = records_of_urls(f"{cdn}/{number}.jpg" for number in range(NUM_PHOTOS))
-        seal("records", "records", lambda output: output.write_table("records.parquet", table))
+
+        def fill(output: ArtifactWriter) -> None:
+            output.write_table("records.parquet", table)
+
+        seal("records", "records", fill)
         ask(cdn, "/__faults", "PUT", {f"/{n}.jpg": {"delay_seconds": DELAY_SECONDS} for n in range(NUM_PHOTOS)})
         subprocess.run(command(root, cdn, "whole"), check=True, cwd=CHECKOUT)
         yield cdn
