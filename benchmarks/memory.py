@@ -25,7 +25,7 @@ from PIL import Image
 
 from aplantida.data.shards import shard_name
 from aplantida.demo.mongod import embedded_mongod
-from aplantida.domain.record import IMAGE_SCHEMA, REJECTION_SCHEMA
+from aplantida.domain.record import IMAGE_SCHEMA, REJECTION_SCHEMA, shard_of
 from aplantida.phases.export_dataset import PHASE as EXPORT
 from aplantida.phases.fetch_images import PHASE as FETCH
 from aplantida.phases.split_dataset import PHASE as SPLIT
@@ -65,11 +65,15 @@ def shards(num_photos: int) -> Iterator[tuple[str, pa.Table]]:
         "source_bytes": len(buffer.getvalue()),
         **dict.fromkeys(("width", "height", "original_width", "original_height"), 32),
     }
-    for shard in range(NUM_SHARDS):
+    ids = [hashlib.md5(str(number).encode()).hexdigest() for number in range(num_photos)]
+    members: list[list[int]] = [[] for _ in range(NUM_SHARDS)]
+    for number, image_id in enumerate(ids):
+        members[shard_of(image_id, NUM_SHARDS)].append(number)
+    for shard, numbers in enumerate(members):
         rows = [
             {
                 **same,
-                "image_id": hashlib.md5(str(number).encode()).hexdigest(),
+                "image_id": ids[number],
                 "document_id": str(number % (num_photos // IMAGES_PER_SPECIES)),
                 "url": f"https://photos.example.org/{number}.jpg",
                 "scientific_name": f"Planta numero{number % (num_photos // IMAGES_PER_SPECIES):06d}",
@@ -81,7 +85,7 @@ def shards(num_photos: int) -> Iterator[tuple[str, pa.Table]]:
                 "pixel_sha256": "0" * 64,
                 "perceptual_hash": f"{draw.getrandbits(64):016x}",
             }
-            for number in range(shard, num_photos, NUM_SHARDS)
+            for number in numbers
         ]
         yield shard_name(shard), pa.Table.from_pylist(rows, IMAGE_SCHEMA)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from aplantida.data.fetching import TRANSIENT
-from aplantida.data.shards import VALIDATORS, EarlierShard
+from aplantida.data.shards import RESULT_SCHEMA, VALIDATORS, EarlierShard
 
 ASKED_SCHEMA = pa.schema([pa.field("image_id", pa.string()), pa.field("url", pa.string()), *VALIDATORS])
 
@@ -23,7 +23,7 @@ class PendingShard:
         earlier: shards that know some of its photos, the newest last.
         kept: photos whose earlier outcome stands; it is read again only when the shard is put together.
         validators: ETag and date of earlier photos that are asked for once more (``recheck``).
-        results: new outcomes.
+        results: new outcomes, tables of ``RESULT_SCHEMA``.
     """
 
     records: pa.Table
@@ -31,15 +31,15 @@ class PendingShard:
     earlier: list[EarlierShard] = field(default_factory=list[EarlierShard])
     kept: set[str] = field(default_factory=set[str])
     validators: dict[str, tuple[str | None, str | None]] = field(default_factory=dict[str, Any])
-    results: dict[str, dict[str, Any]] = field(default_factory=dict[str, Any])
+    results: list[pa.Table] = field(default_factory=list[pa.Table])
 
     @property
     def missing(self) -> pa.Table:
-        """``image_id``, ``url`` and validators of the photos to ask for."""
+        """``image_id``, ``url`` and validators of the photos to ask for; looked at before any was."""
         rows = [
             {"image_id": row["image_id"], "url": row["url"], "etag": etag, "last_modified": last_modified}
             for row in self.records.select(["image_id", "url"]).to_pylist()
-            if row["image_id"] not in self.kept and row["image_id"] not in self.results
+            if row["image_id"] not in self.kept
             for etag, last_modified in (self.validators.get(row["image_id"], (None, None)),)
         ]
         return pa.Table.from_pylist(rows, ASKED_SCHEMA)
@@ -47,19 +47,23 @@ class PendingShard:
     @property
     def is_complete(self) -> bool:
         """Whether every record has its outcome."""
-        return len(self.results) + len(self.kept) == self.records.num_rows
+        return sum(table.num_rows for table in self.results) + len(self.kept) == self.records.num_rows
 
-    def take(self, row: dict[str, Any]) -> None:
-        """Note an outcome. An earlier photo stays where the server has no newer one, or does not answer."""
-        image_id = row["image_id"]
-        if row["not_modified"] or (image_id in self.validators and row["reason"] in TRANSIENT):
-            self.kept.add(image_id)
-        else:
-            self.results[image_id] = row
+    def take(self, outcomes: pa.Table) -> None:
+        """Note outcomes. An earlier photo stays where the server has no newer one, or does not answer."""
+        ids, reasons, unchanged = (outcomes[name].to_pylist() for name in ("image_id", "reason", "not_modified"))
+        stays = [
+            bool(same) or (image_id in self.validators and reason in TRANSIENT)
+            for image_id, reason, same in zip(ids, reasons, unchanged, strict=True)
+        ]
+        self.kept.update(image_id for image_id, stay in zip(ids, stays, strict=True) if stay)
+        self.results.append(outcomes.filter(pa.array([not stay for stay in stays], pa.bool_())))
 
-    def all_results(self) -> dict[str, dict[str, Any]]:
-        """By ``image_id``, the outcome of every record."""
-        known: dict[str, dict[str, Any]] = {}
-        for earlier in self.earlier if self.kept else ():
-            known.update((key, row) for key, row in earlier.results().items() if key in self.kept)
-        return known | self.results
+    def all_results(self) -> pa.Table:
+        """The outcome of every record: a table of ``RESULT_SCHEMA``, in any order."""
+        tables, wanted = list(self.results), set(self.kept)
+        for earlier in reversed(self.earlier):
+            if wanted:
+                tables.append(earlier.results(wanted))
+                wanted.difference_update(tables[-1]["image_id"].to_pylist())
+        return pa.concat_tables([RESULT_SCHEMA.empty_table(), *tables])

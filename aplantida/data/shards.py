@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aplantida.domain.record import IMAGE_SCHEMA, RECORD_SCHEMA, REJECTION_SCHEMA, shard_of
@@ -61,41 +61,28 @@ def records_digest(records: pa.Table) -> str:
     return total.hexdigest()
 
 
-def shard_table(records: pa.Table, results: Mapping[str, Mapping[str, Any]]) -> pa.Table:
-    """The stored photos of a shard as a table of ``IMAGE_SCHEMA``, in the order of its records.
+def sort_out(records: pa.Table, results: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """What a shard consists of, each in the order of its records.
 
     Args:
         records: the shard's records.
-        results: by ``image_id``, the columns of ``RESULT_SCHEMA``.
+        results: a row of ``RESULT_SCHEMA`` for each, in any order.
+
+    Returns:
+        The stored photos (``IMAGE_SCHEMA``), the failures (``REJECTION_SCHEMA``), and what servers said of the stored
+        photos' versions (``VALIDATOR_SCHEMA``; silent ones have no row).
     """
-    kept = [row for row, image_id in enumerate(records["image_id"].to_pylist()) if results[image_id]["reason"] is None]
-    stored = records.take(pa.array(kept, pa.int64()))
-    photos = [results[image_id] for image_id in stored["image_id"].to_pylist()]
-    columns: dict[str, Any] = {name: stored[name] for name in RECORD_SCHEMA.names}
-    for name in PHOTO_COLUMNS:
-        columns[name] = pa.array([photo[name] for photo in photos], IMAGE_SCHEMA.field(name).type)
-    return pa.table(columns, schema=IMAGE_SCHEMA).combine_chunks()
-
-
-def failure_table(records: pa.Table, results: Mapping[str, Mapping[str, Any]]) -> pa.Table:
-    """The others as a table of ``REJECTION_SCHEMA``."""
-    wanted = ["image_id", "document_id", "scientific_name", "url"]
-    rows = [
-        {**record, "reason": results[record["image_id"]]["reason"], "detail": results[record["image_id"]]["detail"]}
-        for record in records.select(wanted).to_pylist()
-        if results[record["image_id"]]["reason"] is not None
-    ]
-    return pa.Table.from_pylist(rows, REJECTION_SCHEMA)
-
-
-def validator_table(records: pa.Table, results: Mapping[str, Mapping[str, Any]]) -> pa.Table:
-    """What servers said of the stored photos' versions as a table of ``VALIDATOR_SCHEMA``; silent ones have no row."""
-    rows = [
-        {name: {**results[image_id], "image_id": image_id}.get(name) for name in VALIDATOR_SCHEMA.names}
-        for image_id in records["image_id"].to_pylist()
-        if results[image_id]["reason"] is None
-    ]
-    return pa.Table.from_pylist([row for row in rows if row["etag"] or row["last_modified"]], VALIDATOR_SCHEMA)
+    at = {image_id: row for row, image_id in enumerate(results["image_id"].to_pylist())}
+    told = results.take(pa.array([at[image_id] for image_id in records["image_id"].to_pylist()], pa.int64()))
+    columns = {name: records[name] for name in RECORD_SCHEMA.names} | {name: told[name] for name in told.column_names}
+    stored = pc.field("reason").is_null()
+    versioned = stored & (pc.field("etag").is_valid() | pc.field("last_modified").is_valid())
+    wanted = ((stored, IMAGE_SCHEMA), (~stored, REJECTION_SCHEMA), (versioned, VALIDATOR_SCHEMA))
+    everything = pa.table(columns)
+    photos, failures, validators = (
+        everything.filter(rows).select(schema.names).cast(schema).combine_chunks() for rows, schema in wanted
+    )
+    return photos, failures, validators
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +114,13 @@ class EarlierShard:
         rows = pq.read_table(self.folder / failures_name(self.number), columns=["image_id", "reason"]).to_pylist()
         return {row["image_id"] for row in rows if row["reason"] not in not_again}
 
-    def results(self) -> dict[str, dict[str, Any]]:
-        """Everything known, by ``image_id``, in the columns of ``RESULT_SCHEMA``: photos with their bytes."""
-        known: dict[str, dict[str, Any]] = {}
-        columns = ["image_id", *PHOTO_COLUMNS]
+    def results(self, wanted: Collection[str]) -> pa.Table:
+        """What is known of the photos in ``wanted``, as a table of ``RESULT_SCHEMA``: photos with their bytes."""
         said = self.stored()
-        for row in pq.read_table(self.folder / shard_name(self.number), columns=columns).to_pylist():
-            etag, last_modified = said[row["image_id"]]
-            known[row["image_id"]] = {
-                **row, "reason": None, "detail": None, "etag": etag, "last_modified": last_modified
-            }  # fmt: skip
+        photos = pq.read_table(self.folder / shard_name(self.number), columns=["image_id", *PHOTO_COLUMNS])
+        for at, field in enumerate(VALIDATORS):
+            values = [said[image_id][at] for image_id in photos["image_id"].to_pylist()]
+            photos = photos.append_column(field, pa.array(values, field.type))
         failures = pq.read_table(self.folder / failures_name(self.number), columns=["image_id", "reason", "detail"])
-        for row in failures.to_pylist():
-            known[row["image_id"]] = row
-        return known
+        known = pa.concat_tables([RESULT_SCHEMA.empty_table(), photos, failures], promote_options="default")
+        return known.filter(pc.field("image_id").isin(sorted(wanted))).cast(RESULT_SCHEMA)

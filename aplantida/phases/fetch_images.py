@@ -21,13 +21,11 @@ from aplantida.data.links import count_values
 from aplantida.data.pending import ASKED_SCHEMA, PendingShard
 from aplantida.data.shards import (
     EarlierShard,
-    failure_table,
     failures_name,
     plan_shards,
     records_digest,
     shard_name,
-    shard_table,
-    validator_table,
+    sort_out,
     validators_name,
 )
 from aplantida.domain.opt_out import OptOuts
@@ -134,7 +132,7 @@ def _pending(ctx: PhaseContext[FetchImagesConfig], plan: list[pa.Table]) -> dict
     pending: dict[int, PendingShard] = {}
     for number, records in enumerate(plan):
         unit = shard_name(number)
-        shard = PendingShard(records, unit_key("image_shards/2", recipe, number, records_digest(records)))
+        shard = PendingShard(records, unit_key("image_shards/3", recipe, number, records_digest(records)))
         if ctx.output.is_done(unit, shard.key) and not ctx.output.unit_info(unit)["transient"]:
             continue
         settled = not recheck and any(
@@ -201,28 +199,25 @@ def _download(
             calls_per_actor=BLOCKS_PER_ACTOR,
             num_cpus=0.5,
         ):
-            rows = table.to_pylist()
-            for row in rows:
-                number = shard_of(row["image_id"], config.num_shards)
-                shards[number].take(row)
-                if row["reason"] is not None:
-                    reasons[row["reason"]] += 1
+            reasons.update(reason for reason in table["reason"].to_pylist() if reason is not None)
+            numbers = [shard_of(image_id, config.num_shards) for image_id in table["image_id"].to_pylist()]
+            for number in dict.fromkeys(numbers):
+                shards[number].take(table.filter(pa.array([other == number for other in numbers])))
                 if shards[number].is_complete:
                     _write_shard(ctx, number, shards.pop(number))
-            downloaded += len(rows)
-            progress.update(len(rows), **reasons)
+            downloaded += table.num_rows
+            progress.update(table.num_rows, **reasons)
             _check_budget(ctx, reasons, total)
     return downloaded
 
 
 def _write_shard(ctx: PhaseContext[FetchImagesConfig], number: int, shard: PendingShard) -> None:
     """Publish a complete shard: photos, failures, ledger row."""
-    results = shard.all_results()
-    photos, failures = shard_table(shard.records, results), failure_table(shard.records, results)
+    photos, failures, validators = sort_out(shard.records, shard.all_results())
     files = [
-        ctx.output.write_table(shard_name(number), photos),
+        ctx.output.write_table(shard_name(number), photos, incompressible=["image"]),
         ctx.output.write_table(failures_name(number), failures),
-        ctx.output.write_table(validators_name(number), validator_table(shard.records, results)),
+        ctx.output.write_table(validators_name(number), validators),
     ]
     transient = sum(reason in TRANSIENT for reason in failures["reason"].to_pylist())
     info = {"stored": photos.num_rows, "failed": failures.num_rows, "transient": transient, "recipe": _recipe(ctx)}
@@ -290,6 +285,6 @@ PHASE = Phase(
     config=FetchImagesConfig,
     inputs={"records": "records"},
     output="image_shards",
-    version=3,
+    version=4,
     run=run,
 )

@@ -71,12 +71,20 @@ class ArtifactWriter:
         """Publish indented JSON with keys in the order given; NaN is refused."""
         return self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
-    def write_table(self, name: str, table: _Table) -> FileEntry:
-        """Publish a pyarrow table as Parquet (zstd); equal tables give equal bytes."""
+    def write_table(self, name: str, table: _Table, incompressible: Sequence[str] = ()) -> FileEntry:
+        """Publish a pyarrow table as Parquet (zstd); equal tables give equal bytes.
+
+        Args:
+            name: of the file.
+            table: its rows.
+            incompressible: columns that are stored as they are (JPEG files, say), which is faster to write and read.
+        """
         import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]  # the frame itself does without
 
         temporary = self._temporary / uuid.uuid4().hex
-        pq.write_table(table, temporary, compression="zstd", row_group_size=512)  # pyright: ignore
+        others = [_leaf(field) for field in table.schema if field.name not in incompressible]
+        codecs = dict.fromkeys(others, "zstd") | dict.fromkeys(incompressible, "none")
+        pq.write_table(table, temporary, compression=codecs, use_dictionary=others, row_group_size=512)  # pyright: ignore
         return self.publish(temporary, name)
 
     def publish(self, temporary: Path, name: str) -> FileEntry:
@@ -155,3 +163,8 @@ class ArtifactWriter:
         if self._ledger is not None:
             self._ledger.record_files([entry])
         return entry
+
+
+def _leaf(field: Any) -> str:
+    """A column's path in a Parquet file; the elements of a list lie further down."""
+    return f"{field.name}.list.element" if hasattr(field.type, "value_field") else field.name

@@ -5,6 +5,7 @@ import pickle
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from aplantida.pipeline.artifact import PROGRESS
@@ -57,6 +58,21 @@ def test_equal_tables_give_equal_bytes(root: Path) -> None:
     with writing_session(root / "a", {}) as session:
         writer = ArtifactWriter(root / "a", session)
         assert writer.write_table("1.parquet", table).sha256 == writer.write_table("2.parquet", table).sha256
+
+
+def test_columns_that_cannot_be_compressed_are_stored_as_they_are_and_all_others_are(root: Path) -> None:
+    table = pa.table({"jpeg": [b"x" * 100] * 50, "name": ["x" * 100] * 50, "words": [["y" * 100, "z"]] * 50})
+    with writing_session(root / "a", {}) as session:
+        ArtifactWriter(root / "a", session).write_table("1.parquet", table, incompressible=["jpeg"])
+    group = pq.ParquetFile(root / "a/1.parquet").metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    assert {column.path_in_schema: column.compression for column in columns} == {
+        "jpeg": "UNCOMPRESSED",
+        "name": "ZSTD",
+        "words.list.element": "ZSTD",
+    }
+    assert columns[0].total_compressed_size > 50 * 100 > columns[1].total_compressed_size
+    assert pq.read_table(root / "a/1.parquet").equals(table)
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x", "artifact.json", "_progress/x", ""])
