@@ -21,7 +21,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from aplantida.domain.pixels import Pixels, resized_size, scaled
 from aplantida.domain.record import Reason
 
-VERSION = 2  # of what store_photo makes of a file; another one means that photos are fetched again
+VERSION = 3  # of what store_photo makes of a file; another one means that photos are fetched again
 CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 MIN_SIDE_PIXELS = 32
 DECODED_SIDES = 1.5  # a JPEG is decoded at no less than so many times the short side it is stored with
@@ -156,9 +156,11 @@ def pixel_digest(pixels: Pixels) -> str:
 def perceptual_hash(pixels: Pixels) -> str:
     """The 64-bit pHash (DCT of the 32 x 32 gray picture, the 8 x 8 lowest frequencies against their median), in hex.
 
-    As described by N. Krawetz, "Looks Like It" (2011), and computed bit for bit like the package imagehash does.
+    As described by N. Krawetz, "Looks Like It" (2011), and computed like the package imagehash does, but for Pillow's
+    ``reducing_gap``, which takes half the time and changes a bit or two of some photos' hashes.
     """
-    gray = Image.fromarray(np.ascontiguousarray(pixels)).convert("L").resize((32, 32), Image.Resampling.LANCZOS)
+    photo = Image.fromarray(np.ascontiguousarray(pixels)).convert("L")
+    gray = photo.resize((32, 32), Image.Resampling.LANCZOS, reducing_gap=2.0)
     transform = _cosines()
     low = (transform @ np.asarray(gray, dtype=np.float64) @ transform.T).round(6)
     return np.packbits(low > np.median(low)).tobytes().hex()
