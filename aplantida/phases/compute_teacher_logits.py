@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from aplantida.domain.seeds import derive_seed
 from aplantida.pipeline.artifact import Artifact, unit_key
 from aplantida.pipeline.config import Resources, ReusingConfig, Section
-from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 
@@ -38,6 +39,13 @@ class ViewsSection(Section):
         return value
 
 
+class VerifySection(Section):
+    """How much is scored a second time at the end."""
+
+    num_photos: int = Field(default=4, ge=0)
+    max_difference: float = Field(default=0.05, gt=0)
+
+
 class ScoringResources(Resources):
     """Where the scoring runs."""
 
@@ -51,6 +59,7 @@ class ComputeTeacherLogitsConfig(ReusingConfig):
     top_k: int = Field(default=256, ge=1)
     dense_up_to_classes: int = Field(default=1024, ge=0)
     batch_size: int = Field(default=64, ge=1)
+    verify: VerifySection = VerifySection()
     resources: ScoringResources = ScoringResources()
 
 
@@ -79,6 +88,7 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
             info = {"num_train_rows": done.num_train_rows, "num_heldout_rows": done.num_heldout_rows}
             ctx.output.record_unit(_unit(done.shard), keys[done.shard], done.files, info)
             bar.update(rows=done.num_train_rows + done.num_heldout_rows)
+    verified = _verify(ctx, images, checkpoint)
     ctx.output.write_json("teacher.json", _teacher(ctx, card, checkpoint, top_k))
     infos = [ctx.output.unit_info(_unit(shard)) for shard in keys]
     return {
@@ -87,6 +97,7 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
         "num_shards": len(keys),
         "num_shards_scored": len(todo),
         "num_shards_reused": reused,
+        **verified,
         "seconds": round(time.monotonic() - started, 1),
     }
 
@@ -136,6 +147,44 @@ def _job(
         device=ctx.device,
         num_threads=config.resources.num_threads,
     )
+
+
+def _verify(ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact) -> dict[str, Any]:
+    """Score a few photos once more, those of earlier sessions and artifacts among them, and compare."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from aplantida.data.views import views_from_arrow
+    from aplantida.distillation.verification import largest_difference
+    from aplantida.domain.scores import ScoreTable, concat
+    from aplantida.models.inference import Scorer
+
+    config, path = ctx.config, ctx.output.path
+    split = pq.read_table(ctx.input("split").file("split.parquet"), columns=["image_id", "shard", "split"])
+    train = split.filter(pc.field("split") == "train")
+    drawn = sorted(
+        (derive_seed(ctx.seed, "verify", image_id), image_id, shard)
+        for image_id, shard in zip(train["image_id"].to_pylist(), train["shard"].to_pylist(), strict=True)
+    )[: config.verify.num_photos]
+    if not drawn:
+        return {"num_verified_rows": 0}
+    ids = [image_id for _, image_id, _ in drawn]
+    wanted, stored, jpegs, views = pc.field("image_id").isin(ids), list[ScoreTable](), dict[str, bytes](), {}
+    for unit in sorted({_unit(shard) for _, _, shard in drawn}):
+        stored.append(ScoreTable.from_arrow(pq.read_table(path / f"scores/{unit}.parquet").filter(wanted)))
+        views |= views_from_arrow(pq.read_table(path / f"views/{unit}.parquet").filter(wanted))
+        photos = pq.read_table(images.file(f"shards/{unit}.parquet"), columns=["image_id", "image"], filters=wanted)
+        jpegs |= dict(zip(photos["image_id"].to_pylist(), photos["image"].to_pylist(), strict=True))
+    scorer = Scorer(checkpoint.path, ctx.device, config.resources.num_threads, config.batch_size)
+    found = largest_difference(scorer, concat(stored), jpegs, views)
+    ctx.log.info("%d rows scored again: logits differ by %.4f at most", found.rows, found.amount)
+    if found.amount > config.verify.max_difference:
+        raise GateFailed(
+            f"{path}: a logit of photo {found.image_id}, view {found.view}, differs by {found.amount:.4f} from what "
+            f"the teacher says now; verify.max_difference is {config.verify.max_difference}. Delete the folder to "
+            "score anew"
+        )
+    return {"num_verified_rows": found.rows, "largest_difference": found.amount}
 
 
 def _teacher(

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -12,7 +14,7 @@ from aplantida.data.views import views_from_arrow
 from aplantida.domain.scores import ScoreTable
 from aplantida.phases.compute_teacher_logits import PHASE
 from aplantida.pipeline.artifact import Artifact
-from aplantida.pipeline.errors import BadRequest, RecipeChanged
+from aplantida.pipeline.errors import BadRequest, GateFailed, RecipeChanged
 from aplantida.pipeline.runner import execute
 from tests.fixtures import tiny_artifacts
 
@@ -119,6 +121,25 @@ def test_a_teacher_of_many_classes_is_stored_as_top_k() -> None:
     assert table.tail_count == 4
     rest = ScoreTable.from_arrow(pq.read_table(artifact.file("heldout/shard-00000.parquet")))
     assert rest.is_dense
+
+
+@pytest.mark.parametrize("top_k", [2, 256])
+def test_labels_that_are_not_what_the_teacher_says_are_found(monkeypatch: pytest.MonkeyPatch, top_k: int) -> None:
+    from aplantida.distributed import scoring
+
+    values = request(top_k=top_k, dense_up_to_classes=5)
+    outcome = execute(PHASE, files=[CONFIG], values=values)
+    assert outcome.metrics["num_verified_rows"] == 4 * 3
+    assert 0 <= outcome.metrics["largest_difference"] < 0.02
+    original = scoring.label_shard
+
+    def mixed_up(*arguments: Any) -> Any:
+        labels = original(*arguments)
+        return replace(labels, train=replace(labels.train, logits=np.roll(labels.train.logits, 1, axis=0)))
+
+    monkeypatch.setattr(scoring, "label_shard", mixed_up)
+    with pytest.raises(GateFailed, match=r"photo .* differs by .* verify.max_difference is 0.05"):
+        execute(PHASE, files=[CONFIG], values={**values, "output": "mixed up"})
 
 
 def test_a_regional_teacher_says_so(world: Path) -> None:
