@@ -227,7 +227,12 @@ def _summary(
     num_classes: int,
     top_k: int | None,
 ) -> dict[str, Any]:
-    counts: dict[str, Any] = {"num_train_rows": sum(info["num_train_rows"] for info in infos)}
+    num_rows, num_views = sum(info["num_train_rows"] for info in infos), 1 + teachers[0].facts["views"]["num_views"]
+    size = sum(entry.bytes for name, entry in ctx.output.files.items() if name.startswith(("scores/", "views/")))
+    counts: dict[str, Any] = {
+        "num_train_rows": num_rows,
+        "bytes_per_train_photo": round(size * num_views / num_rows) if num_rows else None,
+    }
     for name in ("val", "test"):
         total, right = (sum(info["heldout"][name][key] for info in infos) for key in ("photos", "right"))
         counts[f"num_{name}_photos"] = total
@@ -256,7 +261,7 @@ PHASE = Phase(
     config=CombineTeacherLogitsConfig,
     inputs={"split": "split", "teacher_logits": "teacher_logits+"},
     output="soft_labels",
-    version=1,
+    version=2,
     run=run,
     sources={},
 )

@@ -116,6 +116,9 @@ def test_the_accuracy_of_the_combined_teachers_is_counted(world: Path) -> None:
         for image_id, best in zip(rows.image_ids.tolist(), rows.logits.argmax(axis=1).tolist(), strict=True):
             right += split[image_id]["split"] == "val" and split[image_id]["class_index"] == best
     assert artifact.metrics["top1_val"] == pytest.approx(right / 6, abs=1e-6)
+    sizes = [path.stat().st_size for folder in ("scores", "views") for path in artifact.files_under(folder)]
+    num_photos = artifact.metrics["num_train_rows"] / 3
+    assert artifact.metrics["bytes_per_train_photo"] == round(sum(sizes) / num_photos)
 
 
 def test_top_k_is_taken_after_combining() -> None:
