@@ -3,27 +3,40 @@
 Both sides train the student (MobileNetV2 at 224 pixels, batches of 16) on the same views of the same drawn photos with
 the same loader and the same loss; only where the soft labels come from differs: read beside the photos, or computed by
 the teachers in every step. Weights are untrained, which changes no timing. Figures are of few batches.
+
+The last row weighs the labels and crops of drawn logits over 9,000 classes as combine_teacher_logits writes them.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import torch
 
 from aplantida.data.batches import Batch, BatchPlan, BatchSource
 from aplantida.data.shard_cache import SoftTargets
+from aplantida.data.views import View, views_to_arrow
 from aplantida.demo.species import SPECIES
 from aplantida.distillation.ensemble import TeacherScores, combine
 from aplantida.distillation.teacher import ViewSettings, label_shard
 from aplantida.domain.preprocessing import Preprocessing
+from aplantida.domain.scores import ScoreTable, concat
 from aplantida.models.checkpoint import ModelCard, build, save_checkpoint
 from aplantida.models.inference import Scorer, normalize
 from aplantida.models.zoo import PlantModel
+from aplantida.phases.combine_teacher_logits import CombineTeacherLogitsConfig
+from aplantida.phases.compute_teacher_logits import ViewsSection
+from aplantida.pipeline.config import PhaseConfig
+from aplantida.pipeline.phase import Phase, PhaseContext
+from aplantida.pipeline.runner import execute
 from aplantida.training.devices import autocast, set_threads
 from aplantida.training.objectives import Distillation
 from aplantida.training.optimization import Optimization, create_optimizer
@@ -34,6 +47,7 @@ CLASS_IDS = tuple(species.scientific_name for species in SPECIES)
 BATCH_SIZE = 16
 NUM_BATCHES = 2
 TEMPERATURE = 3.0
+NUM_CLASSES, NUM_WEIGHED, BUDGET = 9_000, 1_024, 3_700
 CPU = torch.device("cpu")
 TEACHERS = (
     ("one ViT-B/16", "vit_base_patch16_224", 1, 2.5),
@@ -118,6 +132,36 @@ def prepare(folder: Path, plan: BatchPlan, architecture: str, count: int) -> Ben
     return Bench(student.train(), optimizer, Distillation(TEMPERATURE, 0.7), teachers, BatchSource(with_labels))
 
 
+def bytes_per_photo(folder: Path) -> float:
+    """Of the scores and views of ``NUM_WEIGHED`` photos, with the phases' default number of views and depth."""
+    views = ViewsSection()
+    drawer = ViewSettings(views.num_views, views.scale, views.ratio, views.flip_probability, seed=1)
+    names = tuple(f"Planta {number:04d}" for number in range(NUM_CLASSES))
+    random = np.random.default_rng(1)
+    tables, crops = list[ScoreTable](), list[tuple[str, int, View]]()
+    for number in range(NUM_WEIGHED):
+        image_id = hashlib.sha256(str(number).encode()).hexdigest()[:32]
+        boxes = [View(0.1, 0.0, 0.9, 1.0), *drawer.draw(image_id, 512, 384)]
+        photo = random.normal(0.0, 1.0, NUM_CLASSES)
+        photo[random.choice(NUM_CLASSES, 12, replace=False)] += random.uniform(3.0, 10.0, 12)
+        logits = photo + random.normal(0.0, 0.5, (len(boxes), NUM_CLASSES))
+        ids, numbers = np.array([image_id] * len(boxes)), np.arange(len(boxes), dtype=np.int16)
+        table = ScoreTable(ids, numbers, names, logits.astype(np.float16))
+        tables.append(table.to_top_k(CombineTeacherLogitsConfig().top_k))
+        crops += [(image_id, at, box) for at, box in enumerate(boxes)]
+
+    def run(ctx: PhaseContext[PhaseConfig]) -> dict[str, Any]:
+        entries = [
+            ctx.output.write_table("scores.parquet", concat(tables).to_arrow()),
+            ctx.output.write_table("views.parquet", views_to_arrow(crops)),
+        ]
+        return {"bytes": sum(entry.bytes for entry in entries)}
+
+    os.environ["APLANTIDA_ROOT"] = str(folder)
+    phase = Phase("weigh", PhaseConfig, {}, "weighed", 1, run)
+    return execute(phase, values={"inputs": {}, "output": "weighed"}).metrics["bytes"] / NUM_WEIGHED
+
+
 def main() -> None:
     """Measure and print."""
     threads = set_threads(None)
@@ -135,6 +179,13 @@ def main() -> None:
                 f"{bench.largest_difference():.1e} in probability"
             )
             rows.append(Row(f"distillation, {name} in the loop", ours, peer, "images/s", ours / peer, goal, note))
+        size = bytes_per_photo(Path(folder))
+    views, depth = ViewsSection().num_views, CombineTeacherLogitsConfig().top_k
+    note = (
+        f"{views} drawn views and the centre, {depth} logits and a tail each: {900_000 * size / 1e9:.1f} GB for 900,000"
+    )
+    what = "soft labels of 9,000 classes against 3.7 kB a photo"
+    rows.append(Row(what, size, BUDGET, "bytes", BUDGET / size, 1.0, note))
     show(rows)
 
 

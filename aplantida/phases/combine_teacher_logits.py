@@ -33,7 +33,7 @@ class CombineTeacherLogitsConfig(ReusingConfig):
     """The teachers' shares, and how much of each row is kept."""
 
     teachers: list[TeacherSection] = Field(default_factory=list)
-    top_k: int = Field(default=64, ge=1)
+    top_k: int = Field(default=40, ge=1)
     dense_up_to_classes: int = Field(default=512, ge=0)
     resources: Resources = Resources()
 

@@ -19,7 +19,7 @@ from aplantida.pipeline.phase import Phase, PhaseContext
 class ViewsSection(Section):
     """How the views of a training photo are drawn."""
 
-    num_views: int = Field(default=4, ge=0, le=255)
+    num_views: int = Field(default=16, ge=0, le=255)
     scale: tuple[float, float] = (0.35, 1.0)
     ratio: tuple[float, float] = (0.75, 1.3333)
     flip_probability: float = Field(default=0.5, ge=0, le=1)
@@ -56,7 +56,7 @@ class ComputeTeacherLogitsConfig(ReusingConfig):
     """Which views, how much of each row is kept, and the size of a forward pass."""
 
     views: ViewsSection = ViewsSection()
-    top_k: int = Field(default=256, ge=1)
+    top_k: int = Field(default=160, ge=1)
     dense_up_to_classes: int = Field(default=1024, ge=0)
     batch_size: int = Field(default=64, ge=1)
     verify: VerifySection = VerifySection()
