@@ -118,6 +118,8 @@ class Fetcher:
             auto_decompress=False,
             trust_env=False,
         )
+        # aiohttp would ask again by itself, at once: tries are counted and paced here
+        self._session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
         return self
 
     async def __aexit__(

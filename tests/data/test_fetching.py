@@ -52,6 +52,8 @@ OUTCOMES = [
     ("/stall", Reason.TIMED_OUT, 3),
     ("/drip", Reason.TIMED_OUT, 3),
     ("/lying-length", Reason.CONNECTION_FAILED, 3),
+    ("/short-length.jpg", Reason.CONNECTION_FAILED, 3),
+    ("/reset", Reason.CONNECTION_FAILED, 3),
     ("/loop/", Reason.TOO_MANY_REDIRECTS, 4),
     ("/to-metadata", Reason.ADDRESS_REFUSED, 1),
     ("/to-file", Reason.ADDRESS_REFUSED, 1),
