@@ -58,6 +58,8 @@ PLAN: dict[str, tuple[str, str, Any]] = {
     "pipeline.quantization": ("quantize_model", "precision", "float16"),
     "paths.data.mongo_uri": ("export_dataset", "mongo_uri", "mongodb://localhost:27017"),
     "paths.data.db_name": ("export_dataset", "db_name", "aplantida_db"),
+    "paths.data.cache_dir": ("fetch_images", "output", "runs/full/fetch_images"),  # the photos, fetched once
+    "paths.log_dir": ("run_pipeline", "runs", "runs/full"),  # each node's logs lie below it, in _logs
     "paths.checkpoints_dir": ("run_pipeline", "runs", "runs/full"),
     "paths.results_dir": ("run_pipeline", "runs", "runs/full"),
     "paths.dist_dir": ("run_pipeline", "bundles", "dist/models"),
@@ -106,6 +108,6 @@ def test_the_region_of_the_plan_is_the_overlays() -> None:
 
 def test_the_plans_seven_flags_are_the_jobs() -> None:
     assert (CHECKOUT / "configs/pipeline.yaml").is_file()
-    flags = parser(load_phase("train_teacher")).format_help()
+    flags = parser(load_phase("train_teacher")).format_help()  # --log-level is the plan's paths.level
     for flag in ("--config", "--input", "--output", "--seed", "--log-level", "--device", "--dry-run"):
         assert flag in flags
