@@ -1,9 +1,12 @@
 """Top-1 and top-5 of students that learn from labels alone, or from soft labels in several ways, over some seeds.
 
 Every arm is one training of the reference run's student with the reference run's overlays, on half of its training
-photos, and one evaluation on all of its test photos. Without ``--run`` what is there is shown, and what is not there
-is called "not run". With it arms are run, seed after seed, each sealed when it is done: kill it at any instant, and say
-the same again to go on.
+photos, and one evaluation on all of its test photos. The teachers are the reference run's: they have seen all of its
+training photos, twice what the students see, so distillation gains more here than it would from teachers of the same
+half.
+
+Without ``--run`` what is there is shown, and what is not there is called "not run". With it arms are run, seed after
+seed, each sealed when it is done: kill it at any instant, and say the same again to go on.
 
     WEIGHTS=DIR python -m benchmarks.accuracy --run --arms baseline,kd,dist --seeds 3
 
