@@ -181,5 +181,5 @@ def test_bad_requests_are_named() -> None:
     with pytest.raises(BadRequest, match="top-2: a combined top-1 wants at least top-4"):
         combined("shallow", given=["logits a", "logits shallow"], top_k=1, dense_up_to_classes=1)
     combined("done")
-    with pytest.raises(RecipeChanged, match="top_k: 64 -> 32"):
+    with pytest.raises(RecipeChanged, match="top_k: 40 -> 32"):
         combined("done", top_k=32)
