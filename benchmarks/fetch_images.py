@@ -18,7 +18,6 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,12 @@ import pyarrow.parquet as pq
 from aplantida.data.fetching import Fetcher, FetchSettings
 from aplantida.data.images import store_photo
 from aplantida.demo.cdn import serve_folder
-from aplantida.demo.plants import draw_photo
-from aplantida.demo.species import SPECIES
 from aplantida.domain.record import RECORD_SCHEMA, PlantImageRecord, image_id_of
 from aplantida.phases.export_dataset import PHASE as EXPORT
 from aplantida.phases.fetch_images import PHASE
 from aplantida.pipeline.runner import execute
 from benchmarks.peers import peer_python
+from benchmarks.photos import draw_jpegs
 from benchmarks.report import Row, show
 
 PEER = ("img2dataset==1.47.0", "setuptools<81")
@@ -65,12 +63,7 @@ class Server:
 def draw_folder(folder: Path) -> Path:
     """As many files as are asked for, of so many drawn photos: drawing takes longer than downloading."""
     folder.mkdir()
-    drawn: list[bytes] = []
-    for number in range(NUM_DRAWN):
-        buffer = BytesIO()
-        photo = draw_photo(SPECIES[number % len(SPECIES)], seed=1, plant=number, photo=0, short_side=480)
-        photo.save(buffer, "JPEG", quality=QUALITY)
-        drawn.append(buffer.getvalue())
+    drawn = draw_jpegs(NUM_DRAWN, 480)
     for number in range(NUM_BEFORE + NUM_NEW):
         (folder / f"{number:05d}.jpg").write_bytes(drawn[number % NUM_DRAWN])
     return folder

@@ -21,13 +21,13 @@ SHORT_SIDE = 256
 JPEG_QUALITY = 90
 
 
-def draw_jpegs(num_photos: int) -> list[bytes]:
-    """JPEGs of short side 256, as fetch_images stores them, of the demo's species in turn."""
+def draw_jpegs(num_photos: int, short_side: int = SHORT_SIDE) -> list[bytes]:
+    """JPEGs, by default as small as stored ones, of the demo's species in turn."""
     jpegs: list[bytes] = []
     for number in range(num_photos):
         buffer = BytesIO()
         species = SPECIES[number % len(SPECIES)]
-        draw_photo(species, seed=1, plant=number, photo=0, short_side=SHORT_SIDE).save(
+        draw_photo(species, seed=1, plant=number, photo=0, short_side=short_side).save(
             buffer, "JPEG", quality=JPEG_QUALITY
         )
         jpegs.append(buffer.getvalue())

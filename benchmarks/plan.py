@@ -12,15 +12,13 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from io import BytesIO
 from pathlib import Path
 from statistics import fmean, median
 
 from aplantida.data.images import store_photo
-from aplantida.demo.plants import draw_photo
-from aplantida.demo.species import SPECIES
 from aplantida.phases.fetch_images import FetchImagesConfig
 from aplantida.pipeline.environment import describe
+from benchmarks.photos import draw_jpegs
 
 NUM_MEASURED, REPEATS = 24, 3
 BANDWIDTHS_MBIT = (10, 50, 100, 500, 1000)
@@ -38,7 +36,7 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=3, help="servers they are spread over evenly")
     parser.add_argument("--sample", type=Path, help="a folder of JPEGs of the collection to measure with")
     given = parser.parse_args()
-    originals = draw(given.original_side) if given.sample is None else read(given.sample)
+    originals = draw_jpegs(NUM_MEASURED, given.original_side) if given.sample is None else read(given.sample)
     seconds, stored_bytes, short_side = measure(originals)
     kind = f"drawn ones of short side {given.original_side}" if given.sample is None else "of the sample"
     print(f"{given.photos:,} photos of {given.original_kb:g} kB, {given.hosts} hosts.")
@@ -61,17 +59,6 @@ def main() -> None:
     print(f"| image shards | {given.photos * stored_bytes / 1e9:.0f} GB |")
     print(f"| `num_shards` for {PHOTOS_PER_SHARD:,} photos each | {shards} |")
     print(f"| a shard | {given.photos * stored_bytes / shards / 1e6:.0f} MB |")
-
-
-def draw(short_side: int) -> list[bytes]:
-    """Drawn photos as JPEG files."""
-    files: list[bytes] = []
-    for number in range(NUM_MEASURED):
-        buffer = BytesIO()
-        species = SPECIES[number % len(SPECIES)]
-        draw_photo(species, seed=1, plant=number, photo=0, short_side=short_side).save(buffer, "JPEG", quality=90)
-        files.append(buffer.getvalue())
-    return files
 
 
 def read(folder: Path) -> list[bytes]:

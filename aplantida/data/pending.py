@@ -35,7 +35,7 @@ class PendingShard:
 
     @property
     def missing(self) -> pa.Table:
-        """``image_id``, ``url`` and validators of the photos to ask for; looked at before any was."""
+        """``image_id``, ``url`` and validators of the photos to ask for, while none has been."""
         rows = [
             {"image_id": row["image_id"], "url": row["url"], "etag": etag, "last_modified": last_modified}
             for row in self.records.select(["image_id", "url"]).to_pylist()

@@ -3,13 +3,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from aplantida.data.shard_cache import SoftTargets
-from aplantida.domain.scores import ScoreTable, tail_at
 from aplantida.training.objectives import (
     CrossEntropy,
     Distillation,
@@ -18,6 +16,7 @@ from aplantida.training.objectives import (
     relation_distance,
     soft_divergence,
 )
+from tests.fixtures.soft_targets import top_k_targets
 
 DRAW = torch.Generator().manual_seed(3)
 STUDENT = torch.randn(5, 40, generator=DRAW)
@@ -26,19 +25,7 @@ LABELS = torch.randint(0, 40, (5,), generator=DRAW)
 
 
 def top_k(k: int, temperature: float) -> SoftTargets:
-    table = ScoreTable(
-        np.array(list("abcde")),
-        np.zeros(5, np.int16),
-        tuple(f"{at:02d}" for at in range(40)),
-        TEACHER.numpy().astype(np.float16),
-    ).to_top_k(k)
-    assert table.indices is not None
-    assert table.tail_logsumexp is not None
-    return SoftTargets(
-        torch.from_numpy(table.logits.astype(np.float32)),
-        torch.from_numpy(table.indices.astype(np.int64)),
-        torch.from_numpy(tail_at(table.tail_logsumexp, temperature).astype(np.float32)),
-    )
+    return top_k_targets(TEACHER, k, temperature)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])

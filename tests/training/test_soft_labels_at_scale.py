@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from aplantida.data.shard_cache import SoftTargets
-from aplantida.domain.scores import TAIL_TEMPERATURES, ScoreTable, tail_at
+from aplantida.domain.scores import TAIL_TEMPERATURES
 from aplantida.phases.combine_teacher_logits import CombineTeacherLogitsConfig
 from aplantida.training.objectives import soft_divergence
+from tests.fixtures.soft_targets import top_k_targets
 
 NUM_PHOTOS, NUM_CLASSES = 24, 9000
 TOP_K = CombineTeacherLogitsConfig().top_k
@@ -35,16 +36,7 @@ def draw(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def stored(teacher: torch.Tensor, temperature: float) -> SoftTargets:
-    ids = np.array([f"{row:02d}" for row in range(NUM_PHOTOS)])
-    names = tuple(f"{number:04d}" for number in range(NUM_CLASSES))
-    table = ScoreTable(ids, np.zeros(NUM_PHOTOS, np.int16), names, teacher.numpy().astype(np.float16)).to_top_k(TOP_K)
-    assert table.indices is not None
-    assert table.tail_logsumexp is not None
-    return SoftTargets(
-        torch.from_numpy(table.logits.astype(np.float64)),
-        torch.from_numpy(table.indices.astype(np.int64)),
-        torch.from_numpy(tail_at(table.tail_logsumexp, temperature).astype(np.float64)),
-    )
+    return top_k_targets(teacher, TOP_K, temperature)
 
 
 def gradient(student: torch.Tensor, soft: SoftTargets, temperature: float) -> tuple[float, torch.Tensor]:
