@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from aplantida.phases._distillation import (
+    DEFAULT_ALPHA,
+    DEFAULT_TEMPERATURE,
+    SoftLabelsSection,
+    soft_labels_folder,
+)
 from aplantida.phases._training import batch_plan, digest_pretrained, new_model, read_class_index, run_training
 from aplantida.phases._training_config import InputSection, ModelSection, TrainConfig
-from aplantida.pipeline.config import Section
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
-
-if TYPE_CHECKING:
-    from aplantida.training.objectives import Distillation
-
-DEFAULT_TEMPERATURE = 3.0
-DEFAULT_ALPHA = 0.7
 
 
 class StudentModelSection(ModelSection):
@@ -29,27 +28,10 @@ class StudentModelSection(ModelSection):
     width: float = Field(default=1.0, gt=0)
 
 
-class DistanceSection(Section):
-    """How far the student is from its teachers, and what of it weighs how much."""
+class DistillationSection(SoftLabelsSection):
+    """And where the recipe comes from."""
 
-    kind: Literal["kd", "dkd", "dist", "js"] = "kd"
-    beta: float = Field(default=1.0, ge=0)
-    gamma: float = Field(default=1.0, ge=0)
-
-    def objective(self, temperature: float, alpha: float, label_smoothing: float) -> Distillation:
-        """As the training loop has it."""
-        from aplantida.training.objectives import Distillation
-
-        return Distillation(temperature, alpha, label_smoothing, self.kind, self.beta, self.gamma)
-
-
-class DistillationSection(Section):
-    """How the soft labels are used."""
-
-    distance: DistanceSection = DistanceSection()
     recipe: Literal["explicit", "from_sweep"] = "explicit"
-    temperature: float = Field(default=DEFAULT_TEMPERATURE, ge=1, le=8)
-    alpha: float = Field(default=DEFAULT_ALPHA, ge=0, le=1)
 
 
 class DistillStudentConfig(TrainConfig):
@@ -64,14 +46,7 @@ def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
     """Train."""
     ctx = _with_recipe(ctx)
     config, wanted = ctx.config, ctx.config.distillation
-    soft_labels = None
-    if wanted.alpha > 0:
-        if not ctx.has_input("soft_labels"):
-            raise BadRequest(
-                f"distillation.alpha is {wanted.alpha}, so input soft_labels is needed: give --input soft_labels=PATH, "
-                "or alpha 0 for a baseline"
-            )
-        soft_labels = ctx.input("soft_labels").path
+    soft_labels = soft_labels_folder(ctx, wanted.alpha)
     index = read_class_index(ctx, config.model.num_classes)
     card, initial = new_model(
         config.model, config.data, index, dropout=config.regularization.dropout, width=config.model.width

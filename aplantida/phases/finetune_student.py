@@ -1,4 +1,4 @@
-"""Fine-tune a checkpoint on the labels; classes and network come with it, and the input size unless it is to grow.
+"""Fine-tune a checkpoint on labels and soft labels; classes and network come with it, the input size may grow.
 
 Training small and fine-tuning a little larger costs less than training large all along, and mends the difference
 between the apparent sizes of plants in random crops and in whole photos (Touvron et al. 2019, arXiv:1906.06423).
@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import Field
 
+from aplantida.phases._distillation import SoftLabelsSection, soft_labels_folder
 from aplantida.phases._training import batch_plan, read_class_index, run_training
 from aplantida.phases._training_config import PhotosSection, TrainConfig
+from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 
@@ -22,8 +24,9 @@ class FinetunePhotosSection(PhotosSection):
 
 
 class FinetuneStudentConfig(TrainConfig):
-    """Photos; the rest as in every training."""
+    """Distillation, photos; the rest as in every training."""
 
+    distillation: SoftLabelsSection = SoftLabelsSection()
     data: FinetunePhotosSection = FinetunePhotosSection()
 
 
@@ -32,19 +35,24 @@ def run(ctx: PhaseContext[FinetuneStudentConfig]) -> dict[str, Any]:
     from dataclasses import replace
 
     from aplantida.models.checkpoint import load_card
-    from aplantida.training.objectives import CrossEntropy
 
     checkpoint, config = ctx.input("checkpoint"), ctx.config
     card = replace(load_card(checkpoint.path), dropout=config.regularization.dropout, precision={})
     if config.data.image_size is not None:
         card = replace(card, preprocessing=replace(card.preprocessing, image_size=config.data.image_size))
-    index = read_class_index(ctx, None)
+    index, wanted = read_class_index(ctx, None), config.distillation
+    soft_labels = soft_labels_folder(ctx, wanted.alpha)
+    if soft_labels is not None and card.class_ids != index.class_ids:
+        raise BadRequest(
+            f"distillation.alpha is {wanted.alpha}, but {checkpoint.path} knows {len(card.class_ids)} of the "
+            f"{len(index)} classes that soft labels of {ctx.input('split').path} speak of: say alpha 0"
+        )
     return run_training(
         ctx,
         card=card,
         initial=checkpoint.path,
-        batches=batch_plan(ctx, config.data, card, index),
-        objective=CrossEntropy(config.regularization.label_smoothing),
+        batches=batch_plan(ctx, config.data, card, index, soft_labels=soft_labels, temperature=wanted.temperature),
+        objective=wanted.distance.objective(wanted.temperature, wanted.alpha, config.regularization.label_smoothing),
         index=index,
     )
 
@@ -52,9 +60,9 @@ def run(ctx: PhaseContext[FinetuneStudentConfig]) -> dict[str, Any]:
 PHASE = Phase(
     name="finetune_student",
     config=FinetuneStudentConfig,
-    inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint"},
+    inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint", "soft_labels": "soft_labels?"},
     output="checkpoint",
-    version=1,
+    version=2,
     run=run,
     sources={},
 )

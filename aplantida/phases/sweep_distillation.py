@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import Field, field_validator
 
 from aplantida.domain.seeds import derive_seed
+from aplantida.phases._distillation import DistanceSection
 from aplantida.phases._training import batch_plan, digest_pretrained, new_model, new_task, read_class_index
 from aplantida.phases._training_config import InputSection, RegularizationSection, TrainingSection
-from aplantida.phases.distill_student import DistanceSection, StudentModelSection
+from aplantida.phases.distill_student import StudentModelSection
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import PhaseConfig, Resources, Section
 from aplantida.pipeline.errors import BadRequest

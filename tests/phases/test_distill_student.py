@@ -4,20 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
-from aplantida.data.views import View, random_view, views_to_arrow
-from aplantida.domain.scores import ScoreTable
 from aplantida.models.checkpoint import load_checkpoint
 from aplantida.phases.distill_student import PHASE
 from aplantida.pipeline.artifact import Artifact
-from aplantida.pipeline.config import resolve
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.runner import execute
 from aplantida.pipeline.writer import ArtifactWriter
-from tests.fixtures.artifacts import CLASSES, NUM_SHARDS, make_images, make_split, seal
+from tests.fixtures.artifacts import CLASSES, make_images, make_soft_labels, make_split, seal
 
 BASE = "configs/distill_student.yaml"
 EXPLICIT = {"recipe": "explicit", "temperature": 2.0, "alpha": 1.0}
@@ -34,30 +29,6 @@ SMALL: dict[str, Any] = {
 def photos(root: Path) -> None:
     make_images("images")
     make_split("split", "images")
-
-
-def make_soft_labels(path: str, shift: int) -> Artifact:
-    """Teachers sure of the class ``shift`` places after the true one, on two views of each train photo."""
-    rows = pq.read_table(resolve("split/split.parquet")).to_pylist()
-
-    def fill(output: ArtifactWriter) -> None:
-        for shard in range(NUM_SHARDS):
-            inside = [(row, view) for row in rows for view in range(3)]
-            inside = [item for item in inside if item[0]["shard"] == shard and item[0]["split"] == "train"]
-            logits = np.zeros((len(inside), len(CLASSES)), np.float16)
-            logits[range(len(inside)), [(row["class_index"] + shift) % len(CLASSES) for row, _ in inside]] = 12.0
-            ids = np.array([row["image_id"] for row, _ in inside])
-            table = ScoreTable(ids, np.array([view for _, view in inside], np.int16), CLASSES.class_ids, logits)
-            output.write_table(f"scores/shard-{shard:05d}.parquet", table.to_arrow())
-            drawn = [
-                (row["image_id"], view, random_view(48, 48, seed=1, image_id=row["image_id"], view=view or 1))
-                for row, view in inside
-            ]
-            assert isinstance(drawn[0][2], View)
-            output.write_table(f"views/shard-{shard:05d}.parquet", views_to_arrow(drawn))
-        output.write_json("summary.json", {"class_ids": list(CLASSES.class_ids)})
-
-    return seal(path, "soft_labels", fill, {"split": "split"})
 
 
 def make_sweep(path: str, temperature: float, alpha: float, **more: Any) -> Artifact:

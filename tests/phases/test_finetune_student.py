@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from aplantida.phases.finetune_student import PHASE
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.runner import execute
-from tests.fixtures.artifacts import CLASSES, make_checkpoint, make_images, make_split
+from tests.fixtures.artifacts import CLASSES, make_checkpoint, make_images, make_soft_labels, make_split
 
 BASE = "configs/finetune_student.yaml"
 VALUES: dict[str, Any] = {
+    "distillation": {"alpha": 0.0},
     "inputs": {"images": "images", "split": "split", "checkpoint": "distilled"},
     "training": {"epochs": 1, "batch_size": 12},
     "resources": {"num_workers": 0, "num_threads": 1, "num_loader_workers": 0},
@@ -57,6 +59,28 @@ def test_the_input_may_grow() -> None:
     after = load_card(finetune("student", data={"image_size": larger}).path).preprocessing
     assert after.image_size == larger
     assert (after.mean, after.std, after.crop_fraction) == (before.mean, before.std, before.crop_fraction)
+
+
+def test_it_follows_the_teachers_when_told_to() -> None:
+    """Teachers that are wrong on purpose: with alpha 1 the student unlearns what the labels say."""
+    make_checkpoint("distilled", {"images": "images", "split": "split"})
+    make_soft_labels("soft", shift=1)
+    inputs = {**VALUES["inputs"], "soft_labels": "soft"}
+    training = {**VALUES["training"], "epochs": 25, "learning_rate": 3e-3, "head_learning_rate_factor": 5.0}
+    eager = {"training": training, "data": {"augmentation": "none"}, "regularization": {"dropout": 0.0}}
+    told = finetune("told", inputs=inputs, distillation={"alpha": 1.0, "temperature": 2.0}, **eager)
+    left = finetune("left", inputs=inputs, **eager)
+    followed, labelled = (json.loads(item.file("history.json").read_text())[-1] for item in (told, left))
+    assert followed["train_top1"] < labelled["train_top1"] - 0.2
+
+
+def test_soft_labels_must_be_there_and_speak_of_its_classes() -> None:
+    make_checkpoint("distilled", {"images": "images", "split": "split"}, ClassIndex.of(CLASSES.classes[:5]))
+    with pytest.raises(BadRequest, match=r"alpha is 0\.7, so input soft_labels is needed"):
+        finetune("student", distillation={})
+    make_soft_labels("soft", shift=0)
+    with pytest.raises(BadRequest, match=r"knows 5 of the 6 classes that soft labels of .* speak of: say alpha 0"):
+        finetune("student", inputs={**VALUES["inputs"], "soft_labels": "soft"}, distillation={})
 
 
 def test_a_checkpoint_of_other_classes_is_refused() -> None:
