@@ -24,6 +24,7 @@ from aplantida.data.augmentation import POLICIES, augment, color_matrix
 from aplantida.data.sampling import Sampling, expected_copies, occurrences
 from aplantida.data.shard_cache import ShardCache, SoftShard, SoftTargets, soft_targets
 from aplantida.data.views import View
+from aplantida.domain.memory import keep_freed_memory
 from aplantida.domain.pixels import Pixels, boxed_square, centre_square
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.seeds import derive_seed
@@ -149,6 +150,7 @@ class BatchSource:
     """
 
     def __init__(self, plan: BatchPlan) -> None:
+        keep_freed_memory()
         self._plan = plan
         self._policy = POLICIES[plan.augmentation]
         size = plan.train_image_size or plan.preprocessing.image_size

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from aplantida.domain.memory import keep_freed_memory
 from aplantida.domain.pixels import boxed_square, centre_square, decode_photo
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.scores import ScoreTable
 from aplantida.models.checkpoint import load_checkpoint
 from aplantida.models.folding import fold_batch_norm
-from aplantida.models.memory import keep_freed_memory
 
 Box = tuple[float, float, float, float, bool]
 

@@ -23,7 +23,6 @@ from tensorboardX import SummaryWriter
 from aplantida.data.batches import BatchSource
 from aplantida.models.checkpoint import save_checkpoint
 from aplantida.models.inference import normalize
-from aplantida.models.memory import keep_freed_memory
 from aplantida.models.zoo import PlantModel
 from aplantida.training.context import TrainContext
 from aplantida.training.devices import autocast, make_repeatable
@@ -79,8 +78,6 @@ class Training:
 
     def __init__(self, task: TrainTask, context: TrainContext) -> None:
         make_repeatable()
-        if context.device.type == "cpu":
-            keep_freed_memory()
         self._task = task
         self._context = context
         self._source = BatchSource(task.batches)

@@ -6,7 +6,7 @@ import sys
 PROGRAM = """
 import resource
 import torch
-from aplantida.models.memory import keep_freed_memory
+from aplantida.domain.memory import keep_freed_memory
 
 def faults(rounds):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
