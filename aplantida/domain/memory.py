@@ -15,7 +15,7 @@ def keep_freed_memory() -> bool:
 
     Left alone, glibc gives every large freed block back to the system, which then hands out zeroed pages for the same
     activations of the next batch: where this was measured, half of the time of scoring and a quarter of a training step
-    went into page faults (``benchmarks/train_step.py``). The process keeps what it once held at its peak; results are
+    went into page faults (``benchmarks/kept_memory.py``). The process keeps what it once held at its peak; results are
     the same bytes. Other C libraries, and other systems, are left as they are.
     """
     if sys.platform != "linux":
