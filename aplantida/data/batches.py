@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
@@ -69,9 +70,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """N photos of one split: ids, the shards that hold them, and their classes as positions in the model's classes."""
+    """N photos of one split: ids (an Arrow array), the shards that hold them, their classes in the model's order.
 
-    image_ids: npt.NDArray[np.str_]
+    52 bytes a photo, once per training process; the threads that decode share them.
+    """
+
+    image_ids: pa.Array
     shards: npt.NDArray[np.int32]
     labels: npt.NDArray[np.int64]
 
@@ -88,16 +92,16 @@ def select_photos(split_file: Path, split: str, class_indices: Sequence[int], re
         class_indices: positions in the split's class index, in the order of the model's outputs.
         region: only photos of this region, by either rule of membership.
     """
-    table = pq.read_table(split_file, columns=["image_id", "shard", "class_index", "split", "regions"])
-    table = table.filter(pc.field("split") == split).sort_by([("shard", "ascending"), ("image_id", "ascending")])
-    classes = table["class_index"].to_numpy()
-    position = np.full(max(int(classes.max(initial=0)), *class_indices) + 1, -1, np.int64)
-    position[list(class_indices)] = np.arange(len(class_indices))
-    keep = position[classes] >= 0
+    wanted = (pc.field("split") == split) & pc.field("class_index").isin(list(class_indices))
+    columns = ["image_id", "shard", "class_index"]
+    table = pq.read_table(split_file, columns=[*columns, *([] if region is None else ["regions"])], filters=wanted)
     if region is not None:
-        keep &= np.array([region in (names or ()) for names in table["regions"].to_pylist()], bool)
-    ids = np.asarray(table["image_id"].to_pylist(), dtype=str)
-    return Photos(ids[keep], table["shard"].to_numpy()[keep].astype(np.int32), position[classes[keep]])
+        table = table.filter(pa.array([region in (names or ()) for names in table["regions"].to_pylist()], pa.bool_()))
+    table = table.select(columns).sort_by([("shard", "ascending"), ("image_id", "ascending")])
+    position = np.full(max(class_indices) + 1, -1, np.int64)
+    position[list(class_indices)] = np.arange(len(class_indices))
+    ids = table["image_id"].cast(pa.large_string()).combine_chunks()
+    return Photos(ids, table["shard"].to_numpy().astype(np.int32), position[table["class_index"].to_numpy()])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,14 +192,14 @@ class BatchSource:
         """
         draw = np.random.default_rng(derive_seed(self._plan.seed, "order", epoch))
         shards = draw.permutation(np.unique(self.train_photos.shards))
-        windows = range(0, len(shards), self._plan.shuffle_shards)
+        window_of = np.empty(int(shards.max()) + 1, np.int64)
+        window_of[shards] = np.arange(len(shards)) // self._plan.shuffle_shards
         chosen = np.arange(len(self.train_photos))
         if self._plan.sampling != "natural":
             chosen = np.searchsorted(np.cumsum(self._copies), chosen + draw.random()).clip(max=len(chosen) - 1)
-        parts = [
-            chosen[np.isin(self.train_photos.shards[chosen], shards[at : at + self._plan.shuffle_shards])]
-            for at in windows
-        ]
+        windows = window_of[self.train_photos.shards[chosen]]
+        ends = np.cumsum(np.bincount(windows))
+        parts = np.split(chosen[np.argsort(windows, kind="stable")], ends[:-1])
         return np.concatenate([draw.permutation(part) for part in parts])
 
     def train(
@@ -243,7 +247,7 @@ class BatchSource:
         soft: list[tuple[SoftShard, int]] = []
         plan = self._plan
         for place, row in enumerate(rows):
-            image_id, shard = str(photos.image_ids[row]), int(photos.shards[row])
+            image_id, shard = photos.image_ids[int(row)].as_py(), int(photos.shards[row])
             photo = self._cache.photo(shard, image_id)
             if turns is None:
                 squares.append(centre_square(photo, plan.preprocessing))
