@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -53,7 +54,7 @@ def soft(plan: BatchPlan, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("soft_labels")
     photos = BatchSource(plan).train_photos
     for shard in range(NUM_SHARDS):
-        ids = photos.image_ids[photos.shards == shard].tolist()
+        ids = photos.image_ids.filter(pa.array(photos.shards == shard)).to_pylist()
         rows = [(image_id, view) for image_id in ids for view in range(NUM_VIEWS + 1)]
         logits = np.zeros((len(rows), 6), np.float16)
         logits[:, 0] = [view for _, view in rows]
