@@ -81,7 +81,7 @@ class Progress:
         rate = (self._count - before) / max(self._last - since, 1e-9)
         parts = [f"{self._count}" + (f"/{self._total}" if self._total else "") + f" {self._unit}"]
         if self._count > before:
-            parts.append(f"{rate:.1f}/s")
+            parts.append(f"{rate:.1f}/s" if rate >= 0.5 else f"{60 * rate:.1f}/min")
             if self._total and self._count < self._total:
                 parts.append(f"ETA {(self._total - self._count) / rate:.0f} s")
         if extra:

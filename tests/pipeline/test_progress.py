@@ -58,6 +58,15 @@ def test_the_rate_is_that_of_the_last_minute(clock: Clock, caplog: pytest.LogCap
     assert lines(caplog)[-1] == "working: 801 photos, 10.0/s"
 
 
+def test_slow_work_is_counted_by_the_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    bar = Progress(logging.getLogger("test"), 8, "shards", "scoring")
+    for _ in range(3):
+        clock.now += 40
+        bar.update(1)
+    assert lines(caplog)[-1] == "scoring: 3/8 shards, 1.5/min, ETA 200 s"
+
+
 def test_one_step_alone_has_no_rate(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with Progress(logging.getLogger("test"), 1, "trials", "sweep") as bar:
