@@ -24,3 +24,10 @@ def keep_freed_memory() -> bool:
     if tell is None:
         return False
     return tell(_MMAP_THRESHOLD, _LARGEST_KEPT) == 1 and tell(_TRIM_THRESHOLD, _NEVER) == 1
+
+
+def give_back_freed_memory() -> None:
+    """Return to the system what :func:`keep_freed_memory` kept, at the end of a training in a process that goes on."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)

@@ -21,6 +21,7 @@ import torch
 from tensorboardX import SummaryWriter
 
 from aplantida.data.batches import BatchSource
+from aplantida.domain.memory import give_back_freed_memory
 from aplantida.models.checkpoint import save_checkpoint
 from aplantida.models.inference import normalize
 from aplantida.models.zoo import PlantModel
@@ -70,6 +71,8 @@ def train(task: TrainTask, context: TrainContext) -> Path:
         training.run()
         if context.rank == 0:
             training.write(result)
+        del training
+        give_back_freed_memory()
     return result
 
 
