@@ -26,7 +26,7 @@ class FinetunePhotosSection(PhotosSection):
 class FinetuneStudentConfig(TrainConfig):
     """Distillation, photos; the rest as in every training."""
 
-    distillation: SoftLabelsSection = SoftLabelsSection()
+    distillation: SoftLabelsSection = SoftLabelsSection(alpha=0.0)
     data: FinetunePhotosSection = FinetunePhotosSection()
 
 

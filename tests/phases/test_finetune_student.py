@@ -17,7 +17,6 @@ from tests.fixtures.artifacts import CLASSES, make_checkpoint, make_images, make
 
 BASE = "configs/finetune_student.yaml"
 VALUES: dict[str, Any] = {
-    "distillation": {"alpha": 0.0},
     "inputs": {"images": "images", "split": "split", "checkpoint": "distilled"},
     "training": {"epochs": 1, "batch_size": 12},
     "resources": {"num_workers": 0, "num_threads": 1, "num_loader_workers": 0},
@@ -77,10 +76,10 @@ def test_it_follows_the_teachers_when_told_to() -> None:
 def test_soft_labels_must_be_there_and_speak_of_its_classes() -> None:
     make_checkpoint("distilled", {"images": "images", "split": "split"}, ClassIndex.of(CLASSES.classes[:5]))
     with pytest.raises(BadRequest, match=r"alpha is 0\.7, so input soft_labels is needed"):
-        finetune("student", distillation={})
+        finetune("student", distillation={"alpha": 0.7})
     make_soft_labels("soft", shift=0)
     with pytest.raises(BadRequest, match=r"knows 5 of the 6 classes that soft labels of .* speak of: say alpha 0"):
-        finetune("student", inputs={**VALUES["inputs"], "soft_labels": "soft"}, distillation={})
+        finetune("student", inputs={**VALUES["inputs"], "soft_labels": "soft"}, distillation={"alpha": 0.7})
 
 
 def test_a_checkpoint_of_other_classes_is_refused() -> None:
