@@ -5,9 +5,7 @@ Each side is a process of its own, and the two take turns; pixels are noise, wei
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 
 import timm
 import torch
@@ -15,59 +13,45 @@ from torch.nn.functional import cross_entropy
 
 from aplantida.domain.memory import keep_freed_memory
 from aplantida.training.devices import set_threads
+from benchmarks.apart import Apart
 from benchmarks.report import Row, interleaved, show
 
 NUM_CLASSES = 1_000
 SCORED, TRAINED = (64, 256), (32, 224)  # photos at a time, pixels
 
 
-def serve(kept: bool, asked: Connection) -> None:
-    """One side: a batch for every word received."""
+def worker(kept: bool, train: bool) -> Callable[[], None]:
+    """What one side does with a batch."""
     set_threads(None)
     if kept and not keep_freed_memory():
         raise RuntimeError("this C library has no mallopt: there is nothing to compare")
     model = timm.create_model("mobilenetv2_100", num_classes=NUM_CLASSES).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    batches = {
-        word: torch.randn(count, 3, size, size).to(memory_format=torch.channels_last)
-        for word, (count, size) in {"score": SCORED, "train": TRAINED}.items()
-    }
-    labels = torch.randint(NUM_CLASSES, (TRAINED[0],))
-    while (word := asked.recv()) is not None:
-        if word == "score":
-            with torch.inference_mode():
-                model.eval()(batches[word])
-        else:
-            model.zero_grad()
-            cross_entropy(model.train()(batches[word]), labels).backward()
-        asked.send("done")
+    count, size = TRAINED if train else SCORED
+    photos = torch.randn(count, 3, size, size).to(memory_format=torch.channels_last)
+    labels = torch.randint(NUM_CLASSES, (count,))
+
+    def score() -> None:
+        with torch.inference_mode():
+            model.eval()(photos)
+
+    def step() -> None:
+        model.zero_grad()
+        cross_entropy(model.train()(photos), labels).backward()
+
+    return step if train else score
 
 
 def main() -> None:
     """Measure and print."""
-    spawning = multiprocessing.get_context("spawn")
-    sides: list[Connection] = []
-    for kept in (True, False):
-        here, there = spawning.Pipe()
-        spawning.Process(target=serve, args=(kept, there), daemon=True).start()
-        there.close()
-        sides.append(here)
-
-    def asking(side: Connection, word: str) -> Callable[[], object]:
-        def ask() -> object:
-            side.send(word)
-            return side.recv()
-
-        return ask
-
     rows = list[Row]()
-    for word, name, (count, size) in (("score", "scoring", SCORED), ("train", "forward and backward", TRAINED)):
-        functions = [asking(side, word) for side in sides]
-        interleaved(functions, repeats=5)
-        ours, peer = (count / seconds for seconds in interleaved(functions, repeats=9))
+    for train, name, (count, size) in ((False, "scoring", SCORED), (True, "forward and backward", TRAINED)):
+        sides = [Apart(worker, kept, train) for kept in (True, False)]
+        interleaved(sides, repeats=5)
+        ours, peer = (count / seconds for seconds in interleaved(sides, repeats=9))
         note = f"MobileNetV2, {size} px, {count} at a time, not compiled; peer: the same, memory left to the C library"
         rows.append(Row(f"{name}, freed memory kept", ours, peer, "photos/s", ours / peer, None, note))
-    for side in sides:
-        side.send(None)
+        for side in sides:
+            side.stop()
     show(rows)
 
 

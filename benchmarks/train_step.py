@@ -7,10 +7,8 @@ ours the evaluation of one photo. Each side has a process of its own, since ours
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import timm
@@ -30,6 +28,7 @@ from aplantida.training.loop import Training
 from aplantida.training.objectives import CrossEntropy
 from aplantida.training.optimization import Optimization
 from aplantida.training.task import TrainTask
+from benchmarks.apart import Apart
 from benchmarks.photos import draw_jpegs, write_folder, write_shard
 from benchmarks.report import Row, interleaved, show
 
@@ -103,34 +102,10 @@ def ours(folder: Path, jpegs: list[bytes], device: torch.device, threads: int, c
     return Training(task, LocalContext(folder / "run", device, num_threads=threads))
 
 
-def serve(folder: Path, device: torch.device, threads: int, compiled: bool, asked: Connection) -> None:
-    """The peer's process: an epoch for every message but None."""
+def peer_epoch(folder: Path, device: torch.device, threads: int, compiled: bool) -> Callable[[], None]:
+    """What the peer's process does, once over the photos."""
     set_threads(threads)
-    peer = Peer(folder, device, compiled)
-    while asked.recv() is not None:
-        peer.epoch()
-        asked.send("done")
-
-
-class Apart:
-    """A peer in a process of its own."""
-
-    def __init__(self, folder: Path, device: torch.device, threads: int, compiled: bool) -> None:
-        spawning = multiprocessing.get_context("spawn")
-        self._ask, asked = spawning.Pipe()
-        self._process = spawning.Process(target=serve, args=(folder, device, threads, compiled, asked))
-        self._process.start()
-        asked.close()
-
-    def epoch(self) -> None:
-        """Have it train once over the photos."""
-        self._ask.send("epoch")
-        self._ask.recv()
-
-    def stop(self) -> None:
-        """End the process."""
-        self._ask.send(None)
-        self._process.join()
+    return Peer(folder, device, compiled).epoch
 
 
 def main() -> None:
@@ -142,10 +117,10 @@ def main() -> None:
         folder = Path(name)
         peer_folder = write_folder(jpegs[1:], folder / "peer")
         sides: list[Callable[[], object]] = []
-        peers = [Apart(peer_folder, device, threads, compiled) for compiled in (False, True)]
+        peers = [Apart(peer_epoch, peer_folder, device, threads, compiled) for compiled in (False, True)]
         for compiled in (False, True):
             sides.append(ours(folder / str(compiled), jpegs, device, threads, compiled).run_epoch)
-            sides.append(peers[compiled].epoch)
+            sides.append(peers[compiled])
         for side in sides:
             side()
         photos = BATCH_SIZE * NUM_BATCHES
