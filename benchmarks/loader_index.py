@@ -21,7 +21,7 @@ import torch
 from aplantida.data.batches import BatchPlan, BatchSource
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.split import SPLIT_SCHEMA
-from benchmarks.report import Row, show
+from benchmarks.report import Row, peak_mb, show
 
 SIZES = (900_000, 10_000_000)
 NUM_CLASSES, PHOTOS_PER_SHARD, CHUNK = 9_000, 4_096, 1_000_000
@@ -44,12 +44,6 @@ def write_split(path: Path, num_photos: int) -> None:
                 "regions": pa.nulls(count, schema.field("regions").type),
             }
             writer.write_table(pa.table(columns).cast(schema))
-
-
-def peak_mb() -> float:
-    """Of this process' resident memory so far."""
-    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return int(next(line for line in status if line.startswith("VmHWM:")).split()[1]) / 1000
 
 
 def ours(split: Path) -> object:

@@ -32,7 +32,7 @@ from aplantida.phases.split_dataset import PHASE as SPLIT
 from aplantida.pipeline.phase import Phase
 from aplantida.pipeline.runner import execute
 from benchmarks.export_dataset import DATABASE, IMAGES_PER_SPECIES, documents
-from benchmarks.report import Row, show
+from benchmarks.report import Row, peak_mb, show
 
 SIZES = (20_000, 200_000, 2_000_000)
 NUM_SHARDS, DOCUMENTS_AT_A_TIME = 64, 100
@@ -107,9 +107,7 @@ def seal_shards(output: str, num_photos: int) -> None:
 def run_here(phase: Phase[Any], values: dict[str, Any]) -> None:
     """Run a phase, and print the peak of this process' resident memory, MB."""
     execute(phase, values=values)
-    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    peak = next(line for line in status if line.startswith("VmHWM:"))
-    print(json.dumps({"peak_mb": int(peak.split()[1]) / 1000}))
+    print(json.dumps({"peak_mb": peak_mb()}))
 
 
 def peak_of(name: str, values: dict[str, Any]) -> float:

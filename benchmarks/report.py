@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,12 @@ def interleaved(functions: Sequence[Callable[[], object]], repeats: int = 5) -> 
             function()
             times[position].append(time.perf_counter() - started)
     return [statistics.median(series) for series in times]
+
+
+def peak_mb() -> float:
+    """The most resident memory this process has had, MB."""
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in status if line.startswith("VmHWM:")).split()[1]) / 1000
 
 
 def show(rows: Sequence[Row]) -> None:

@@ -52,8 +52,7 @@ class Scorer:
         if num_threads is not None:
             torch.set_num_threads(num_threads)
         self._device = resolve_device(device)
-        if self._device.type == "cpu":
-            keep_freed_memory()
+        keep_freed_memory()
         model, self.card = load_checkpoint(checkpoint_folder)
         fold_batch_norm(model.eval(), self.card.preprocessing.image_size)  # half as fast again, equal but for rounding
         self._model = model.to(self._device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

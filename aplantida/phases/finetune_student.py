@@ -23,10 +23,16 @@ class FinetunePhotosSection(PhotosSection):
     image_size: int | None = Field(default=None, ge=16, le=1024)
 
 
+class FinetuneSoftLabelsSection(SoftLabelsSection):
+    """Off unless asked for: see docs/decisions/0004."""
+
+    alpha: float = Field(default=0.0, ge=0, le=1)
+
+
 class FinetuneStudentConfig(TrainConfig):
     """Distillation, photos; the rest as in every training."""
 
-    distillation: SoftLabelsSection = SoftLabelsSection(alpha=0.0)
+    distillation: FinetuneSoftLabelsSection = FinetuneSoftLabelsSection()
     data: FinetunePhotosSection = FinetunePhotosSection()
 
 
