@@ -13,6 +13,7 @@ from aplantida.training.task import TrainTask
 
 Row = dict[str, float]
 Metric = Literal["val_top1", "val_loss"]
+CHOICES = ("distance", "head_rank")  # searched out of a list; the others between the least and the largest
 _DIGITS = 4
 
 
@@ -89,6 +90,7 @@ class SearchPlan:
         metric: what is compared.
         seed: of the sampler.
         max_concurrent: trials at a time.
+        first: the recipe that ``optuna`` tries before it draws any; None = it draws all.
     """
 
     algorithm: Literal["grid", "optuna"]
@@ -104,6 +106,7 @@ class SearchPlan:
     distances: tuple[Distance, ...] = ()
     learning_rates: tuple[float, ...] = ()
     head_ranks: tuple[int, ...] = ()
+    first: Recipe | None = None
 
     @property
     def mode(self) -> Literal["max", "min"]:
@@ -126,6 +129,20 @@ class SearchPlan:
             "head_rank": self.head_ranks,
         }
         return {name: values for name, values in some.items() if values}
+
+    @property
+    def start(self) -> dict[str, Any] | None:
+        """The first recipe as far as it is varied: numbers the nearest in their range, choices out of their list."""
+        if self.first is None:
+            return None
+        wanted = self.first.drawn()
+        return {name: _nearest(name, wanted.get(name), values) for name, values in self.values.items()}
+
+
+def _nearest(name: str, wanted: Any, values: tuple[Any, ...]) -> Any:
+    if name in CHOICES or wanted is None:
+        return wanted if wanted in values else values[0]
+    return min(max(wanted, min(values)), max(values))
 
 
 @dataclass(frozen=True)

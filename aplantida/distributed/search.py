@@ -27,7 +27,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from aplantida.distributed.recipes import Recipe, Row, SearchPlan, Trial
+from aplantida.distributed.recipes import CHOICES, Recipe, Row, SearchPlan, Trial
 from aplantida.distributed.session import cluster_cpus, cluster_gpus, ray_session
 from aplantida.models.inference import resolve_device
 from aplantida.pipeline.writer import ArtifactWriter
@@ -200,11 +200,18 @@ def _searcher(plan: SearchPlan) -> Searcher | None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space: dict[str, BaseDistribution] = {
         name: CategoricalDistribution(values)
-        if name in ("distance", "head_rank")
+        if name in CHOICES
         else FloatDistribution(min(values), max(values), log=name == "learning_rate")
         for name, values in plan.values.items()
     }
-    return OptunaSearch(space, metric=plan.metric, mode=plan.mode, seed=plan.seed % 2**32)
+    start = plan.start
+    return OptunaSearch(
+        space,
+        points_to_evaluate=None if start is None else [start],
+        metric=plan.metric,
+        mode=plan.mode,
+        seed=plan.seed % 2**32,
+    )
 
 
 def _scheduler(plan: SearchPlan, epochs: int) -> TrialScheduler:

@@ -23,7 +23,7 @@ from aplantida.pipeline.phase import Phase, PhaseContext
 
 if TYPE_CHECKING:
     from aplantida.data.batches import BatchPlan
-    from aplantida.distributed.recipes import SearchPlan, Trial
+    from aplantida.distributed.recipes import Recipe, SearchPlan, Trial
     from aplantida.training.task import TrainTask
 
 ChoiceT = TypeVar("ChoiceT", int, float)
@@ -31,6 +31,13 @@ _MEASURED = ("val_top1", "val_top5", "val_loss")
 _RECIPE = ("temperature", "alpha", "distance", "learning_rate", "head_rank")
 COLUMNS: tuple[str, ...] = ("trial", *_RECIPE, "bytes", "epochs", "stopped", "best_epoch", *_MEASURED)
 _BYTES_PER_WEIGHT = 2  # in float16, as the bundle has them
+
+
+class FirstSection(Section):
+    """The recipe tried first."""
+
+    temperature: float = Field(default=3.0, ge=1, le=8)
+    alpha: float = Field(default=0.7, ge=0, le=1)
 
 
 class SearchSection(Section):
@@ -42,6 +49,7 @@ class SearchSection(Section):
     distance: list[Literal["kd", "dkd", "dist", "js"]] = Field(default_factory=list)
     learning_rate: list[float] = Field(default_factory=list)
     head_rank: list[int] = Field(default_factory=list)
+    first: FirstSection | None = None
     num_trials: int = Field(default=16, ge=1)
     scheduler: Literal["asha", "none"] = "asha"
     grace_epochs: int = Field(default=1, ge=1)
@@ -152,6 +160,21 @@ def _plan(ctx: PhaseContext[SweepDistillationConfig]) -> SearchPlan:
         metric=search.metric,
         seed=derive_seed(ctx.seed, "search"),
         max_concurrent=search.max_concurrent,
+        first=_first(ctx.config),
+    )
+
+
+def _first(config: SweepDistillationConfig) -> Recipe | None:
+    """What is tried first: its temperature and alpha, everything else as the config has it."""
+    from aplantida.distributed.recipes import Recipe
+
+    first = config.search.first
+    return first and Recipe(
+        temperature=first.temperature,
+        alpha=first.alpha,
+        distance=config.distance.kind,
+        learning_rate=config.training.learning_rate,
+        head_rank=config.model.head_rank or 0,
     )
 
 

@@ -170,4 +170,14 @@ def test_best_epoch_and_keys() -> None:
     wider = replace(PLAN, distances=("kd", "js"), learning_rates=(1e-3,), head_ranks=(0, 8, 16))
     assert (wider.total, list(wider.values)) == (24, ["temperature", "alpha", "distance", "learning_rate", "head_rank"])
     assert (PLAN.total, replace(PLAN, algorithm="optuna").total) == (4, 9)
+    assert PLAN.start is None
+    first = Recipe(temperature=3.0, alpha=0.95, distance="dist", learning_rate=2e-3, head_rank=0)
+    assert replace(PLAN, first=first).start == {"temperature": 3.0, "alpha": 0.9}
+    assert replace(wider, temperatures=(4.0, 8.0), first=first).start == {
+        "temperature": 4.0,
+        "alpha": 0.9,
+        "distance": "kd",
+        "learning_rate": 1e-3,
+        "head_rank": 0,
+    }
     assert (PLAN.mode, replace(PLAN, metric="val_loss").mode) == ("max", "min")

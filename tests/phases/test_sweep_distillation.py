@@ -66,6 +66,8 @@ def test_a_killed_sweep_trains_only_what_was_not_done_and_ends_in_the_same_diges
     assert outcome.metrics["num_trials_trained"] == TRIALS
     rows = rows_of(whole)
     assert [row["trial"] for row in rows] == ["1", "2", "3", "4"]
+    assert (rows[0]["temperature"], rows[0]["alpha"]) == ("3.0", "0.7")  # the first one is not drawn
+    assert len({row["temperature"] for row in rows}) == TRIALS
     assert all(1 <= float(row["temperature"]) <= 8 and 0.3 <= float(row["alpha"]) <= 0.95 for row in rows)
     assert sum(int(row["epochs"]) for row in rows) < 3 * TRIALS  # ASHA stopped some
     best = json.loads(whole.file("best.json").read_text())
@@ -125,6 +127,18 @@ def test_kinds_rates_and_ranks_are_searched_too() -> None:
     text = sweep.file("trials.html").read_text(encoding="utf-8")
     assert text.count("<svg") == 1
     assert text.count("<tr>") == 1 + 4
+
+
+def test_the_recipe_tried_first_has_the_configs_rate_and_kind() -> None:
+    search = {"num_trials": 1, "temperature": [4.0, 6.0], "distance": ["kd", "js"], "learning_rate": [1e-4, 1e-2]}
+    execute(PHASE, files=[CONFIG], values=request("first", search=search, distance={"kind": "js"}))
+    rows = rows_of(open_artifact(Path(os.environ["APLANTIDA_ROOT"]) / "first", "sweep"))
+    first = {name: rows[0][name] for name in ("temperature", "alpha", "distance", "learning_rate")}
+    assert first == {"temperature": "4.0", "alpha": "0.7", "distance": "js", "learning_rate": "0.003"}
+    search = {"num_trials": 1, "first": None, "scheduler": "none"}
+    execute(PHASE, files=[CONFIG], values=request("drawn", search=search))
+    rows = rows_of(open_artifact(Path(os.environ["APLANTIDA_ROOT"]) / "drawn", "sweep"))
+    assert rows[0]["temperature"] != "3.0"
 
 
 def test_bad_requests_are_named() -> None:
