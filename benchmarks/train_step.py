@@ -2,7 +2,8 @@
 
 Both train MobileNetV2 on the same drawn photos, at the same size, batch and precision, with AdamW, mixup, label
 smoothing and a moving average of the weights, on the device there is; data loading included on both sides, and on
-ours the evaluation of one photo. Each side has a process of its own, since ours changes how memory is kept.
+ours the evaluation of one photo. Each side has a process of its own, since ours changes how memory is kept. The peak,
+of which a step's share is told, is that of multiplying two large matrices in the same precision in the same run.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from timm.data.mixup import Mixup
 from timm.loss import SoftTargetCrossEntropy
 from timm.optim import create_optimizer_v2
 from timm.utils.model_ema import ModelEmaV2
+from torch.utils.flop_counter import FlopCounterMode
 
 from aplantida.demo.species import SPECIES
 from aplantida.models.checkpoint import ModelCard
 from aplantida.training.context import LocalContext
-from aplantida.training.devices import autocast, set_threads
+from aplantida.training.devices import autocast, has_bfloat16, set_threads
 from aplantida.training.loop import Training
 from aplantida.training.objectives import CrossEntropy
 from aplantida.training.optimization import Optimization
@@ -34,6 +36,12 @@ from benchmarks.report import Row, interleaved, show
 
 IMAGE_SIZE, BATCH_SIZE, NUM_BATCHES = 160, 32, 4
 MIXUP, SMOOTHING, DECAY = 0.2, 0.1, 0.999
+
+
+def wait_for(device: torch.device) -> None:
+    """Until a GPU has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 class Peer:
@@ -73,6 +81,7 @@ class Peer:
             torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
             self._optimizer.step()
             self._average.update(self._model)
+        wait_for(self._device)
 
 
 def ours(folder: Path, jpegs: list[bytes], device: torch.device, threads: int, compiled: bool) -> Training:
@@ -102,6 +111,32 @@ def ours(folder: Path, jpegs: list[bytes], device: torch.device, threads: int, c
     return Training(task, LocalContext(folder / "run", device, num_threads=threads))
 
 
+class Peak:
+    """One product of two square matrices, and its floating point operations."""
+
+    def __init__(self, device: torch.device) -> None:
+        side = 8192 if device.type == "cuda" else 2048
+        dtype = torch.bfloat16 if has_bfloat16(device) else torch.float32
+        self._device = device
+        self._factor = torch.ones(side, side, dtype=dtype, device=device)
+        self.operations = 2.0 * side**3
+        self.name = f"{side} x {side} matrices in {str(dtype).removeprefix('torch.')}"
+
+    def __call__(self) -> None:
+        """Multiply."""
+        torch.mm(self._factor, self._factor)
+        wait_for(self._device)
+
+
+def operations_per_photo() -> float:
+    """Floating point operations of one photo, backward counted as twice forward (torch miscounts that of
+    grouped convolutions)."""
+    model = timm.create_model("mobilenetv2_100", num_classes=len(SPECIES)).eval()
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        model(torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE))
+    return 3.0 * counter.get_total_flops()
+
+
 def peer_epoch(folder: Path, device: torch.device, threads: int, compiled: bool) -> Callable[[], None]:
     """What the peer's process does, once over the photos."""
     set_threads(threads)
@@ -121,10 +156,13 @@ def main() -> None:
         for compiled in (False, True):
             sides.append(ours(folder / str(compiled), jpegs, device, threads, compiled).run_epoch)
             sides.append(peers[compiled])
+        peak = Peak(device)
+        sides.append(peak)
         for side in sides:
             side()
         photos = BATCH_SIZE * NUM_BATCHES
-        mine, theirs, mine_compiled, theirs_compiled = (photos / seconds for seconds in interleaved(sides, repeats=7))
+        *seconds, multiplied = interleaved(sides, repeats=7)
+        mine, theirs, mine_compiled, theirs_compiled = (photos / epoch for epoch in seconds)
         for peer in peers:
             peer.stop()
     goal = 1.2 if device.type == "cuda" else 1.0
@@ -134,7 +172,12 @@ def main() -> None:
         ("training step, both through torch.compile", mine_compiled, theirs_compiled, goal),
         ("training step, training.compile against timm's pieces as they are", mine_compiled, theirs, None),
     ]
-    show([Row(name, one, other, "photos/s", one / other, wanted, note) for name, one, other, wanted in pairs])
+    rows = [Row(name, one, other, "photos/s", one / other, wanted, note) for name, one, other, wanted in pairs]
+    each, most = operations_per_photo() / 1e9, peak.operations / multiplied / 1e9
+    for name, rate in (("training step", mine), ("training step, training.compile", mine_compiled)):
+        counted = f"{each:.2f} GFLOP a photo, forward and backward; peer: {peak.name}"
+        rows.append(Row(f"{name}: share of the peak", rate * each, most, "GFLOP/s", rate * each / most, None, counted))
+    show(rows)
 
 
 if __name__ == "__main__":
