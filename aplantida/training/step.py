@@ -16,7 +16,8 @@ from aplantida.domain.seeds import derive_seed
 from aplantida.models.inference import normalize
 from aplantida.models.zoo import PlantModel
 from aplantida.training.context import TrainContext
-from aplantida.training.devices import autocast, compiled
+from aplantida.training.depthwise import prefer_float32
+from aplantida.training.devices import autocast, compiled, has_bfloat16
 from aplantida.training.meters import Meter
 from aplantida.training.optimization import create_optimizer, set_learning_rate
 from aplantida.training.task import TrainTask
@@ -37,6 +38,8 @@ class Stepper:
         self, task: TrainTask, context: TrainContext, model: PlantModel, log_prior: torch.Tensor | None
     ) -> None:
         self._task, self._context, self._model, self._log_prior = task, context, model, log_prior
+        if context.device.type == "cpu" and task.mixed_precision and has_bfloat16(context.device):
+            prefer_float32(model)
         self._wrapped = compiled(context.prepare(model)) if task.compile else context.prepare(model)
         self._optimizer = create_optimizer(model, task.optimization)
         self._buffers = list(model.buffers())
