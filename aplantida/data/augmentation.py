@@ -74,11 +74,22 @@ POLICIES = {
 
 
 def augment(
-    photo: Pixels, policy: Policy, preprocessing: Preprocessing, *, seed: int, image_id: str, epoch: int
+    photo: Pixels,
+    policy: Policy,
+    preprocessing: Preprocessing,
+    *,
+    seed: int,
+    image_id: str,
+    epoch: int,
+    out: Pixels | None = None,
 ) -> Pixels:
-    """The (S, S, 3) uint8 square a photo shows in one epoch: the policy's geometry without its color."""
+    """The (S, S, 3) uint8 square a photo shows in one epoch: the policy's geometry without its color.
+
+    With ``out``, of that shape, the square is written to it.
+    """
+    square = np.empty((preprocessing.image_size, preprocessing.image_size, 3), np.uint8) if out is None else out
     if policy.scale is None:
-        square = centre_square(photo, preprocessing)
+        square[...] = centre_square(photo, preprocessing)
     else:
         height, width = photo.shape[:2]
         view = random_view(
@@ -90,17 +101,19 @@ def augment(
             scale=policy.scale,
             flip_probability=policy.flip,
         )
-        square = boxed_square(photo, view.box, view.flip, preprocessing.image_size, preprocessing.interpolation)
-    if policy.rotation_degrees == 0 and policy.erase == 0:
-        return square
-    draw = random.Random(derive_seed(seed, "geometry", image_id, epoch))
+        boxed_square(photo, view.box, view.flip, preprocessing.image_size, preprocessing.interpolation, square)
+    if policy.rotation_degrees or policy.erase:
+        _turn_and_erase(square, policy, random.Random(derive_seed(seed, "geometry", image_id, epoch)))
+    return square
+
+
+def _turn_and_erase(square: Pixels, policy: Policy, draw: random.Random) -> None:
     if policy.rotation_degrees:
         angle = draw.uniform(-policy.rotation_degrees, policy.rotation_degrees)
         turned = Image.fromarray(square).rotate(angle, Image.Resampling.BILINEAR, fillcolor=(128, 128, 128))
-        square = np.array(turned)
+        square[...] = np.asarray(turned)
     if draw.random() < policy.erase:
-        square = _erased(square, draw)
-    return square
+        _erase(square, draw)
 
 
 def color_matrix(policy: Policy, *, seed: int, image_id: str, epoch: int) -> ColorMatrix:
@@ -177,12 +190,10 @@ def apply_mix(photos: torch.Tensor, mix: Mix) -> torch.Tensor:
     return mixed
 
 
-def _erased(square: Pixels, draw: random.Random) -> Pixels:
+def _erase(square: Pixels, draw: random.Random) -> None:
     size = square.shape[0]
     area, proportion = draw.uniform(0.05, 0.25), math.exp(draw.uniform(-0.7, 0.7))
     high = min(size, round(size * math.sqrt(area * proportion)))
     wide = min(size, round(size * math.sqrt(area / proportion)))
     top, left = draw.randint(0, size - high), draw.randint(0, size - wide)
-    erased = square.copy()
-    erased[top : top + high, left : left + wide] = 128
-    return erased
+    square[top : top + high, left : left + wide] = 128

@@ -242,38 +242,40 @@ class BatchSource:
 
     def _batch(self, photos: Photos, rows: npt.NDArray[np.int64], turns: npt.NDArray[np.int64] | None) -> Batch:
         """The photos at ``rows``; ``turns`` say how often each was seen before, None wants centre crops."""
-        squares: list[Pixels] = []
+        plan = self._plan
+        size = (plan.preprocessing if turns is None else self._trained_on).image_size
+        squares = np.empty((len(rows), size, size, 3), np.uint8)
         colors: list[npt.NDArray[np.float32]] = []
         soft: list[tuple[SoftShard, int]] = []
-        plan = self._plan
         for place, row in enumerate(rows):
             image_id, shard = photos.image_ids[int(row)].as_py(), int(photos.shards[row])
             photo = self._cache.photo(shard, image_id)
             if turns is None:
-                squares.append(centre_square(photo, plan.preprocessing))
+                squares[place] = centre_square(photo, plan.preprocessing)
                 continue
             drawn: dict[str, Any] = {"seed": plan.seed, "image_id": image_id, "epoch": int(turns[place])}
             if plan.soft_labels is None:
-                squares.append(augment(photo, self._policy, self._trained_on, **drawn))
+                augment(photo, self._policy, self._trained_on, out=squares[place], **drawn)
             else:
                 labels = self._cache.soft(shard)
                 view, label_row = labels.choose(**drawn)
-                squares.append(_viewed(photo, view, self._trained_on))
+                _show(view, photo, self._trained_on, squares[place])
                 soft.append((labels, label_row))
             if self._policy.changes_color:
                 colors.append(color_matrix(self._policy, **drawn))
         return Batch(
-            torch.from_numpy(np.stack(squares)),
+            torch.from_numpy(squares),
             torch.from_numpy(photos.labels[rows]),
             torch.from_numpy(np.stack(colors)) if colors else None,
             soft_targets(soft, plan.temperature) if soft else None,
         )
 
 
-def _viewed(photo: Pixels, view: View | None, preprocessing: Preprocessing) -> Pixels:
+def _show(view: View | None, photo: Pixels, preprocessing: Preprocessing, out: Pixels) -> None:
     if view is None:
-        return centre_square(photo, preprocessing)
-    return boxed_square(photo, view.box, view.flip, preprocessing.image_size, preprocessing.interpolation)
+        out[...] = centre_square(photo, preprocessing)
+    else:
+        boxed_square(photo, view.box, view.flip, preprocessing.image_size, preprocessing.interpolation, out)
 
 
 def _moved(value: Any, device: torch.device) -> Any:

@@ -74,6 +74,15 @@ class SoftShard:
         return (None if number == CENTRE else self._views[image_id, number]), row
 
 
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """One shard's photos: the row of each, their files, and the bytes of the largest one's pixels."""
+
+    rows: dict[str, int]
+    files: Any
+    most_bytes: int
+
+
 class ShardCache:
     """The shards in use, least recently used out first. Safe to use from several threads.
 
@@ -90,12 +99,13 @@ class ShardCache:
         self._num_shards = num_shards
         self._cache_images = cache_images
         self._lock = threading.Lock()
-        self._images: OrderedDict[int, tuple[dict[str, int], Any]] = OrderedDict()
+        self._images: OrderedDict[int, _Images] = OrderedDict()
         self._soft: OrderedDict[int, SoftShard] = OrderedDict()
         self._decoded: dict[str, Pixels] = {}
+        self._scratch = threading.local()
 
     def photo(self, shard: int, image_id: str) -> Pixels:
-        """Decoded (H, W, 3) pixels of a photo.
+        """Decoded (H, W, 3) pixels of a photo; unless they are kept, they are good until this thread's next call.
 
         Raises:
             ValueError: when the shard does not hold it.
@@ -104,13 +114,21 @@ class ShardCache:
         if known is not None:
             return known
         with self._lock:
-            rows, images = self._kept(self._images, shard, self._read_images)
-        if image_id not in rows:
+            images = self._kept(self._images, shard, self._read_images)
+        if image_id not in images.rows:
             raise ValueError(f"{self._folder}: shard {shard} does not hold photo {image_id} of the split")
-        photo = decode_photo(images[rows[image_id]].as_py())
-        if self._cache_images:
-            self._decoded[image_id] = photo
+        data = memoryview(images.files[images.rows[image_id]].as_buffer()).cast("B")
+        if not self._cache_images:
+            return decode_photo(data, self._buffer(images.most_bytes))
+        photo = self._decoded[image_id] = decode_photo(data)
         return photo
+
+    def _buffer(self, num_bytes: int) -> Pixels:
+        """This thread's memory for one photo: the same pages each time, so that they stay in the processor's cache."""
+        buffer = getattr(self._scratch, "buffer", None)
+        if buffer is None or len(buffer) < num_bytes:
+            buffer = self._scratch.buffer = np.empty(num_bytes, np.uint8)
+        return buffer
 
     def soft(self, shard: int) -> SoftShard:
         """Soft labels of a shard."""
@@ -125,10 +143,12 @@ class ShardCache:
         kept.move_to_end(shard)
         return kept[shard]
 
-    def _read_images(self, shard: int) -> tuple[dict[str, int], Any]:
-        table = pq.read_table(self._folder / f"shard-{shard:05d}.parquet", columns=["image_id", "image"])
+    def _read_images(self, shard: int) -> _Images:
+        columns = ["image_id", "image", "width", "height"]
+        table = pq.read_table(self._folder / f"shard-{shard:05d}.parquet", columns=columns)
         rows = {image_id: row for row, image_id in enumerate(table["image_id"].to_pylist())}
-        return rows, table["image"].combine_chunks()
+        pixels = table["width"].to_numpy().astype(np.int64) * table["height"].to_numpy()
+        return _Images(rows, table["image"].combine_chunks(), 3 * int(pixels.max(initial=0)))
 
     def _read_soft(self, shard: int) -> SoftShard:
         folder = self._soft_labels

@@ -121,7 +121,7 @@ PHASE = Phase(
     config=DistillStudentConfig,
     inputs={"images": "image_shards", "split": "split", "soft_labels": "soft_labels?", "sweep": "sweep?"},
     output="checkpoint",
-    version=1,
+    version=2,
     run=run,
     sources={"pretrained": _digest_weights},
 )

@@ -68,7 +68,7 @@ PHASE = Phase(
     config=FinetuneStudentConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint", "soft_labels": "soft_labels?"},
     output="checkpoint",
-    version=2,
+    version=3,
     run=run,
     sources={},
 )

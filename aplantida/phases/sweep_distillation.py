@@ -290,7 +290,7 @@ PHASE = Phase(
     config=SweepDistillationConfig,
     inputs={"images": "image_shards", "split": "split", "soft_labels": "soft_labels"},
     output="sweep",
-    version=2,
+    version=3,
     run=run,
     sources={"pretrained": _digest_weights},
 )

@@ -93,7 +93,7 @@ PHASE = Phase(
     config=TrainTeacherConfig,
     inputs={"images": "image_shards", "split": "split"},
     output="checkpoint",
-    version=1,
+    version=2,
     run=run,
     sources={"pretrained": _digest_weights},
 )
