@@ -97,6 +97,7 @@ class Training:
         self._epoch, self._batch = 0, 0
         self._best = _Best()
         self._history: list[dict[str, float]] = []
+        self._resumed_at: list[int] = []
         self._watch = Stopwatch()
         latest = context.latest()
         if latest is not None:
@@ -141,6 +142,7 @@ class Training:
             "val_photos": len(self._source.val_photos),
             "images_per_second": self._watch.images_per_second,
             "skipped_steps": self._stepper.bad_steps,
+            "resumed_at_steps": self._resumed_at,
             "micro_batch_size": self._stepper.micro_batch_size,
             "num_threads": self._context.num_threads,
             "device": self._context.device.type,
@@ -244,6 +246,7 @@ class Training:
             "step": self._stepper.state(),
             "best": vars(self._best),
             "history": self._history,
+            "resumed_at": self._resumed_at,
         }
 
     def _restore(self, state: Mapping[str, Any]) -> None:
@@ -255,6 +258,8 @@ class Training:
         self._stepper.restore(state["step"])
         self._best = _Best(**state["best"])
         self._history = state["history"]
+        self._resumed_at = [*state["resumed_at"], self._step]
+        _log.info("going on after step %d of %d", self._step, self._task.epochs * self._num_batches)
 
 
 def _write_json(path: Path, value: Any) -> None:

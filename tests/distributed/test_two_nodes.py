@@ -14,8 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from ray.cluster_utils import Cluster
 
+from aplantida.data.batches import BatchSource
 from aplantida.distributed.trainer import STORAGE
 from aplantida.training.task import TrainTask
 from tests.fixtures.trainings import make_photos, make_plan, make_task
@@ -27,6 +29,16 @@ from aplantida.distributed.launch import launch
 task = pickle.loads(Path(sys.argv[1]).read_bytes())
 launch(task, folder=Path(sys.argv[2]), device="cpu", num_workers=2, num_threads=1, max_failures=3)
 """
+
+
+def step_of(checkpoint: Path, task: TrainTask) -> int:
+    """Steps done when it was kept; 0 for one that Ray is just taking away or writing."""
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError):
+        return 0
+    num_batches = BatchSource(task.batches).batches_per_epoch(task.optimization.global_batch_size)
+    return state["epoch"] * num_batches + state["batch"]
 
 
 @contextmanager
@@ -59,11 +71,15 @@ def test_two_nodes_train_and_survive_the_death_of_one(tmp_path: Path) -> None:
                 assert driver.poll() is None, "the driver ended before its second checkpoint"
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
+            newest = max(step_of(file, task) for file in folder.glob(f"{STORAGE}/*/*/state.pt"))
             cluster.remove_node(node, allow_graceful=False)
             assert not (folder / "result").exists(), "it was over before the node died: give it more epochs"
             cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
             assert driver.wait(timeout=400) == 0
         finally:
             driver.kill()
+    summary = json.loads((folder / "result/summary.json").read_text(encoding="utf-8"))
+    assert summary["resumed_at_steps"], "it never went on from a checkpoint"
+    assert summary["resumed_at_steps"][0] >= newest  # a checkpoint a step: no step before the last one kept was lost
     history = json.loads((folder / "result/history.json").read_text(encoding="utf-8"))
     assert [row["epoch"] for row in history] == list(range(1, 41))

@@ -55,7 +55,10 @@ def test_killed_after_any_step_it_goes_on_to_the_same_bytes(
     with pytest.raises(Killed):
         result_of(task, tmp_path, on_progress=count)
     assert not (tmp_path / "result").exists()
+    kept = [int(folder.name) for folder in (tmp_path / "checkpoints").glob("[0-9]*")]
     assert result_of(task, tmp_path) == undisturbed
+    summary = json.loads((tmp_path / "result/summary.json").read_text(encoding="utf-8"))
+    assert summary["resumed_at_steps"] == ([max(kept)] if kept else [])
 
 
 def test_a_resumed_training_does_not_start_again(task: TrainTask, tmp_path: Path) -> None:
