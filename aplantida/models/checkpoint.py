@@ -33,6 +33,7 @@ class ModelCard:
         width: channel multiplier.
         preprocessing: how a photo becomes the input.
         class_ids: the classes in output order.
+        mirrored: whether the answer is the mean of a photo and its mirror image.
         folded: whether batch normalization has been folded into the convolutions (see ``models.folding``).
         precision: how tensors are stored: name → ``float16`` or ``uint8``; missing means float32.
         pretrained: where the initial weights came from; None from scratch.
@@ -46,6 +47,7 @@ class ModelCard:
     width: float = 1.0
     preprocessing: Preprocessing
     class_ids: tuple[str, ...]
+    mirrored: bool = False
     folded: bool = False
     precision: dict[str, str] = field(default_factory=dict)
     pretrained: str | None = None
@@ -95,6 +97,7 @@ def build(card: ModelCard) -> PlantModel:
     )
     if card.folded:
         fold_batch_norm(model.eval(), card.preprocessing.image_size)
+    model.mirrored = card.mirrored
     return model
 
 

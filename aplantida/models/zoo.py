@@ -27,6 +27,8 @@ class PlantModel(nn.Module):
         num_features: F.
         head: (N, F) → (N, C).
         head_only: while True, nothing flows back into the body.
+        mirrored: the answer to a photo is the mean of it and its mirror image (not while training): both go through the
+            body as one batch, twice the work.
     """
 
     def __init__(self, body: nn.Module, num_features: int, head: nn.Module, dropout: float) -> None:
@@ -36,12 +38,18 @@ class PlantModel(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = head
         self.head_only = False
+        self.mirrored = False
 
     def pooled(self, photos: torch.Tensor) -> torch.Tensor:
         """(N, 3, S, S) normalized photos → (N, F) pooled features."""
         if self.head_only:
             with torch.no_grad():
                 return self.body(photos)
+        if self.mirrored and not self.training:
+            backwards = torch.arange(photos.shape[3] - 1, -1, -1, device=photos.device)
+            mirror_images = photos.index_select(3, backwards)  # not flip, which onnx2tf turns about the wrong axis
+            plain, mirrored = self.body(torch.cat([photos, mirror_images])).chunk(2)
+            return (plain + mirrored) * 0.5
         return self.body(photos)
 
     def forward(self, photos: torch.Tensor) -> torch.Tensor:

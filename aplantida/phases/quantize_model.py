@@ -23,8 +23,9 @@ CHECKED_SPLIT = "val"
 
 
 class QuantizeModelConfig(PhaseConfig):
-    """Which tensors are rounded, and what the rounding may cost."""
+    """Which tensors are rounded, what the rounding may cost, and whether mirror images are looked at too."""
 
+    mirrored: bool = False
     precision: Precision = "float16"
     min_elements: int = Field(default=10_000, ge=1)
     overrides: dict[str, Precision] = Field(default_factory=dict)
@@ -50,11 +51,13 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
         plan = plan_precision(exact, config.precision, config.min_elements, config.overrides)
     except ValueError as error:
         raise BadRequest(f"quantize_model: {error}") from error
-    rounded_card = replace(card, folded=True, precision=plan)
+    exact_card = replace(card, folded=True, mirrored=config.mirrored)
+    rounded_card = replace(exact_card, precision=plan)
     folder = ctx.output.scratch / "rounded"
     save_checkpoint(folder, exact, rounded_card)
+    save_checkpoint(ctx.output.scratch / "exact", exact, exact_card)
     errors = rounding_errors(exact, load_weights(folder, rounded_card), plan)
-    row = _compare(ctx, source.file("model.json").parent, folder)
+    row = _compare(ctx, ctx.output.scratch / "exact", folder)
     agreement, wanted = row.top1_agreement, config.min_top1_agreement
     if agreement < wanted:
         raise GateFailed(
@@ -116,6 +119,6 @@ PHASE = Phase(
     config=QuantizeModelConfig,
     inputs={"checkpoint": "checkpoint", "images": "image_shards", "split": "split"},
     output="checkpoint",
-    version=2,
+    version=3,
     run=run,
 )

@@ -52,6 +52,20 @@ def test_large_tensors_are_float16_and_all_others_exact(root: Path) -> None:
     assert 0 < artifact.metrics["max_probability_difference"] < 1e-3
 
 
+def test_a_mirrored_model_answers_with_the_mean_of_a_photo_and_its_mirror_image() -> None:
+    photos = torch.rand(3, 3, 32, 32)
+    plain, _ = load_checkpoint(quantize("plain").path)
+    artifact = quantize("mirrored", mirrored=True)
+    both, card = load_checkpoint(artifact.path)
+    assert card.mirrored
+    assert artifact.metrics["top1_agreement"] == 1.0  # rounded against exact, both with mirror images
+    with torch.no_grad():
+        expected = (plain(photos) + plain(photos.flip(3))) / 2
+        torch.testing.assert_close(both(photos), expected)
+        assert not torch.allclose(both(photos), plain(photos))
+        torch.testing.assert_close(both(photos), both(photos.flip(3)))
+
+
 def test_the_folded_model_still_answers_the_same(root: Path) -> None:
     photos = torch.rand(3, 3, 32, 32)
     before, _ = load_checkpoint(root / "model")

@@ -12,7 +12,7 @@ from aplantida.phases.validate_tfjs import PHASE
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from tests.fixtures.artifacts import make_checkpoint
-from tests.fixtures.exported import DATA, run_phase
+from tests.fixtures.exported import DATA, make_bundle, measure_student, run_phase
 
 INPUTS = {**DATA, "bundle": "bundle", "checkpoint": "quantized"}
 
@@ -44,6 +44,19 @@ def test_four_runtimes_and_the_page_agree() -> None:
     for seconds in (artifact.metrics["cold_seconds"], artifact.metrics["warm_seconds"]):
         assert set(seconds) == {"torch", *rows}
         assert min(seconds.values()) > 0
+
+
+def test_a_student_that_looks_at_mirror_images_too_agrees_with_itself_everywhere() -> None:
+    measure_student("mirrored/", mirrored=True)
+    make_bundle("mirrored/bundle", "mirrored/")
+    artifact = validate(
+        "mirrored/validation", inputs={"bundle": "mirrored/bundle", "checkpoint": "mirrored/quantized"}
+    )
+    rows = {row["runtime"]: row for row in json.loads(artifact.file("parity.json").read_text())["runtimes"]}
+    for name in ("onnx", "saved_model", "tfjs"):
+        assert 0 < rows[name]["max_logit_difference"] < 1e-4, name
+    assert rows["page"]["max_probability_difference"] < 0.05
+    assert all(row["top1_agreement"] == 1.0 for row in rows.values())
 
 
 def test_beyond_the_bounds_the_gate_closes() -> None:
