@@ -23,8 +23,9 @@ CHECKED_SPLIT = "val"
 
 
 class QuantizeModelConfig(PhaseConfig):
-    """Which tensors are rounded, what the rounding may cost, and whether mirror images are looked at too."""
+    """How the shipped model looks at a photo, which tensors are rounded, and what the rounding may cost."""
 
+    image_size: int | None = Field(default=None, ge=16)
     mirrored: bool = False
     precision: Precision = "float16"
     min_elements: int = Field(default=10_000, ge=1)
@@ -45,13 +46,14 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
     model, card = load_checkpoint(source.file("model.json").parent)
     if card.folded or card.precision:
         raise BadRequest(f"{source.path}: is quantized already; values are rounded once")
-    folded = fold_batch_norm(model, card.preprocessing.image_size)
+    preprocessing = replace(card.preprocessing, image_size=config.image_size or card.preprocessing.image_size)
+    folded = fold_batch_norm(model, preprocessing.image_size)
     exact = model.state_dict()
     try:
         plan = plan_precision(exact, config.precision, config.min_elements, config.overrides)
     except ValueError as error:
         raise BadRequest(f"quantize_model: {error}") from error
-    exact_card = replace(card, folded=True, mirrored=config.mirrored)
+    exact_card = replace(card, folded=True, mirrored=config.mirrored, preprocessing=preprocessing)
     rounded_card = replace(exact_card, precision=plan)
     folder = ctx.output.scratch / "rounded"
     save_checkpoint(folder, exact, rounded_card)

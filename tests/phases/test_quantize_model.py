@@ -66,6 +66,14 @@ def test_a_mirrored_model_answers_with_the_mean_of_a_photo_and_its_mirror_image(
         torch.testing.assert_close(both(photos), both(photos.flip(3)))
 
 
+def test_the_shipped_input_may_have_another_size(root: Path) -> None:
+    before = load_card(root / "model").preprocessing
+    after = load_card(quantize(image_size=before.image_size + 16).path).preprocessing
+    assert after.image_size == before.image_size + 16
+    assert (after.mean, after.std, after.crop_fraction) == (before.mean, before.std, before.crop_fraction)
+    assert load_card(quantize("same").path).preprocessing == before
+
+
 def test_the_folded_model_still_answers_the_same(root: Path) -> None:
     photos = torch.rand(3, 3, 32, 32)
     before, _ = load_checkpoint(root / "model")

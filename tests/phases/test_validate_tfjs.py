@@ -49,9 +49,7 @@ def test_four_runtimes_and_the_page_agree() -> None:
 def test_a_student_that_looks_at_mirror_images_too_agrees_with_itself_everywhere() -> None:
     measure_student("mirrored/", mirrored=True)
     make_bundle("mirrored/bundle", "mirrored/")
-    artifact = validate(
-        "mirrored/validation", inputs={"bundle": "mirrored/bundle", "checkpoint": "mirrored/quantized"}
-    )
+    artifact = validate("mirrored/validation", inputs={"bundle": "mirrored/bundle", "checkpoint": "mirrored/quantized"})
     rows = {row["runtime"]: row for row in json.loads(artifact.file("parity.json").read_text())["runtimes"]}
     for name in ("onnx", "saved_model", "tfjs"):
         assert 0 < rows[name]["max_logit_difference"] < 1e-4, name
