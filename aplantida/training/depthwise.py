@@ -13,8 +13,8 @@ def prefer_float32(model: nn.Module) -> list[str]:
     """Have the slow depthwise convolutions of ``model`` compute in float32 under CPU autocast, in place.
 
     oneDNN has vector code for the bfloat16 gradient of a depthwise 3 x 3 convolution of stride 1 only. Any other one
-    (strided, or 5 x 5) was 4 to 40 times as slow as in float32 where it was measured
-    (``python -m benchmarks.depthwise``), a third of a MobileNetV2's training step. Weights, their names and the shapes
+    (strided, or 5 x 5) was 4 to 10 times as slow as in float32 where it was measured
+    (``python -m benchmarks.depthwise``). Weights, their names and the shapes
     are as before, and so is a copy of the model.
 
     Returns:
