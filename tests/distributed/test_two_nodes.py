@@ -72,6 +72,7 @@ def test_two_nodes_train_and_survive_the_death_of_one(tmp_path: Path) -> None:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             newest = max(step_of(file, task) for file in folder.glob(f"{STORAGE}/*/*/state.pt"))
+            assert newest > 0
             cluster.remove_node(node, allow_graceful=False)
             assert not (folder / "result").exists(), "it was over before the node died: give it more epochs"
             cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
