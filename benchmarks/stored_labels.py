@@ -21,7 +21,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from aplantida.data.batches import Batch, BatchPlan, BatchSource
+from aplantida.data.batch import Batch
+from aplantida.data.batches import BatchPlan, BatchSource
 from aplantida.data.shard_cache import SoftTargets
 from aplantida.data.views import View, views_to_arrow
 from aplantida.demo.species import SPECIES

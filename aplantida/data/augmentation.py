@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 
-from aplantida.data.views import random_view
+from aplantida.data.views import View, random_view
 from aplantida.domain.pixels import Pixels, boxed_square, centre_square
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.seeds import derive_seed
@@ -23,6 +24,7 @@ from aplantida.domain.seeds import derive_seed
 ColorMatrix = npt.NDArray[np.float32]
 _GRAY = np.array([0.299, 0.587, 0.114])
 _TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+_FROM_YIQ = np.linalg.inv(_TO_YIQ)
 _MIDDLE = 127.5
 
 
@@ -51,6 +53,11 @@ class Policy:
     erase: float = 0.0
 
     @property
+    def turns_or_erases(self) -> bool:
+        """Whether there is geometry beyond the view."""
+        return self.rotation_degrees > 0 or self.erase > 0
+
+    @property
     def changes_color(self) -> bool:
         """Whether any of the color terms is drawn."""
         return max(self.brightness, self.contrast, self.saturation, self.hue_degrees) > 0
@@ -73,41 +80,37 @@ POLICIES = {
 }
 
 
-def augment(
-    photo: Pixels,
-    policy: Policy,
-    preprocessing: Preprocessing,
-    *,
-    seed: int,
-    image_id: str,
-    epoch: int,
-    out: Pixels | None = None,
-) -> Pixels:
-    """The (S, S, 3) uint8 square a photo shows in one epoch: the policy's geometry without its color.
-
-    With ``out``, of that shape, the square is written to it.
-    """
-    square = np.empty((preprocessing.image_size, preprocessing.image_size, 3), np.uint8) if out is None else out
+def drawn_view(policy: Policy, width: int, height: int, *, seed: int, image_id: str, epoch: int) -> View | None:
+    """What a ``width`` x ``height`` photo shows in one epoch; None for the centre crop."""
     if policy.scale is None:
-        square[...] = centre_square(photo, preprocessing)
+        return None
+    return random_view(
+        width,
+        height,
+        seed=_view_seed(seed),
+        image_id=image_id,
+        view=epoch + 1,
+        scale=policy.scale,
+        flip_probability=policy.flip,
+    )
+
+
+@cache
+def _view_seed(seed: int) -> int:
+    return derive_seed(seed, "augmentation")
+
+
+def show_view(view: View | None, photo: Pixels, preprocessing: Preprocessing, out: Pixels) -> None:
+    """Write a photo's view, None being the centre crop, to the (S, S, 3) uint8 square ``out``."""
+    if view is None:
+        out[...] = centre_square(photo, preprocessing)
     else:
-        height, width = photo.shape[:2]
-        view = random_view(
-            width,
-            height,
-            seed=derive_seed(seed, "augmentation"),
-            image_id=image_id,
-            view=epoch + 1,
-            scale=policy.scale,
-            flip_probability=policy.flip,
-        )
-        boxed_square(photo, view.box, view.flip, preprocessing.image_size, preprocessing.interpolation, square)
-    if policy.rotation_degrees or policy.erase:
-        _turn_and_erase(square, policy, random.Random(derive_seed(seed, "geometry", image_id, epoch)))
-    return square
+        boxed_square(photo, view.box, view.flip, preprocessing.image_size, preprocessing.interpolation, out)
 
 
-def _turn_and_erase(square: Pixels, policy: Policy, draw: random.Random) -> None:
+def turn_and_erase(square: Pixels, policy: Policy, *, seed: int, image_id: str, epoch: int) -> None:
+    """The rest of the policy's geometry, on a view's (S, S, 3) uint8 square."""
+    draw = random.Random(derive_seed(seed, "geometry", image_id, epoch))
     if policy.rotation_degrees:
         angle = draw.uniform(-policy.rotation_degrees, policy.rotation_degrees)
         turned = Image.fromarray(square).rotate(angle, Image.Resampling.BILINEAR, fillcolor=(128, 128, 128))
@@ -124,7 +127,7 @@ def color_matrix(policy: Policy, *, seed: int, image_id: str, epoch: int) -> Col
     saturation = 1.0 + draw.uniform(-policy.saturation, policy.saturation)
     angle = math.radians(draw.uniform(-policy.hue_degrees, policy.hue_degrees))
     turn = np.array([[1, 0, 0], [0, math.cos(angle), -math.sin(angle)], [0, math.sin(angle), math.cos(angle)]])
-    linear = np.linalg.inv(_TO_YIQ) @ turn @ _TO_YIQ
+    linear = _FROM_YIQ @ turn @ _TO_YIQ
     linear = (saturation * np.eye(3) + (1.0 - saturation) * np.tile(_GRAY, (3, 1))) @ linear
     offset = np.full((3, 1), (1.0 - contrast) * _MIDDLE * brightness)
     return np.hstack([linear * contrast * brightness, offset]).astype(np.float32)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -74,13 +74,21 @@ class SoftShard:
         return (None if number == CENTRE else self._views[image_id, number]), row
 
 
+class StoredPhoto(NamedTuple):
+    """A photo that was found, not decoded yet: its sides in pixels and its file, None when its pixels are kept."""
+
+    image_id: str
+    width: int
+    height: int
+    data: memoryview | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Images:
-    """One shard's photos: the row of each, their files, and the bytes of the largest one's pixels."""
+    """One shard's photos: the row, width and height of each, and their files."""
 
-    rows: dict[str, int]
+    rows: dict[str, tuple[int, int, int]]
     files: Any
-    most_bytes: int
 
 
 class ShardCache:
@@ -104,24 +112,30 @@ class ShardCache:
         self._decoded: dict[str, Pixels] = {}
         self._scratch = threading.local()
 
-    def photo(self, shard: int, image_id: str) -> Pixels:
-        """Decoded (H, W, 3) pixels of a photo; unless they are kept, they are good until this thread's next call.
+    def find(self, shard: int, image_id: str) -> StoredPhoto:
+        """A photo as it lies in its shard.
 
         Raises:
             ValueError: when the shard does not hold it.
         """
         known = self._decoded.get(image_id)
         if known is not None:
-            return known
+            return StoredPhoto(image_id, known.shape[1], known.shape[0], None)
         with self._lock:
             images = self._kept(self._images, shard, self._read_images)
         if image_id not in images.rows:
             raise ValueError(f"{self._folder}: shard {shard} does not hold photo {image_id} of the split")
-        data = memoryview(images.files[images.rows[image_id]].as_buffer()).cast("B")
+        row, width, height = images.rows[image_id]
+        return StoredPhoto(image_id, width, height, memoryview(images.files[row].as_buffer()).cast("B"))
+
+    def pixels(self, photo: StoredPhoto) -> Pixels:
+        """(H, W, 3) pixels of a photo; unless they are kept, they are good until this thread's next call."""
+        if photo.data is None:
+            return self._decoded[photo.image_id]
         if not self._cache_images:
-            return decode_photo(data, self._buffer(images.most_bytes))
-        photo = self._decoded[image_id] = decode_photo(data)
-        return photo
+            return decode_photo(photo.data, self._buffer(3 * photo.width * photo.height))
+        decoded = self._decoded[photo.image_id] = decode_photo(photo.data)
+        return decoded
 
     def _buffer(self, num_bytes: int) -> Pixels:
         """This thread's memory for one photo: the same pages each time, so that they stay in the processor's cache."""
@@ -146,9 +160,9 @@ class ShardCache:
     def _read_images(self, shard: int) -> _Images:
         columns = ["image_id", "image", "width", "height"]
         table = pq.read_table(self._folder / f"shard-{shard:05d}.parquet", columns=columns)
-        rows = {image_id: row for row, image_id in enumerate(table["image_id"].to_pylist())}
-        pixels = table["width"].to_numpy().astype(np.int64) * table["height"].to_numpy()
-        return _Images(rows, table["image"].combine_chunks(), 3 * int(pixels.max(initial=0)))
+        ids, widths, heights = (table[name].to_pylist() for name in columns if name != "image")
+        rows = zip(range(len(ids)), widths, heights, strict=True)
+        return _Images(dict(zip(ids, rows, strict=True)), table["image"].combine_chunks())
 
     def _read_soft(self, shard: int) -> SoftShard:
         folder = self._soft_labels

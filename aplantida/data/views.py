@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import random
+import struct
+import threading
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from aplantida.domain.preprocessing import Preprocessing
@@ -22,6 +23,8 @@ CENTRE = 0
 DEFAULT_SCALE = (0.35, 1.0)
 DEFAULT_RATIO = (3 / 4, 4 / 3)
 _ATTEMPTS = 10
+_FLOAT32 = struct.Struct("4f")
+_draws = threading.local()  # seeding a generator is half as much work as making one
 
 VIEW_SCHEMA = pa.schema(
     [
@@ -102,11 +105,12 @@ def random_view(
         raise ValueError(f"scale must be two rising parts of the area within 0..1, not {scale}")
     if not 0 < ratio[0] <= ratio[1]:
         raise ValueError(f"ratio must be two rising positive numbers, not {ratio}")
-    draw = random.Random(derive_seed(seed, "view", image_id, view))
+    draw = _seeded(derive_seed(seed, "view", image_id, view))
     flip = draw.random() < flip_probability
+    least, most = math.log(ratio[0]), math.log(ratio[1])
     for _ in range(_ATTEMPTS):
-        area = width * height * _between(draw, *scale)
-        proportion = math.exp(_between(draw, math.log(ratio[0]), math.log(ratio[1])))
+        area = width * height * (scale[0] + (scale[1] - scale[0]) * draw.random())
+        proportion = math.exp(least + (most - least) * draw.random())
         crop_width, crop_height = math.sqrt(area * proportion), math.sqrt(area / proportion)
         if crop_width <= width and crop_height <= height:
             left, upper = draw.random() * (width - crop_width), draw.random() * (height - crop_height)
@@ -171,10 +175,6 @@ def views_from_arrow(table: pa.Table) -> dict[tuple[str, int], View]:
     return views
 
 
-def _between(draw: random.Random, low: float, high: float) -> float:
-    return low + (high - low) * draw.random()
-
-
 def _check_sides(width: int, height: int) -> None:
     if width < 1 or height < 1:
         raise ValueError(f"a photo has sides of at least one pixel, not {width} x {height}")
@@ -182,5 +182,14 @@ def _check_sides(width: int, height: int) -> None:
 
 def _view(left: float, upper: float, wide: float, high: float, width: int, height: int, *, flip: bool) -> View:
     edges = (left / width, upper / height, (left + wide) / width, (upper + high) / height)
-    x0, y0, x1, y1 = (float(np.float32(min(max(edge, 0.0), 1.0))) for edge in edges)
+    x0, y0, x1, y1 = _FLOAT32.unpack(_FLOAT32.pack(*[min(max(edge, 0.0), 1.0) for edge in edges]))
     return View(x0, y0, x1, y1, flip)
+
+
+def _seeded(seed: int) -> random.Random:
+    """This thread's generator, in the state of a new one of this seed."""
+    draw: random.Random | None = getattr(_draws, "generator", None)
+    if draw is None:
+        draw = _draws.generator = random.Random()
+    draw.seed(seed)
+    return draw

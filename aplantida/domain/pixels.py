@@ -90,10 +90,10 @@ def boxed_square(
     square = np.empty((image_size, image_size, 3), np.uint8) if out is None else out
     if interpolation != "bilinear" or max(bottom - top, right - left) >= ANTIALIASED_FROM * image_size:
         square[...] = scaled(crop, image_size, image_size, interpolation, flip)
-    elif flip:
-        _opencv().flip(_opencv().resize(crop, square.shape[:2]), 1, dst=square)
     else:
         _opencv().resize(crop, square.shape[:2], dst=square)
+        if flip:
+            _opencv().flip(square, 1, dst=square)
     return square
 
 

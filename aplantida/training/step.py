@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from aplantida.data.augmentation import apply_mix, draw_mix, recolor
-from aplantida.data.batches import Batch
+from aplantida.data.batch import Batch
 from aplantida.domain.seeds import derive_seed
 from aplantida.models.inference import normalize
 from aplantida.models.zoo import PlantModel

@@ -12,29 +12,38 @@ from aplantida.data.augmentation import (
     Mix,
     Policy,
     apply_mix,
-    augment,
     color_matrix,
     draw_mix,
+    drawn_view,
     recolor,
+    show_view,
+    turn_and_erase,
 )
-from aplantida.domain.pixels import centre_square
+from aplantida.domain.pixels import Pixels, centre_square
 from aplantida.domain.preprocessing import Preprocessing
 
 SETTINGS = Preprocessing(image_size=32)
 PHOTO = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 
+def augment(photo: Pixels, policy: Policy, *, seed: int = 1, image_id: str = "a", epoch: int = 0) -> Pixels:
+    height, width = photo.shape[:2]
+    square = np.empty((32, 32, 3), np.uint8)
+    show_view(drawn_view(policy, width, height, seed=seed, image_id=image_id, epoch=epoch), photo, SETTINGS, square)
+    if policy.turns_or_erases:
+        turn_and_erase(square, policy, seed=seed, image_id=image_id, epoch=epoch)
+    return square
+
+
 def test_none_is_the_centre_crop() -> None:
-    square = augment(PHOTO, POLICIES["none"], SETTINGS, seed=1, image_id="a", epoch=3)
+    square = augment(PHOTO, POLICIES["none"], epoch=3)
     assert np.array_equal(square, centre_square(PHOTO, SETTINGS))
 
 
 @pytest.mark.parametrize("name", ["light", "standard", "aggressive"])
 def test_a_draw_depends_on_seed_photo_and_epoch_only(name: str) -> None:
     def drawn(seed: int = 1, image_id: str = "a", epoch: int = 0) -> bytes:
-        square = augment(PHOTO, POLICIES[name], SETTINGS, seed=seed, image_id=image_id, epoch=epoch)
-        assert square.shape == (32, 32, 3)
-        return square.tobytes()
+        return augment(PHOTO, POLICIES[name], seed=seed, image_id=image_id, epoch=epoch).tobytes()
 
     assert drawn() == drawn()
     assert len({drawn(), drawn(seed=2), drawn(image_id="b"), drawn(epoch=1)}) == 4
@@ -42,12 +51,10 @@ def test_a_draw_depends_on_seed_photo_and_epoch_only(name: str) -> None:
 
 def test_rotation_and_erasing_leave_gray() -> None:
     policy = Policy(scale=(1.0, 1.0), erase=1.0)
-    light = augment(np.full_like(PHOTO, 250), policy, SETTINGS, seed=1, image_id="a", epoch=0)
+    light = augment(np.full_like(PHOTO, 250), policy)
     share = np.mean(np.all(light == 128, axis=2))
     assert 0.04 < share < 0.27
-    turned = augment(
-        np.full_like(PHOTO, 250), Policy(scale=(1.0, 1.0), rotation_degrees=20), SETTINGS, seed=1, image_id="a", epoch=0
-    )
+    turned = augment(np.full_like(PHOTO, 250), Policy(scale=(1.0, 1.0), rotation_degrees=20))
     assert turned[16, 16].tolist() == [250, 250, 250]
     assert turned[0, 0].max() < 250
 

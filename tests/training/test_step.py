@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch.nn.functional import log_softmax, one_hot, softmax
 
 from aplantida.data.augmentation import Mix
-from aplantida.data.batches import Batch
+from aplantida.data.batch import Batch
 from aplantida.data.shard_cache import SoftTargets
 from aplantida.models.inference import normalize
 from aplantida.training.context import LocalContext
