@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from aplantida.pipeline.config import CHECKOUT, PhaseConfig, Resources, Section, find_file, read_yaml
+from aplantida.pipeline.config import CHECKOUT, PhaseConfig, Resources, Section, read_yaml
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.logs import LOGGER
 from aplantida.pipeline.phase import Phase
@@ -38,9 +38,8 @@ class Node(Section):
 
 
 class GraphFile(Section):
-    """A graph's file: its nodes, and the file of another graph whose nodes it has too."""
+    """A graph's file."""
 
-    extends: str | None = None
     nodes: list[Node]
 
 
@@ -98,15 +97,17 @@ class GraphConfig(PhaseConfig):
 def load_graph(path: Path) -> list[Node]:
     """Read the nodes and put each after those it reads.
 
-    A graph that ``extends`` another file has its nodes too; one of the same name takes the other's place, new ones come
-    before those that read ``"*"``.
-
     Raises:
-        BadRequest: for a malformed node, a name used twice, an input that no node makes, or a circle, be it of nodes or
-            of files.
+        BadRequest: for a malformed node, a name used twice, an input that no node makes, or a circle.
     """
-    nodes = _read_nodes(path)
-    names = {node.name for node in nodes}
+    try:
+        nodes = GraphFile.model_validate(read_yaml(path)).nodes
+    except ValidationError as error:
+        raise BadRequest(f"{path}: {error}") from error
+    names = [node.name for node in nodes]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadRequest(f"{path}: two nodes are called {twice[0]!r}")
     for node in nodes:
         unknown = sorted(set(node.needs()) - {*names, ALL})
         if unknown:
@@ -114,43 +115,22 @@ def load_graph(path: Path) -> list[Node]:
     return _ordered(nodes, path)
 
 
-def _read_nodes(path: Path, below: Sequence[Path] = ()) -> list[Node]:
-    if path in below:
-        raise BadRequest(f"{path}: extends itself, by way of {below[-1]}")
-    try:
-        file = GraphFile.model_validate(read_yaml(path))
-    except ValidationError as error:
-        raise BadRequest(f"{path}: {error}") from error
-    names = [node.name for node in file.nodes]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise BadRequest(f"{path}: two nodes are called {twice[0]!r}")
-    if file.extends is None:
-        return file.nodes
-    own = {node.name: node for node in file.nodes}
-    kept = [own.pop(node.name, node) for node in _read_nodes(find_file(file.extends), [*below, path])]
-    last = [node for node in kept if ALL in node.needs()]
-    return [*(node for node in kept if node not in last), *own.values(), *last]
-
-
 def _ordered(nodes: Sequence[Node], path: Path) -> list[Node]:
     done: list[Node] = []
     waiting = list(nodes)
     while waiting:
         names = {node.name for node in done}
-        ready = next(
-            (
-                node
-                for node in waiting
-                if set(node.needs()) - {ALL} <= names and (ALL not in node.needs() or node is waiting[0])
-            ),
-            None,
-        )
+        ready = next((node for node in waiting if _can_run(node, names, node is waiting[0])), None)
         if ready is None:
             raise BadRequest(f"{path}: the nodes {', '.join(node.name for node in waiting)} wait for each other")
         done.append(ready)
         waiting.remove(ready)
     return done
+
+
+def _can_run(node: Node, done: set[str], is_first: bool) -> bool:
+    """Whether all it reads is there; to one that reads ``"*"``, all is everything that stands before it in the file."""
+    return set(node.needs()) - {ALL} <= done and (is_first or ALL not in node.needs())
 
 
 @dataclass(frozen=True)

@@ -41,22 +41,10 @@ def test_nodes_run_after_their_inputs_and_are_skipped_the_second_time(graph: Pat
     assert open_artifact(root / "dist/n_v1").inputs["first"][0]["path"] == "runs/demo/middle"
 
 
-def test_a_graph_that_extends_another_adds_and_replaces_nodes(graph: Path, root: Path) -> None:
-    more = root / "more.yaml"
-    more.write_text(
-        f"extends: {graph}\nnodes:\n"
-        "  - {name: between, phase: counting, config: [base.yaml], inputs: {first: start}}\n"
-        "  - {name: middle, phase: counting, config: [base.yaml], inputs: {first: between}}\n"
-    )
-    assert [node.name for node in load_graph(more)] == ["start", "between", "middle", "last"]
-    assert run(more) == [("start", "done"), ("between", "done"), ("middle", "done"), ("last", "done")]
-    assert open_artifact(root / "runs/demo/middle").inputs["first"][0]["path"] == "runs/demo/between"
-    all_read = "  - {name: sum, phase: counting, config: [base.yaml], inputs: {first: '*'}}\n"
-    graph.write_text(GRAPH + all_read)
-    assert [node.name for node in load_graph(more)] == ["start", "between", "middle", "last", "sum"]
-    graph.write_text(f"extends: {more}\nnodes: []\n")
-    with pytest.raises(BadRequest, match=r"extends itself, by way of .*more\.yaml"):
-        load_graph(graph)
+def test_who_reads_all_waits_for_what_stands_before_it(graph: Path) -> None:
+    reads_all = "  - {name: sum, phase: counting, config: [base.yaml], inputs: {first: '*'}}\n  - {name: start"
+    graph.write_text(GRAPH.replace("  - {name: start", reads_all))
+    assert [node.name for node in load_graph(graph)] == ["start", "middle", "last", "sum"]
 
 
 def test_a_slice_and_a_changed_overlay(graph: Path, root: Path) -> None:
@@ -78,7 +66,8 @@ def test_a_slice_and_a_changed_overlay(graph: Path, root: Path) -> None:
             "wait for each other",
         ),
         ("nodes: [{name: a, phase: p, config: []}]", "config"),
-        ("nodes: []\nextend: b.yaml", "extend"),
+        ("nodes: []\nnode: []", "node"),
+        ("node: []", "nodes"),
     ],
 )
 def test_malformed_graphs(root: Path, text: str, message: str) -> None:
