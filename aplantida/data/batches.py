@@ -215,7 +215,7 @@ class BatchSource:
         """The photos at ``rows``; ``turns`` say how often each was seen before, None wants centre crops.
 
         Everything is found and drawn before the first photo is decoded: decoding drives Python's code out of the
-        processor's cache, and running it then, photo by photo, took twice as long.
+        processor's cache, so the less of it runs between two photos, the better.
         """
         plan = self._plan
         ids: list[str] = photos.image_ids.take(pa.array(rows)).to_pylist()

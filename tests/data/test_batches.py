@@ -245,3 +245,11 @@ def test_squares_trained_on_may_be_smaller_than_the_models(plan: BatchPlan, soft
     source = BatchSource(smaller)
     assert next(iter(source.train(0, global_batch_size=8))).pixels.shape[1:] == (24, 24, 3)
     assert next(iter(source.val(8))).pixels.shape[1:] == (32, 32, 3)
+
+
+def test_photos_are_decoded_where_libjpeg_turbo_keeps_them_in_the_cache(plan: BatchPlan) -> None:
+    """It writes past the cache to addresses that are a multiple of 32."""
+    source = BatchSource(replace(plan, cache_images=False))
+    photos, cache = source.train_photos, source._cache
+    pixels = cache.pixels(cache.find(int(photos.shards[0]), photos.image_ids[0].as_py()))
+    assert pixels.ctypes.data % 32 == 16
