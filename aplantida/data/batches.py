@@ -235,9 +235,9 @@ class BatchSource:
             views = [drawn_view(self._policy, *side, **draw) for side, draw in zip(sides, drawn, strict=True)]
         else:
             stored = [self._cache.soft(shard) for shard in shards]
-            chosen = [labels.choose(**draw) for labels, draw in zip(stored, drawn, strict=True)]
+            chosen = [part.choose(**draw) for part, draw in zip(stored, drawn, strict=True)]
             views = [view for view, _ in chosen]
-            soft = [(labels, row) for labels, (_, row) in zip(stored, chosen, strict=True)]
+            soft = [(part, row) for part, (_, row) in zip(stored, chosen, strict=True)]
         pixels = self._squares(found, views, self._trained_on)
         if plan.soft_labels is None and self._policy.turns_or_erases:
             for square, draw in zip(pixels.numpy(), drawn, strict=True):
