@@ -86,13 +86,16 @@ class Stepper:
             torch._foreach_copy_(self._buffers_before, self._buffers)
         sums = self.meter.sums.clone()
         on_device = batch.to(self._context.device)
-        while True:
+        norm: torch.Tensor | None = None
+        while norm is None:
+            trouble = ""
             try:
                 norm = self._gradients(on_device, head_only)
-                break
-            except torch.OutOfMemoryError:
+            except torch.OutOfMemoryError as error:
+                trouble = str(error)
+            if norm is None:  # not in the except clause: while that lasts, its traceback holds the activations
                 self._take_back(sums)
-                self._halve_micro_batch()
+                self._halve_micro_batch(trouble)
         if torch.isfinite(norm):
             self._optimizer.step()
         else:
@@ -124,12 +127,16 @@ class Stepper:
         if self._buffers:
             torch._foreach_copy_(self._buffers, self._buffers_before)
 
-    def _halve_micro_batch(self) -> None:
-        """Train on half as many photos at a time; the batch per step, and so the result, stays what it was."""
+    def _halve_micro_batch(self, trouble: str) -> None:
+        """Train on half as many photos at a time; the batch per step, and so the result, stays what it was.
+
+        Args:
+            trouble: what torch said of the memory.
+        """
         if self.micro_batch_size == 1 or self._context.world_size > 1:
             raise torch.OutOfMemoryError(
                 f"out of memory with {self.micro_batch_size} photos at a time on each of {self._context.world_size} "
-                "workers: set training.micro_batch_size lower, or data.image_size"
+                f"workers: set training.micro_batch_size lower, or data.image_size ({trouble})"
             )
         self.micro_batch_size = (self.micro_batch_size + 1) // 2
         if self._context.device.type == "cuda":

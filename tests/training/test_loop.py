@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -153,18 +155,27 @@ def test_a_batch_that_does_not_fit_is_halved_to_the_same_result(
 ) -> None:
     settings = task.optimization
     small = result_of(replace(task, optimization=replace(settings, micro_batch_size=3)), tmp_path / "small")
-    forward = PlantModel.forward
+    forward, too_large = PlantModel.forward, []
+    freed: list[bool] = []
 
     def tight(model: PlantModel, photos: torch.Tensor) -> torch.Tensor:
         logits = forward(model, photos)  # batch norm has seen them when it is too late
         if model.training and len(photos) > 5:
+            too_large.append(weakref.ref(logits))
             raise torch.OutOfMemoryError("no room")
         return logits
 
+    def look(record: logging.LogRecord) -> bool:
+        if "out of memory" in record.msg:
+            freed.append(too_large[-1]() is None)
+        return True
+
     monkeypatch.setattr(PlantModel, "forward", tight)
+    caplog.handler.addFilter(look)
     whole = replace(task, optimization=replace(settings, micro_batch_size=None))
     assert result_of(whole, tmp_path / "halved") == small
     assert [record.args for record in caplog.records if "out of memory" in record.msg] == [(6, 12), (3, 12)]
+    assert freed == [True, True], "the batch that did not fit was still held when its memory was to be given back"
     assert json.loads((tmp_path / "halved/result/summary.json").read_text())["micro_batch_size"] == 3
 
 
@@ -175,7 +186,7 @@ def test_when_not_even_one_photo_fits_it_says_what_to_do(
         raise torch.OutOfMemoryError("no room")
 
     monkeypatch.setattr(PlantModel, "forward", full)
-    with pytest.raises(torch.OutOfMemoryError, match=r"with 1 photos at a time .* set training\.micro_batch_size"):
+    with pytest.raises(torch.OutOfMemoryError, match=r"with 1 photos .* set training\.micro_batch_size.*\(no room\)"):
         result_of(task, tmp_path)
 
 
