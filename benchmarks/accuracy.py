@@ -66,6 +66,8 @@ ARMS = {
     "dkd": Arm("DKD, beta 8", "dkd", values={"distillation": {"distance": {"beta": 8.0}}}),
     "dist": Arm("DIST", "dist", values={"distillation": {"temperature": 1.0}}),
     "js": Arm("Jensen-Shannon", "js", values={"distillation": {"temperature": 1.0, "alpha": 0.9}}),
+    "dist-as-kd": Arm("DIST, T and alpha of KD", "dist"),
+    "js-as-kd": Arm("Jensen-Shannon, T and alpha of KD", "js"),
     "kd-one-view": Arm("KD, one view a photo", one_view=True),
     "kd-rank-96": Arm("KD, head of rank 96", values={"model": {"head_rank": 96}}),
 }
