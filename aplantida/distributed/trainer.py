@@ -6,6 +6,7 @@ import json
 import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import ray.train
 import torch
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device, prepare_model
-from torch import nn
+from torch import distributed, nn
 
 from aplantida.distributed.session import cluster_gpus, ray_session
 from aplantida.training.context import STATE_FILE, ProgressCallback, TrainContext
@@ -45,9 +46,15 @@ class RayContext(TrainContext):
         return prepare_model(model)
 
     def latest(self) -> Path | None:
-        """What Ray kept of the run of this storage path and name."""
-        checkpoint = ray.train.get_checkpoint()
-        return None if checkpoint is None else Path(checkpoint.path) / STATE_FILE
+        """The newest whole checkpoint in storage, as rank 0 sees it.
+
+        Not ``ray.train.get_checkpoint()``: Ray's controller hears of a checkpoint up to two reports after it was
+        written, and what it had not heard of when a worker died would be trained again.
+        """
+        found = [newest_whole(self.folder / STORAGE / RUN_NAME) if self.rank == 0 else None]
+        if self.world_size > 1:
+            distributed.broadcast_object_list(found, src=0, device=self.device)
+        return found[0]
 
     def save(self, state: Mapping[str, Any], number: int, metrics: Mapping[str, float]) -> None:
         """Report; rank 0 hands over the checkpoint."""
@@ -55,7 +62,8 @@ class RayContext(TrainContext):
             if self.rank == 0:
                 torch.save(dict(state), Path(folder) / STATE_FILE)
             checkpoint = Checkpoint.from_directory(folder) if self.rank == 0 else None
-            ray.train.report({**metrics, "step": number}, checkpoint=checkpoint)
+            name = f"step-{number:09d}"
+            ray.train.report({**metrics, "step": number}, checkpoint=checkpoint, checkpoint_dir_name=name)
 
     def progress(self, images: int, **postfix: Any) -> None:
         """Rank 0 leaves a note for the driver."""
@@ -66,6 +74,21 @@ class RayContext(TrainContext):
             temporary = self.folder / f"{_PROGRESS_FILE}.tmp"
             temporary.write_text(json.dumps({"images": self._images, "postfix": self._postfix}), encoding="utf-8")
             temporary.replace(self.folder / _PROGRESS_FILE)
+
+
+def newest_whole(folder: Path) -> Path | None:
+    """The last ``*/state.pt`` of ``folder`` in the order of names; one that was cut off while it was copied does not
+    count. None when there is none."""
+    return next((path for path in sorted(folder.glob(f"*/{STATE_FILE}"), reverse=True) if _is_whole(path)), None)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether torch's archive has its end, and each of its parts the checksum it was written with."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def run_trainer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,9 +21,11 @@ from safetensors.torch import load_file
 
 from aplantida.distributed.launch import launch
 from aplantida.distributed.session import ray_session
-from aplantida.distributed.trainer import STORAGE
+from aplantida.distributed.trainer import RUN_NAME, STORAGE, newest_whole
+from aplantida.training.context import LocalContext
+from aplantida.training.loop import train
 from aplantida.training.task import TrainTask
-from tests.fixtures.trainings import make_photos, make_plan, make_task
+from tests.fixtures.trainings import make_photos, make_plan, make_task, steps_kept
 
 DRIVER = """
 import pickle, sys
@@ -31,6 +34,10 @@ from aplantida.distributed.launch import launch
 task = pickle.loads(Path(sys.argv[1]).read_bytes())
 launch(task, folder=Path(sys.argv[2]), device="cpu", num_workers=1, num_threads=1)
 """
+
+
+class Killed(BaseException):
+    """Ends a training between two steps, as a kill would."""
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +97,31 @@ def test_two_workers_are_one_worker_with_two_micro_batches(task: TrainTask, tmp_
     assert not any(torch.allclose(one[name], start[name], atol=1e-4) for name in one if name.endswith("qkv.weight"))
 
 
+@pytest.mark.usefixtures("session")
+def test_it_goes_on_from_a_checkpoint_of_which_ray_has_not_heard(
+    task: TrainTask, bare: dict[str, bytes], tmp_path: Path
+) -> None:
+    """As when all is killed after a worker wrote it and before the controller noted it; here a bare process did."""
+    seen = 0
+
+    def count(images: int, **_: Any) -> None:
+        nonlocal seen
+        seen += images
+        if seen >= 5 * 12:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(task, LocalContext(tmp_path / "bare", torch.device("cpu"), num_threads=1, on_progress=count))
+    written = newest_whole(tmp_path / "bare/checkpoints")
+    assert written is not None
+    target = tmp_path / "run" / STORAGE / RUN_NAME / "step-000000003"
+    target.mkdir(parents=True)
+    shutil.copy(written, target)
+    assert trained(task, tmp_path / "run", 1) == bare
+    summary = json.loads((tmp_path / "run/result/summary.json").read_text(encoding="utf-8"))
+    assert summary["resumed_at_steps"] == [int(written.parent.name)]
+
+
 def test_driver_and_workers_killed_it_goes_on_to_the_same_bytes(
     task: TrainTask, bare: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -111,4 +143,23 @@ def test_driver_and_workers_killed_it_goes_on_to_the_same_bytes(
         os.killpg(driver.pid, signal.SIGKILL)
         driver.wait()
     assert not (folder / "result").exists()
+    newest = steps_kept(folder / STORAGE, task)
+    assert newest > 0
     assert trained(task, folder, 1) == bare
+    summary = json.loads((folder / "result/summary.json").read_text(encoding="utf-8"))
+    assert summary["resumed_at_steps"][0] >= newest
+
+
+def test_a_checkpoint_that_was_cut_off_does_not_count(tmp_path: Path) -> None:
+    assert newest_whole(tmp_path) is None
+    for number in (1, 2, 3, 10):
+        (tmp_path / f"step-{number:09d}").mkdir()
+        torch.save({"weights": torch.arange(5000.0)}, tmp_path / f"step-{number:09d}/state.pt")
+    newest, third, second = (tmp_path / f"step-{number:09d}/state.pt" for number in (10, 3, 2))
+    assert newest_whole(tmp_path) == newest
+    newest.write_bytes(newest.read_bytes()[:-100])
+    assert newest_whole(tmp_path) == third
+    damaged = bytearray(third.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    third.write_bytes(damaged)
+    assert newest_whole(tmp_path) == second

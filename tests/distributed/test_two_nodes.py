@@ -14,13 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from ray.cluster_utils import Cluster
 
-from aplantida.data.batches import BatchSource
 from aplantida.distributed.trainer import STORAGE
 from aplantida.training.task import TrainTask
-from tests.fixtures.trainings import make_photos, make_plan, make_task
+from tests.fixtures.trainings import make_photos, make_plan, make_task, steps_kept
 
 DRIVER = """
 import pickle, sys
@@ -29,16 +27,6 @@ from aplantida.distributed.launch import launch
 task = pickle.loads(Path(sys.argv[1]).read_bytes())
 launch(task, folder=Path(sys.argv[2]), device="cpu", num_workers=2, num_threads=1, max_failures=3)
 """
-
-
-def step_of(checkpoint: Path, task: TrainTask) -> int:
-    """Steps done when it was kept; 0 for one that Ray is just taking away or writing."""
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError):
-        return 0
-    num_batches = BatchSource(task.batches).batches_per_epoch(task.optimization.global_batch_size)
-    return state["epoch"] * num_batches + state["batch"]
 
 
 @contextmanager
@@ -71,7 +59,7 @@ def test_two_nodes_train_and_survive_the_death_of_one(tmp_path: Path) -> None:
                 assert driver.poll() is None, "the driver ended before its second checkpoint"
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-            newest = max(step_of(file, task) for file in folder.glob(f"{STORAGE}/*/*/state.pt"))
+            newest = steps_kept(folder / STORAGE, task)
             assert newest > 0
             cluster.remove_node(node, allow_graceful=False)
             assert not (folder / "result").exists(), "it was over before the node died: give it more epochs"
