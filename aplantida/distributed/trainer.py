@@ -6,7 +6,6 @@ import json
 import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import distributed, nn
 
 from aplantida.distributed.session import cluster_gpus, ray_session
-from aplantida.training.context import STATE_FILE, ProgressCallback, TrainContext
+from aplantida.training.context import STATE_FILE, ProgressCallback, TrainContext, checkpoint_name, newest_whole
 from aplantida.training.devices import set_threads
 from aplantida.training.loop import RESULT, train
 from aplantida.training.task import TrainTask
@@ -62,8 +61,9 @@ class RayContext(TrainContext):
             if self.rank == 0:
                 torch.save(dict(state), Path(folder) / STATE_FILE)
             checkpoint = Checkpoint.from_directory(folder) if self.rank == 0 else None
-            name = f"step-{number:09d}"
-            ray.train.report({**metrics, "step": number}, checkpoint=checkpoint, checkpoint_dir_name=name)
+            ray.train.report(
+                {**metrics, "step": number}, checkpoint=checkpoint, checkpoint_dir_name=checkpoint_name(number)
+            )
 
     def progress(self, images: int, **postfix: Any) -> None:
         """Rank 0 leaves a note for the driver."""
@@ -74,21 +74,6 @@ class RayContext(TrainContext):
             temporary = self.folder / f"{_PROGRESS_FILE}.tmp"
             temporary.write_text(json.dumps({"images": self._images, "postfix": self._postfix}), encoding="utf-8")
             temporary.replace(self.folder / _PROGRESS_FILE)
-
-
-def newest_whole(folder: Path) -> Path | None:
-    """The last ``*/state.pt`` of ``folder`` in the order of names; one that was cut off while it was copied does not
-    count. None when there is none."""
-    return next((path for path in sorted(folder.glob(f"*/{STATE_FILE}"), reverse=True) if _is_whole(path)), None)
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether torch's archive has its end, and each of its parts the checksum it was written with."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False
 
 
 def run_trainer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,27 @@ from aplantida.training.devices import set_threads
 
 STATE_FILE = "state.pt"
 ProgressCallback = Callable[..., None]
+
+
+def checkpoint_name(number: int) -> str:
+    """Of a checkpoint's folder: names sort as their numbers do."""
+    return f"{number:09d}"
+
+
+def newest_whole(folder: Path) -> Path | None:
+    """The ``state.pt`` of the checkpoint of the highest number in ``folder``; one that was cut off while it was written
+    or copied does not count. None when there is none."""
+    found = sorted(folder.glob(f"[0-9]*/{STATE_FILE}"), reverse=True)
+    return next((path for path in found if _is_whole(path)), None)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether torch's archive has its end, and each of its parts the checksum it was written with."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 class TrainContext(ABC):
@@ -95,15 +117,14 @@ class LocalContext(TrainContext):
 
     def latest(self) -> Path | None:
         """The newest complete checkpoint."""
-        found = sorted(self._checkpoints.glob(f"*/{STATE_FILE}"))
-        return found[-1] if found else None
+        return newest_whole(self._checkpoints)
 
     def save(self, state: Mapping[str, Any], number: int, metrics: Mapping[str, float]) -> None:
         """Write a numbered folder beside, then rename it; older ones but one are removed."""
-        target = self._checkpoints / f"{number:09d}"
+        target = self._checkpoints / checkpoint_name(number)
         if target.exists():
             return
-        temporary = self._checkpoints / f"tmp-{number:09d}"
+        temporary = self._checkpoints / f"tmp-{target.name}"
         temporary.mkdir(parents=True, exist_ok=True)
         torch.save(dict(state), temporary / STATE_FILE)
         temporary.rename(target)

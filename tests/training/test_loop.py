@@ -24,12 +24,9 @@ from aplantida.training.loop import train
 from aplantida.training.objectives import CrossEntropy
 from aplantida.training.optimization import create_optimizer
 from aplantida.training.task import TrainTask
+from tests.fixtures.trainings import Killed, kill_after
 
 CPU = torch.device("cpu")
-
-
-class Killed(BaseException):
-    """Ends a training between two steps, as a kill would."""
 
 
 def result_of(task: TrainTask, folder: Path, **more: Any) -> dict[str, bytes]:
@@ -46,16 +43,8 @@ def undisturbed(task: TrainTask, tmp_path_factory: pytest.TempPathFactory) -> di
 def test_killed_after_any_step_it_goes_on_to_the_same_bytes(
     task: TrainTask, undisturbed: dict[str, bytes], tmp_path: Path, steps: int
 ) -> None:
-    seen = 0
-
-    def count(images: int, **_: Any) -> None:
-        nonlocal seen
-        seen += images
-        if seen >= steps * 12:
-            raise Killed
-
     with pytest.raises(Killed):
-        result_of(task, tmp_path, on_progress=count)
+        result_of(task, tmp_path, on_progress=kill_after(steps))
     assert not (tmp_path / "result").exists()
     kept = [int(folder.name) for folder in (tmp_path / "checkpoints").glob("[0-9]*")]
     assert result_of(task, tmp_path) == undisturbed
@@ -142,11 +131,8 @@ def test_a_compiled_step_gives_the_same_loss_and_resumes_to_the_same_bytes(task:
         loss[name] = json.loads(result_of(item, tmp_path / name)["history.json"])[0]["train_loss"]
     assert loss["fused"] == pytest.approx(loss["plain"], rel=1e-4)
 
-    def stop(_images: int, **_: Any) -> None:
-        raise Killed
-
     with pytest.raises(Killed):
-        result_of(fused, tmp_path / "killed", on_progress=stop)
+        result_of(fused, tmp_path / "killed", on_progress=kill_after(1))
     assert result_of(fused, tmp_path / "killed") == result_of(fused, tmp_path / "again")
 
 
