@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from aplantida.pipeline.errors import BadRequest
 
 ROOT_VARIABLE = "APLANTIDA_ROOT"
-NOT_IDENTITY = frozenset({"inputs", "output", "resources", "reuse"})
+NOT_IDENTITY = frozenset({"inputs", "output", "resources", "gates", "reuse"})
 CHECKOUT = Path(__file__).resolve().parents[2]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _RAY_PACKAGE = "runtime_resources"
