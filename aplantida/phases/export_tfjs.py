@@ -11,9 +11,10 @@ from pydantic import Field
 
 from aplantida.phases._photos import read_photos, split_rows
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
-from aplantida.pipeline.config import PhaseConfig, Resources
+from aplantida.pipeline.config import PhaseConfig, Resources, Section
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
+from aplantida.release.attributions import LIST_FILES, to_html, where_listed
 
 if TYPE_CHECKING:
     from aplantida.models.checkpoint import ModelCard
@@ -22,15 +23,23 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 ONNX_FILE, SAVED_MODEL_FOLDER = "formats/model.onnx", "formats/saved_model"
 
 
+class Gates(Section):
+    """When the bundle is too large."""
+
+    max_credits_bytes: int = Field(default=12_000_000, ge=1)
+
+
 class ExportTfjsConfig(PhaseConfig):
     """What the bundle is called and what goes into it."""
 
     name: str = Field(default="student", pattern=NAME)
     version: str = Field(default="v1.0", pattern=NAME)
     model_license: str = "CC-BY-4.0"
+    credits_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     num_golden: int = Field(default=16, ge=1)
     golden_split: str = Field(default="test", pattern="train|val|test")
     max_model_bytes: int = Field(default=7_000_000, ge=1)
+    gates: Gates = Gates()
     resources: Resources = Resources()
 
 
@@ -42,6 +51,7 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
 
     _check_lineage(ctx)
     card = load_card(ctx.input("checkpoint").file("model.json").parent)
+    credits_bytes = _write_credits(ctx, card)
     _convert(ctx)
     sizes = {name: ctx.output.files[f"model/{name}"].bytes for name in (MODEL_FILE, WEIGHTS_FILE)}
     if sum(sizes.values()) > ctx.config.max_model_bytes:
@@ -63,11 +73,13 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
     bundle = bundle_json(ctx.config.name, ctx.config.version, facts, digests, entries)
     ctx.output.write_json("bundle.json", bundle)
     shipped = sum(entry["bytes"] for entry in bundle["files"].values())
-    ctx.log.info("model %.2f MB, bundle %.2f MB in %d files, %d golden photos",
-                 sum(sizes.values()) / 1e6, shipped / 1e6, len(bundle["files"]), num_golden)  # fmt: skip
+    model_mb, credits_mb, bundle_mb = (size / 1e6 for size in (sum(sizes.values()), credits_bytes, shipped))
+    ctx.log.info("model %.2f MB, credits %.2f MB, bundle %.2f MB in %d files, %d golden photos",
+                 model_mb, credits_mb, bundle_mb, len(bundle["files"]), num_golden)  # fmt: skip
     return {
         "model_bytes": sum(sizes.values()),
         "weights_bytes": sizes[WEIGHTS_FILE],
+        "credits_bytes": credits_bytes,
         "bundle_bytes": shipped,
         "formats_bytes": sum(entry["bytes"] for entry in bundle["formats"].values()),
         "num_files": len(bundle["files"]),
@@ -148,14 +160,36 @@ def _write_texts(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> None:
     output.write_json("classes.json", classes.to_json())
     output.write_json("preprocessing.json", card.preprocessing.to_json())
     output.write_bytes("decision.json", ctx.input("calibration").file("decision.json").read_bytes())
-    for name in ("attributions.html", "attributions.jsonl"):
-        output.write_bytes(name, licenses.file(name).read_bytes())
-    report = _json(licenses, "license_report.json")
-    text = license_text(ctx.config.name, ctx.config.version, ctx.config.model_license, report)
+    report, listed = _json(licenses, "license_report.json"), where_listed(ctx.config.credits_url, licenses.digest)
+    text = license_text(ctx.config.name, ctx.config.version, ctx.config.model_license, report, listed)
     output.write_text("LICENSE-MODEL.md", text)
     calibration = _json(ctx.input("calibration"), "calibration.json")
     metrics = {"evaluation": _json(ctx.input("evaluation"), "metrics.json"), "ece": calibration["ece"]}
     output.write_json("metrics.json", metrics)
+
+
+def _write_credits(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> int:
+    """Who took the photos, by species, and a page that sums it up; bytes."""
+    from aplantida.export.credits import INDEX_FILE, credit_files, index_json, read_list
+
+    config, licenses = ctx.config, ctx.input("license_report")
+    photos = _json(licenses, "license_report.json")["photos"]
+    csv, parquet = (licenses.file(name) for name in LIST_FILES)
+    size = 0
+    for name, content in credit_files(read_list(parquet), card.class_ids):
+        size += ctx.output.write_bytes(name, content).bytes
+    full_list = {"url": config.credits_url, "license_report": licenses.digest, "file": csv.name}
+    size += ctx.output.write_json(INDEX_FILE, index_json(photos, full_list)).bytes
+    most = config.gates.max_credits_bytes
+    if size > most:
+        raise GateFailed(
+            f"the credits of {photos['num_photos']} photos by {photos['num_authors']} authors have {size} bytes in the "
+            f"bundle ({size / photos['num_photos']:.1f} a photo), max_credits_bytes is {most}: raise it, or shorten "
+            f"what the collection gives as authors and sources; {csv} lists them"
+        )
+    html = to_html(photos, licenses.config["title"], where_listed(config.credits_url, licenses.digest))
+    ctx.output.write_text("attributions.html", html)
+    return size
 
 
 def _json(artifact: Artifact, name: str) -> dict[str, Any]:
@@ -223,6 +257,6 @@ PHASE = Phase(
         "images": "image_shards",
     },
     output="model_bundle",
-    version=1,
+    version=2,
     run=run,
 )
