@@ -17,7 +17,7 @@ from aplantida.export.graph_model import match_tensor, read_weights
 from aplantida.export.parity import softmax
 from aplantida.export.quantization import read_encodings
 from aplantida.models.checkpoint import load_card, load_checkpoint
-from aplantida.phases.export_tfjs import PHASE
+from aplantida.phases.export_tfjs import PHASE, ExportGates, ExportTfjsConfig, judge
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from tests.fixtures.artifacts import make_checkpoint
@@ -121,10 +121,14 @@ def test_the_bundle_credits_every_photo_by_species(root: Path) -> None:
         ).read_text().replace("&#x27;", "'")
 
 
-def test_credits_beyond_their_bound_are_refused_before_the_conversion(root: Path) -> None:
-    with pytest.raises(GateFailed, match=r"60 photos by 10 authors have \d+ bytes .* max_credits_bytes is 100"):
-        make_bundle("uncredited", gates={"max_credits_bytes": 100})
-    assert not (root / "uncredited/formats").exists()
+def test_credits_beyond_their_bound_are_refused_and_the_bound_is_judged_again() -> None:
+    measured = make_bundle().metrics
+    assert judge(ExportTfjsConfig(), measured) == []
+    strict = ExportTfjsConfig(gates=ExportGates(max_credits_bytes=measured["credits_bytes"] - 1))
+    (violation,) = judge(strict, measured)
+    assert f"60 photos by 10 authors have {measured['credits_bytes']} bytes in the bundle" in violation
+    with pytest.raises(GateFailed, match="max_credits_bytes is 100: raise it"):
+        make_bundle(gates={"max_credits_bytes": 100})
 
 
 def test_only_what_was_measured_may_ship() -> None:
@@ -136,7 +140,7 @@ def test_only_what_was_measured_may_ship() -> None:
 def test_a_model_too_large_is_stopped_and_formats_are_made_once(root: Path) -> None:
     limit = (root / "bundle/model/weights.bin").stat().st_size
     with pytest.raises(GateFailed, match="max_model_bytes"):
-        make_bundle("large", max_model_bytes=limit)
+        make_bundle("large", gates={"max_model_bytes": limit})
     large = root / "large"
     files = sorted(path for name in ("model", "formats") for path in (large / name).rglob("*") if path.is_file())
     assert len(files) == 6
@@ -144,6 +148,6 @@ def test_a_model_too_large_is_stopped_and_formats_are_made_once(root: Path) -> N
     for path in files:  # a second conversion gave the same bytes
         assert path.read_bytes() == (root / "bundle" / path.relative_to(root / "large")).read_bytes(), path
     with pytest.raises(GateFailed, match="max_model_bytes"):
-        make_bundle("large", max_model_bytes=limit)
+        make_bundle("large", gates={"max_model_bytes": limit})
     assert [path.stat().st_mtime_ns for path in files] == times
     assert load_card(root / "quantized").folded
