@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from aplantida.data.database import Database
 from aplantida.release.credit_store import CREDIT_SCHEMA, CreditStore
@@ -58,8 +58,8 @@ def test_the_list_holds_every_photo_by_species_however_many_may_be_sorted_at_onc
     order = [(item["scientific_name"], item["author"] or "~", item["image_id"]) for item in listed.to_pylist()]
     assert order == sorted(order)
     assert sorted(map(str, listed.to_pylist())) == sorted(map(str, rows))
-    convert = pa.csv.ConvertOptions(column_types=CREDIT_SCHEMA, strings_can_be_null=True)
-    read = pa.csv.read_csv(tmp_path / "list.csv", convert_options=convert)
+    convert = csv.ConvertOptions(column_types=CREDIT_SCHEMA, strings_can_be_null=True)
+    read = csv.read_csv(tmp_path / "list.csv", convert_options=convert)
     assert read.to_pylist() == listed.to_pylist()
 
 
