@@ -47,7 +47,7 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
     if sum(sizes.values()) > ctx.config.max_model_bytes:
         raise GateFailed(
             f"the model has {sum(sizes.values())} bytes ({sizes}), max_model_bytes is {ctx.config.max_model_bytes}: "
-            "lower quantize_model's min_elements, or give the student a head_rank"
+            "lower quantize_model's min_elements, or train a student whose head_rank is auto"
         )
     _write_texts(ctx, card)
     num_golden = _write_golden(ctx, card)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from aplantida.phases._distillation import SoftLabelsSection, soft_labels_folder
+from aplantida.phases._student import StudentGates, check_size
 from aplantida.phases._training import batch_plan, read_class_index, run_training
 from aplantida.phases._training_config import PhotosSection, TrainConfig
 from aplantida.pipeline.errors import BadRequest
@@ -34,6 +35,7 @@ class FinetuneStudentConfig(TrainConfig):
 
     distillation: FinetuneSoftLabelsSection = FinetuneSoftLabelsSection()
     data: FinetunePhotosSection = FinetunePhotosSection()
+    gates: StudentGates = StudentGates()
 
 
 def run(ctx: PhaseContext[FinetuneStudentConfig]) -> dict[str, Any]:
@@ -46,6 +48,7 @@ def run(ctx: PhaseContext[FinetuneStudentConfig]) -> dict[str, Any]:
     card = replace(load_card(checkpoint.path), dropout=config.regularization.dropout, precision={})
     if config.data.image_size is not None:
         card = replace(card, preprocessing=replace(card.preprocessing, image_size=config.data.image_size))
+    check_size(ctx, card)
     index, wanted = read_class_index(ctx, None), config.distillation
     soft_labels = soft_labels_folder(ctx, wanted.alpha)
     if soft_labels is not None and card.class_ids != index.class_ids:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import Field, field_validator
 
 from aplantida.domain.seeds import derive_seed
-from aplantida.phases._distillation import DistanceSection
-from aplantida.phases._training import batch_plan, digest_pretrained, new_model, new_task, read_class_index
+from aplantida.phases._distillation import DistanceSection, labelled_photos
+from aplantida.phases._student import StudentGates, StudentModelSection, check_size, keep_rank, new_student
+from aplantida.phases._training import batch_plan, digest_pretrained, new_task, read_class_index
 from aplantida.phases._training_config import InputSection, RegularizationSection, TrainingSection
-from aplantida.phases.distill_student import StudentModelSection
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import PhaseConfig, Resources, Section
 from aplantida.pipeline.errors import BadRequest
@@ -24,6 +24,7 @@ from aplantida.pipeline.phase import Phase, PhaseContext
 if TYPE_CHECKING:
     from aplantida.data.batches import BatchPlan
     from aplantida.distributed.recipes import Recipe, SearchPlan, Trial
+    from aplantida.models.checkpoint import ModelCard
     from aplantida.training.task import TrainTask
 
 ChoiceT = TypeVar("ChoiceT", int, float)
@@ -108,6 +109,7 @@ class SweepDistillationConfig(PhaseConfig):
     training: TrainingSection = TrainingSection(epochs=4)
     data: SweepInputSection = SweepInputSection()
     regularization: RegularizationSection = RegularizationSection()
+    gates: StudentGates = StudentGates()
     resources: SweepResources = SweepResources()
 
 
@@ -116,8 +118,10 @@ def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
     from aplantida.distributed.search import TrialWork, search
 
     started = time.monotonic()
-    plan, task = _plan(ctx), _task(ctx)
     folder = ctx.output.scratch / "trials"
+    task = _task(ctx, begun=folder.exists())
+    plan = _plan(ctx, task.card)
+    keep_rank(ctx, task.card)
     work = TrialWork(
         task=task, folder=folder, writer=ctx.output, device=ctx.device, num_threads=ctx.config.resources.num_threads
     )
@@ -142,7 +146,7 @@ def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
     }
 
 
-def _plan(ctx: PhaseContext[SweepDistillationConfig]) -> SearchPlan:
+def _plan(ctx: PhaseContext[SweepDistillationConfig], card: ModelCard) -> SearchPlan:
     from aplantida.distributed.recipes import SearchPlan
 
     search = ctx.config.search
@@ -160,11 +164,11 @@ def _plan(ctx: PhaseContext[SweepDistillationConfig]) -> SearchPlan:
         metric=search.metric,
         seed=derive_seed(ctx.seed, "search"),
         max_concurrent=search.max_concurrent,
-        first=_first(ctx.config),
+        first=_first(ctx.config, card),
     )
 
 
-def _first(config: SweepDistillationConfig) -> Recipe | None:
+def _first(config: SweepDistillationConfig, card: ModelCard) -> Recipe | None:
     """What is tried first: its temperature and alpha, everything else as the config has it."""
     from aplantida.distributed.recipes import Recipe
 
@@ -174,18 +178,17 @@ def _first(config: SweepDistillationConfig) -> Recipe | None:
         alpha=first.alpha,
         distance=config.distance.kind,
         learning_rate=config.training.learning_rate,
-        head_rank=config.model.head_rank or 0,
+        head_rank=card.head_rank or 0,
     )
 
 
-def _task(ctx: PhaseContext[SweepDistillationConfig]) -> TrainTask:
+def _task(ctx: PhaseContext[SweepDistillationConfig], *, begun: bool) -> TrainTask:
     """A trial's training but for its recipe."""
     config = ctx.config
     index = read_class_index(ctx, config.model.num_classes)
-    card, initial = new_model(
-        config.model, config.data, index, dropout=config.regularization.dropout, width=config.model.width
-    )
-    batches = batch_plan(ctx, config.data, card, index, soft_labels=ctx.input("soft_labels").path)
+    card, initial = new_student(ctx, config.model, config.data, index, begun=begun)
+    check_size(ctx, card, tuple(config.search.head_rank))
+    batches = batch_plan(ctx, config.data, card, index, soft_labels=labelled_photos(ctx))
     batches = replace(batches, split_file=_fraction_of_split(ctx, ctx.output.scratch / "split.parquet"))
     _check_batches(batches, config.training.batch_size)
     return new_task(
