@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from aplantida.export.size import BundledModel
     from aplantida.models.checkpoint import ModelCard
 
-RANK_FILE = "head_rank.json"
+RANK_FILE, PREDICTED = "head_rank.json", "predicted_model_bytes"
 Dense = Literal["dense"]
 
 
@@ -38,8 +39,8 @@ class StudentModelSection(ModelSection):
         return None if value == "auto" else value
 
 
-class StudentGates(Section):
-    """How large the student may be."""
+class SizeGates(Section):
+    """How large the student may be in the browser."""
 
     max_model_bytes: int = Field(default=7_000_000, ge=1)
 
@@ -91,7 +92,7 @@ def _kept_rank(ctx: PhaseContext[Any]) -> int | None:
     return json.loads(path.read_text(encoding="utf-8"))["head_rank"] if path.is_file() else None
 
 
-def check_size(ctx: PhaseContext[Any], card: ModelCard, ranks: tuple[int, ...] = ()) -> None:
+def check_size(ctx: PhaseContext[Any], card: ModelCard, ranks: Sequence[int] = ()) -> dict[str, int]:
     """Refuse a student that is too large for the browser.
 
     Args:
@@ -99,12 +100,28 @@ def check_size(ctx: PhaseContext[Any], card: ModelCard, ranks: tuple[int, ...] =
         card: the student.
         ranks: of the heads that it may have instead of its own, 0 for a dense one; none for its own.
 
+    Returns:
+        For the phase's metrics, what :func:`judge_size` looks at: the bytes of the largest of them.
+
     Raises:
-        BadRequest: then.
+        BadRequest: when one of them is too large.
     """
     size = _bundled(card.architecture, card.num_classes, card.width, card.preprocessing.image_size)
-    for rank in ranks or (card.head_rank,):
-        _check(size, rank or None, ctx.config.gates.max_model_bytes, card.architecture)
+    heads = [rank or None for rank in ranks] or [card.head_rank]
+    for rank in heads:
+        _check(size, rank, ctx.config.gates.max_model_bytes, card.architecture)
+    return {PREDICTED: max(size.num_bytes(rank) for rank in heads)}
+
+
+def judge_size(config: Any, metrics: Mapping[str, Any]) -> list[str]:
+    """Whether a trained student fits; one that was trained before its size was told is left to ``export_tfjs``."""
+    found, most = metrics.get(PREDICTED, 0), config.gates.max_model_bytes
+    if found <= most:
+        return []
+    return [
+        f"the student has {found} bytes in the browser, gates.max_model_bytes is {most}: "
+        "train another one under another output, head_rank auto"
+    ]
 
 
 def _bundled(architecture: str, num_classes: int, width: float, image_size: int) -> BundledModel:

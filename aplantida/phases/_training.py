@@ -116,7 +116,7 @@ def batch_plan(
         photo_fraction=photos.photo_fraction,
         sampling=photos.sampling,
         shuffle_shards=photos.shuffle_shards,
-        num_loader_workers=ctx.config.resources.num_loader_workers,
+        num_loader_workers=ctx.config.resources.num_loader_workers or 0,
         cache_images=ctx.config.resources.cache_images,
         **more,
     )

@@ -13,7 +13,7 @@ from aplantida.phases._distillation import (
     SoftLabelsSection,
     soft_labels_folder,
 )
-from aplantida.phases._student import StudentGates, StudentModelSection, keep_rank, new_student
+from aplantida.phases._student import SizeGates, StudentModelSection, check_size, judge_size, keep_rank, new_student
 from aplantida.phases._training import batch_plan, digest_pretrained, read_class_index, run_training
 from aplantida.phases._training_config import InputSection, TrainConfig
 from aplantida.pipeline.errors import BadRequest
@@ -32,7 +32,7 @@ class DistillStudentConfig(TrainConfig):
     model: StudentModelSection = StudentModelSection()
     distillation: DistillationSection = DistillationSection()
     data: InputSection = InputSection()
-    gates: StudentGates = StudentGates()
+    gates: SizeGates = SizeGates()
 
 
 def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
@@ -43,6 +43,7 @@ def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
     index = read_class_index(ctx, config.model.num_classes)
     begun = any(ctx.output.scratch.iterdir())
     card, initial = new_student(ctx, config.model, config.data, index, begun=begun)
+    size = check_size(ctx, card)
     smoothing = config.regularization.label_smoothing
     metrics = run_training(
         ctx,
@@ -54,7 +55,7 @@ def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
         at_start=lambda: keep_rank(ctx, card),
     )
     recipe = {"temperature": wanted.temperature, "alpha": wanted.alpha, "distance": wanted.distance.kind}
-    return {**recipe, "learning_rate": config.training.learning_rate, "head_rank": card.head_rank, **metrics}
+    return {**recipe, "learning_rate": config.training.learning_rate, "head_rank": card.head_rank, **size, **metrics}
 
 
 def _with_recipe(ctx: PhaseContext[DistillStudentConfig]) -> PhaseContext[DistillStudentConfig]:
@@ -117,4 +118,5 @@ PHASE = Phase(
     version=2,
     run=run,
     sources={"pretrained": _digest_weights},
+    judge=judge_size,
 )
