@@ -19,7 +19,7 @@ MB_PER_THREAD = 256
 
 
 class DatabaseFull(Exception):
-    """There was not enough memory, or not enough disk for what goes beyond it; the message says what to do."""
+    """Neither the memory given nor the disk beyond it has room for what was asked."""
 
 
 class Database:
@@ -56,11 +56,7 @@ class Database:
                 connection.execute("SET enable_progress_bar = false")
                 yield cls(connection, memory_mb)
         except duckdb.OutOfMemoryException as error:
-            raise DatabaseFull(
-                f"resources.memory_mb = {memory_mb} is not enough for the scratch database in {folder}: set "
-                f"resources.memory_mb to {2 * memory_mb} or more, and see that the disk has room "
-                f"({str(error).splitlines()[0]})"
-            ) from error
+            raise DatabaseFull(str(error).splitlines()[0]) from error
 
     def create(self, name: str, schema: pa.Schema) -> None:
         """An empty table."""

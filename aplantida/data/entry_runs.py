@@ -53,7 +53,7 @@ def write_checked_runs(
 
 
 def write_run(folder: Path, entries: pa.Table) -> str:
-    """Write a table of ``ENTRY_SCHEMA`` as a run; its name, which no other run has."""
+    """Write a table of ``ENTRY_SCHEMA`` that has rows as a run; its name, which no other run has."""
     rows = entries.sort_by("image_id").combine_chunks().to_batches()[0]
     ids = rows["image_id"].drop_null().to_numpy(zero_copy_only=False)
     cuts = [0, *np.searchsorted(ids, _FIRST_IDS).tolist(), len(ids), rows.num_rows]

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from aplantida.data.addresses import AddressGuard
-from aplantida.data.database import Database, DatabaseFull
 from aplantida.data.entries import FieldMapping
 from aplantida.data.entry_runs import write_checked_runs
 from aplantida.data.entry_store import EntryStore
@@ -21,6 +20,7 @@ from aplantida.data.mongo import CollectionAddress, CollectionError, collection_
 from aplantida.domain.licensing import LicensePolicy, normalize_license
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.taxonomy import read_synonyms
+from aplantida.phases._scratch import scratch_database
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import PhaseConfig, Section, expand, root
 from aplantida.pipeline.errors import BadRequest, GateFailed
@@ -185,13 +185,13 @@ def checked_collection(
     from aplantida.distributed.session import ray_session_if
 
     _check(config)
-    runs, scratch = (ctx.output.scratch / name for name in ("runs", "entries"))
+    runs = ctx.output.scratch / "runs"
     shutil.rmtree(runs, ignore_errors=True)
     runs.mkdir()
     try:
         with (
             ray_session_if(resources.num_readers != 0),
-            Database.open(scratch, memory_mb=resources.memory_mb) as database,
+            scratch_database(ctx, "entries", resources.memory_mb) as database,
         ):
             store, num_entries = EntryStore(database), 0
             for name, num_rows in _read(ctx, config, resources.num_readers, runs):
@@ -203,8 +203,6 @@ def checked_collection(
                 )
             store.check_together(config.min_images_per_species)
             yield store
-    except DatabaseFull as error:
-        raise BadRequest(str(error)) from None
     finally:
         shutil.rmtree(runs, ignore_errors=True)
 
