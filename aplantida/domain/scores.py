@@ -112,10 +112,7 @@ class ScoreTable:
         Raises:
             ValueError: when the table does not carry the score table's metadata or other tail temperatures.
         """
-        metadata = table.schema.metadata or {}
-        if _METADATA not in metadata:
-            raise ValueError("not a score table: its schema has no aplantida.scores metadata")
-        header = json.loads(metadata[_METADATA])
+        header = _header(table.schema)
         if tuple(header["tail_temperatures"]) != TAIL_TEMPERATURES:
             raise ValueError(f"score table: tail temperatures {header['tail_temperatures']}, want {TAIL_TEMPERATURES}")
         dense = "indices" not in table.column_names
@@ -154,6 +151,22 @@ def concat(tables: Sequence[ScoreTable]) -> ScoreTable:
             first, other = len(tables[0].class_ids), len(table.class_ids)
             raise ValueError(f"score table {number} speaks of other classes ({other}) than table 0 ({first})")
     return ScoreTable.from_arrow(pa.concat_tables([table.to_arrow() for table in tables]))
+
+
+def class_ids_of(schema: pa.Schema) -> tuple[str, ...]:
+    """The classes a stored table speaks of, in column order; its rows need not be read.
+
+    Raises:
+        ValueError: when it is no score table.
+    """
+    return tuple(_header(schema)["class_ids"])
+
+
+def _header(schema: pa.Schema) -> dict[str, Any]:
+    metadata = schema.metadata or {}
+    if _METADATA not in metadata:
+        raise ValueError("not a score table: its schema has no aplantida.scores metadata")
+    return json.loads(metadata[_METADATA])
 
 
 def log_sum_exp(values: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aplantida.domain.seeds import derive_seed
 from aplantida.phases._distillation import labelled_photos
+from aplantida.phases._pairing import check_pairing
 from aplantida.phases._student import check_size, judge_size, keep_rank, new_student
 from aplantida.phases._sweep_config import SweepDistillationConfig
 from aplantida.phases._training import batch_plan, digest_pretrained, new_task, read_class_index
@@ -36,6 +37,7 @@ def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
     from aplantida.distributed.search import TrialWork, search
 
     started = time.monotonic()
+    check_pairing(ctx)
     folder = ctx.output.scratch / "trials"
     task = _task(ctx, begun=folder.exists())
     size = check_size(ctx, task.card, ctx.config.search.head_rank)
