@@ -28,7 +28,8 @@ from aplantida.data.batches import BatchPlan, BatchSource
 from aplantida.data.shard_cache import SoftTargets
 from aplantida.data.views import View, views_to_arrow
 from aplantida.demo.species import SPECIES
-from aplantida.distillation.ensemble import TeacherScores, combine
+from aplantida.distillation.ensemble import combine
+from aplantida.distillation.opinions import TeacherScores
 from aplantida.distillation.teacher import ViewSettings, label_shard
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.scores import ScoreTable, concat

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 TAIL_TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 _METADATA = b"aplantida.scores"
+_CHUNK_CELLS = 500_000  # rows x classes worked on at once
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -79,15 +80,17 @@ class ScoreTable:
         """
         if not self.is_dense or not 1 <= k < len(self.class_ids):
             raise ValueError(f"to_top_k({k}) wants a dense table of more than {k} classes, not {len(self.class_ids)}")
-        values = self.logits.astype(np.float32)
-        order = np.argsort(-values, axis=1, kind="stable")
-        top = order[:, :k]
-        tail = np.take_along_axis(values, order[:, k:], axis=1)
-        tails = np.stack([log_sum_exp(tail / temperature) for temperature in TAIL_TEMPERATURES], axis=1)
+        top = np.empty((len(self), k), np.int32)
+        tails = np.empty((len(self), len(TAIL_TEMPERATURES)), np.float32)
+        step = max(1, _CHUNK_CELLS // len(self.class_ids))
+        for start in range(0, len(self), step):
+            values = self.logits[start : start + step].astype(np.float32)
+            at = top[start : start + step] = largest_positions(values, k)
+            np.put_along_axis(values, at, -np.inf, axis=1)
+            for column, temperature in enumerate(TAIL_TEMPERATURES):
+                tails[start : start + step, column] = log_sum_exp(values / np.float32(temperature))
         kept = np.take_along_axis(self.logits, top, axis=1)
-        return ScoreTable(
-            self.image_ids, self.views, self.class_ids, kept, top.astype(np.int32), tails.astype(np.float32)
-        )
+        return ScoreTable(self.image_ids, self.views, self.class_ids, kept, top, tails)
 
     def to_arrow(self) -> pa.Table:
         """An Arrow table; ``class_ids`` travel in the schema's metadata."""
@@ -154,6 +157,20 @@ def concat(tables: Sequence[ScoreTable]) -> ScoreTable:
             first, other = len(tables[0].class_ids), len(table.class_ids)
             raise ValueError(f"score table {number} speaks of other classes ({other}) than table 0 ({first})")
     return ScoreTable.from_arrow(pa.concat_tables([table.to_arrow() for table in tables]))
+
+
+def largest_positions(values: FloatArray, k: int) -> npt.NDArray[np.int64]:
+    """(N, k) positions of the k largest of each row of (N, C) values, largest first, equal ones by position."""
+    count = values.shape[1]
+    least = np.partition(values, count - k, axis=1)[:, count - k, None]
+    is_kept = values >= least
+    tied = np.flatnonzero(np.count_nonzero(is_kept, axis=1) > k)
+    is_edge = values[tied] == least[tied]
+    surplus = is_kept[tied].sum(axis=1, keepdims=True) - k
+    is_kept[tied] &= ~is_edge | (np.cumsum(is_edge, axis=1) <= is_edge.sum(axis=1, keepdims=True) - surplus)
+    positions = np.nonzero(is_kept)[1].reshape(len(values), k)
+    order = np.argsort(-np.take_along_axis(values, positions, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(positions, order, axis=1)
 
 
 def log_sum_exp(values: FloatArray) -> FloatArray:

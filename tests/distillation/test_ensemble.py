@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aplantida.distillation.ensemble import TeacherScores, combine
+from aplantida.distillation.ensemble import combine
+from aplantida.distillation.opinions import TeacherScores
 from aplantida.domain.scores import TAIL_TEMPERATURES, ScoreTable, log_sum_exp
 
 CLASSES = tuple(f"class {number:02d}" for number in range(12))
