@@ -115,10 +115,7 @@ class ScoreTable:
         Raises:
             ValueError: when the table does not carry the score table's metadata or other tail temperatures.
         """
-        metadata = table.schema.metadata or {}
-        if _METADATA not in metadata:
-            raise ValueError("not a score table: its schema has no aplantida.scores metadata")
-        header = json.loads(metadata[_METADATA])
+        header = _header(table.schema)
         if tuple(header["tail_temperatures"]) != TAIL_TEMPERATURES:
             raise ValueError(f"score table: tail temperatures {header['tail_temperatures']}, want {TAIL_TEMPERATURES}")
         dense = "indices" not in table.column_names
@@ -171,6 +168,22 @@ def largest_positions(values: FloatArray, k: int) -> npt.NDArray[np.int64]:
     positions = np.nonzero(is_kept)[1].reshape(len(values), k)
     order = np.argsort(-np.take_along_axis(values, positions, axis=1), axis=1, kind="stable")
     return np.take_along_axis(positions, order, axis=1)
+
+
+def class_ids_of(schema: pa.Schema) -> tuple[str, ...]:
+    """The classes a stored table speaks of, in column order; its rows need not be read.
+
+    Raises:
+        ValueError: when it is no score table.
+    """
+    return tuple(_header(schema)["class_ids"])
+
+
+def _header(schema: pa.Schema) -> dict[str, Any]:
+    metadata = schema.metadata or {}
+    if _METADATA not in metadata:
+        raise ValueError("not a score table: its schema has no aplantida.scores metadata")
+    return json.loads(metadata[_METADATA])
 
 
 def log_sum_exp(values: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aplantida.domain.class_index import ClassIndex
+from aplantida.domain.class_index import ClassIndex, class_index_digest
 from aplantida.phases._training_config import InputSection, ModelSection, PhotosSection, TrainConfig, TrainingSection
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import expand, root
@@ -87,16 +87,18 @@ def read_class_index(ctx: PhaseContext[Any], num_classes: int | None) -> ClassIn
 
 
 def batch_plan(
-    ctx: PhaseContext[Any], photos: PhotosSection, card: ModelCard, index: ClassIndex, **more: Any
+    ctx: PhaseContext[Any],
+    photos: PhotosSection,
+    card: ModelCard,
+    index: ClassIndex,
+    *,
+    soft_labels: Path | None = None,
+    **more: Any,
 ) -> BatchPlan:
     """Batches of the phase's inputs for the classes of ``card``; ``more`` goes to the plan as it is."""
     from aplantida.data.batches import BatchPlan
+    from aplantida.data.soft_labels import SoftLabels
 
-    unknown = [class_id for class_id in card.class_ids if class_id not in index]
-    if unknown:
-        raise BadRequest(
-            f"the checkpoint knows {len(unknown)} classes that {ctx.input('split').path} does not, e.g. {unknown[0]!r}"
-        )
     return BatchPlan(
         images=ctx.input("images").path / "shards",
         split_file=ctx.input("split").file("split.parquet"),
@@ -110,6 +112,7 @@ def batch_plan(
         shuffle_shards=photos.shuffle_shards,
         num_loader_workers=ctx.config.resources.num_loader_workers,
         cache_images=ctx.config.resources.cache_images,
+        soft_labels=None if soft_labels is None else SoftLabels(soft_labels, class_index_digest(card.class_ids)),
         **more,
     )
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from aplantida.domain.seeds import derive_seed
+from aplantida.phases._pairing import check_pairing
 from aplantida.pipeline.artifact import Artifact, unit_key
 from aplantida.pipeline.config import Resources, ReusingConfig, Section
 from aplantida.pipeline.errors import BadRequest
@@ -81,6 +82,7 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
     from aplantida.distributed.scoring import label_shards
 
     started = time.monotonic()
+    check_pairing(ctx)
     images, checkpoint = ctx.input("images"), ctx.input("checkpoint")
     card = json.loads(checkpoint.file("model.json").read_text(encoding="utf-8"))
     num_classes = card["num_classes"]

@@ -15,6 +15,7 @@ from aplantida.phases._distillation import (
     SoftLabelsSection,
     soft_labels_folder,
 )
+from aplantida.phases._pairing import check_pairing
 from aplantida.phases._training import batch_plan, digest_pretrained, new_model, read_class_index, run_training
 from aplantida.phases._training_config import InputSection, ModelSection, TrainConfig
 from aplantida.pipeline.errors import BadRequest
@@ -44,6 +45,7 @@ class DistillStudentConfig(TrainConfig):
 
 def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
     """Train."""
+    check_pairing(ctx)
     ctx = _with_recipe(ctx)
     config, wanted = ctx.config, ctx.config.distillation
     soft_labels = soft_labels_folder(ctx, wanted.alpha)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import read_photos, split_rows
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
 from aplantida.pipeline.config import PhaseConfig, Resources, Section
@@ -49,6 +50,7 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
     from aplantida.export.graph_model import MODEL_FILE, WEIGHTS_FILE
     from aplantida.models.checkpoint import load_card
 
+    check_pairing(ctx)
     _check_lineage(ctx)
     card = load_card(ctx.input("checkpoint").file("model.json").parent)
     _convert(ctx)

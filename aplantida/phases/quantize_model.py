@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import drawn, read_photos, split_rows
 from aplantida.pipeline.config import PhaseConfig, Resources, Section
 from aplantida.pipeline.errors import BadRequest
@@ -51,6 +52,7 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
     from aplantida.models.checkpoint import load_checkpoint, load_weights, save_checkpoint
     from aplantida.models.folding import fold_batch_norm
 
+    check_pairing(ctx)
     config, source = ctx.config, ctx.input("checkpoint")
     model, card = load_checkpoint(source.file("model.json").parent)
     if card.folded or card.precision:

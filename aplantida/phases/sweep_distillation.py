@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from aplantida.domain.seeds import derive_seed
 from aplantida.phases._distillation import DistanceSection
+from aplantida.phases._pairing import check_pairing
 from aplantida.phases._training import batch_plan, digest_pretrained, new_model, new_task, read_class_index
 from aplantida.phases._training_config import InputSection, RegularizationSection, TrainingSection
 from aplantida.phases.distill_student import StudentModelSection
@@ -116,6 +117,7 @@ def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
     from aplantida.distributed.search import TrialWork, search
 
     started = time.monotonic()
+    check_pairing(ctx)
     plan, task = _plan(ctx), _task(ctx)
     folder = ctx.output.scratch / "trials"
     work = TrialWork(
