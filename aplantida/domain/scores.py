@@ -11,9 +11,9 @@ log-sum-exp of ``logit / T`` at each T of ``TAIL_TEMPERATURES`` (one number at T
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,26 @@ _METADATA = b"aplantida.scores"
 _CHUNK_CELLS = 500_000  # rows x classes worked on at once
 
 FloatArray = npt.NDArray[np.floating[Any]]
+
+
+class DenseScores(Protocol):
+    """Dense scores that are looked at piece by piece: a table in memory or in a file."""
+
+    @property
+    def class_ids(self) -> tuple[str, ...]:
+        """The C classes, in column order."""
+        ...
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether every class has its logit."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def blocks(self, num_rows: int) -> Iterator[tuple[slice, ScoreTable]]:
+        """All rows in order, ``num_rows`` at a time: which rows, and their table."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +92,17 @@ class ScoreTable:
         """How many classes lie in each row's tail."""
         return 0 if self.is_dense else len(self.class_ids) - self.logits.shape[1]
 
+    def blocks(self, num_rows: int) -> Iterator[tuple[slice, ScoreTable]]:
+        """The table in pieces of ``num_rows``: which rows, and the piece."""
+        for start in range(0, len(self), num_rows):
+            at = slice(start, min(start + num_rows, len(self)))
+            yield at, self._rows(at)
+
     def to_top_k(self, k: int) -> ScoreTable:
         """The k largest logits of each row and what the rest sums to.
 
         Raises:
-            ValueError: when the table is not dense, or k is not in 1..C-1.
+            ValueError: when the table is not dense, holds a logit that is not finite, or k is not in 1..C-1.
         """
         if not self.is_dense or not 1 <= k < len(self.class_ids):
             raise ValueError(f"to_top_k({k}) wants a dense table of more than {k} classes, not {len(self.class_ids)}")
@@ -85,6 +111,10 @@ class ScoreTable:
         step = max(1, _CHUNK_CELLS // len(self.class_ids))
         for start in range(0, len(self), step):
             values = self.logits[start : start + step].astype(np.float32)
+            bad = start + np.flatnonzero(~np.isfinite(values).all(axis=1))
+            if len(bad):
+                at = f"photo {self.image_ids[bad[0]]}, view {self.views[bad[0]]}"
+                raise ValueError(f"{at}: its scores hold a value that is not finite")
             at = top[start : start + step] = largest_positions(values, k)
             np.put_along_axis(values, at, -np.inf, axis=1)
             for column, temperature in enumerate(TAIL_TEMPERATURES):
@@ -130,7 +160,9 @@ class ScoreTable:
 
     def take(self, rows: Sequence[int] | npt.NDArray[np.integer[Any]]) -> ScoreTable:
         """The table of only these rows, in this order."""
-        at = np.asarray(rows, dtype=np.int64)
+        return self._rows(np.asarray(rows, dtype=np.int64))
+
+    def _rows(self, at: npt.NDArray[np.int64] | slice) -> ScoreTable:
         return ScoreTable(
             self.image_ids[at],
             self.views[at],

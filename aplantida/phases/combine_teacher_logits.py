@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
+from aplantida.phases._pairing import check_pairing, check_same
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
 from aplantida.pipeline.config import Resources, ReusingConfig, Section
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pyarrow as pa
 
     from aplantida.domain.class_index import ClassIndex
@@ -67,7 +66,6 @@ def run(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> dict[str, Any]:
     class_ids = index.class_ids
     top_k = None if len(class_ids) <= ctx.config.dense_up_to_classes else ctx.config.top_k
     teachers = _teachers(ctx)
-    _check_classes(split, index, teachers)
     members = _members(split)
     names = sorted(teachers[0].artifact.units)
     keys = {name: _key(name, teachers, _photos(members.get(name)), class_ids, top_k) for name in names}
@@ -97,6 +95,7 @@ def run(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> dict[str, Any]:
 
 
 def _teachers(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> list[_Teacher]:
+    check_pairing(ctx)
     artifacts = ctx.input_list("teacher_logits")
     shares = ctx.config.teachers or [TeacherSection() for _ in artifacts]
     if len(shares) != len(artifacts):
@@ -109,6 +108,8 @@ def _teachers(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> list[_Teacher]:
         for artifact, share in zip(artifacts, shares, strict=True)
     ]
     for position, teacher in enumerate(teachers):
+        if teacher.facts["region"] is None:
+            check_same(teacher.artifact, ctx.input("split"), "; a global teacher knows all classes of the split")
         if teacher.share.weight_in_region is not None and teacher.facts["region"] is None:
             raise BadRequest(
                 f"teachers.{position}.weight_in_region = {teacher.share.weight_in_region}: "
@@ -122,22 +123,6 @@ def _teachers(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> list[_Teacher]:
                 f"{teachers[0].facts['views']}: teachers are combined over the same views"
             )
     return teachers
-
-
-def _check_classes(split: Artifact, index: ClassIndex, teachers: Sequence[_Teacher]) -> None:
-    """A global teacher speaks of the split's classes, a regional one of some of them."""
-    from aplantida.domain.class_index import class_index_digest
-
-    for teacher in teachers:
-        said = teacher.facts["class_ids"]
-        strangers = [class_id for class_id in said if class_id not in index]
-        digest = class_index_digest(said)
-        if strangers or (teacher.facts["region"] is None and digest != index.digest):
-            what = f"knows {strangers[0]!r}" if strangers else "is of a global teacher"
-            raise BadRequest(
-                f"{teacher.artifact.path} {what} and has {len(said)} classes (class index {digest[:12]}); "
-                f"{split.path} has {len(index)} ({index.digest[:12]}). Want logits of a teacher of this split's classes"
-            )
 
 
 def _members(split: Artifact) -> dict[str, pa.Table]:
@@ -219,8 +204,12 @@ def _combine(
 
     tables = [ScoreTable.from_arrow(pq.read_table(teacher.artifact.file(file))) for teacher in teachers]
     ids = tables[0].image_ids.tolist()
+    part = ("train",) if file.startswith("scores/") else ("val", "test")
     for image_id in dict.fromkeys(ids):
-        _check_photo(teachers[0].artifact.file(file), image_id, photos)
+        found = photos[image_id].split if image_id in photos else "not"
+        if found not in part:
+            path = teachers[0].artifact.file(file)
+            raise BadRequest(f"{path}: photo {image_id} is {found} in this split, want {' or '.join(part)}")
     try:
         said: list[TeacherScores] = []
         for teacher, scores in zip(teachers, tables, strict=True):
@@ -233,15 +222,6 @@ def _combine(
     except ValueError as error:
         order = ", ".join(str(teacher.artifact.path) for teacher in teachers)
         raise BadRequest(f"{file} of {order}: {error}") from error
-
-
-def _check_photo(path: Path, image_id: str, photos: Mapping[str, _Photo]) -> None:
-    """A scored photo is one of the split's, and in the part that it was scored for."""
-    if image_id not in photos:
-        raise BadRequest(f"{path}: photo {image_id} is not in this split")
-    if (photos[image_id].split == "train") != (path.parent.name == "scores"):
-        part = photos[image_id].split
-        raise BadRequest(f"{path}: photo {image_id} is in this split's {part}: the logits are of another split")
 
 
 def _views(teachers: Sequence[_Teacher], name: str) -> pa.Table:
