@@ -28,7 +28,8 @@ from aplantida.data.batches import BatchPlan, BatchSource
 from aplantida.data.soft_labels import SoftLabels, SoftTargets
 from aplantida.data.views import View, views_to_arrow
 from aplantida.demo.species import SPECIES
-from aplantida.distillation.ensemble import TeacherScores, combine
+from aplantida.distillation.ensemble import combine
+from aplantida.distillation.opinions import TeacherScores
 from aplantida.distillation.teacher import ViewSettings, label_shard
 from aplantida.domain.class_index import class_index_digest
 from aplantida.domain.preprocessing import Preprocessing
