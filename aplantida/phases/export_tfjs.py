@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import read_photos, split_rows
+from aplantida.phases._student import SizeGates
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
-from aplantida.pipeline.config import PhaseConfig, Resources, Section
+from aplantida.pipeline.config import PhaseConfig, Resources
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.release.attributions import LIST_FILES, to_html, where_listed
@@ -24,10 +26,9 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 ONNX_FILE, SAVED_MODEL_FOLDER = "formats/model.onnx", "formats/saved_model"
 
 
-class ExportGates(Section):
-    """How large the bundle may be."""
+class BundleGates(SizeGates):
+    """How large the bundle's model and its credits may be."""
 
-    max_model_bytes: int = Field(default=7_000_000, ge=1)
     max_credits_bytes: int = Field(default=12_000_000, ge=1)
 
 
@@ -42,7 +43,7 @@ class ExportTfjsConfig(PhaseConfig):
     credits_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     num_golden: int = Field(default=16, ge=1)
     golden_split: str = Field(default="test", pattern="train|val|test")
-    gates: ExportGates = ExportGates()
+    gates: BundleGates = BundleGates()
     resources: Resources = Resources()
 
 
@@ -52,6 +53,7 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
     from aplantida.export.graph_model import MODEL_FILE, WEIGHTS_FILE
     from aplantida.models.checkpoint import load_card
 
+    check_pairing(ctx)
     _check_lineage(ctx)
     card = load_card(ctx.input("checkpoint").file("model.json").parent)
     credited = _write_credits(ctx, card)
@@ -92,7 +94,7 @@ def judge(config: ExportTfjsConfig, metrics: Mapping[str, Any]) -> list[str]:
     if found > most:
         violations.append(
             f"the model has {found} bytes, {metrics['weights_bytes']} of them weights; gates.max_model_bytes is "
-            f"{most}: lower quantize_model's min_elements, or give the student a head_rank"
+            f"{most}: lower quantize_model's min_elements, or train a student whose head_rank is auto"
         )
     found, most, photos = metrics["credits_bytes"], config.gates.max_credits_bytes, metrics["num_credited"]
     if found > most:

@@ -16,6 +16,7 @@ from aplantida.export.bundle import altered_files
 from aplantida.export.graph_model import match_tensor, read_weights
 from aplantida.export.parity import softmax
 from aplantida.export.quantization import read_encodings
+from aplantida.export.size import bundled_model
 from aplantida.models.checkpoint import load_card, load_checkpoint
 from aplantida.phases.export_tfjs import PHASE, ExportGates, ExportTfjsConfig, judge
 from aplantida.pipeline.artifact import open_artifact
@@ -51,6 +52,14 @@ def test_the_bundle_holds_what_its_manifest_says(root: Path, tmp_path: Path) -> 
     data[len(data) // 2] ^= 1
     (copy / "model/weights.bin").write_bytes(data)
     assert altered_files(copy) == ["model/weights.bin"]
+
+
+def test_a_bundle_has_the_bytes_that_were_predicted(root: Path) -> None:
+    card, found = load_card(root / "quantized"), open_artifact(root / "bundle", "model_bundle").metrics["model_bytes"]
+    size = bundled_model(
+        card.architecture, card.num_classes, width=card.width, image_size=32, precision="float16", min_elements=5000
+    )
+    assert found <= size.num_bytes(card.head_rank) <= found + 40_000
 
 
 def test_the_weights_file_holds_exactly_the_checkpoint(root: Path) -> None:
