@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from aplantida.data.shards import shard_name
 from aplantida.domain.class_index import ClassIndex, PlantClass
@@ -30,7 +29,6 @@ from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.record import IMAGE_SCHEMA, REJECTION_SCHEMA, image_id_of, shard_of
 from aplantida.domain.split import SPLIT_SCHEMA
 from aplantida.export.credits import CREDITS_FOLDER, Row, credit_files
-from aplantida.models.checkpoint import ModelCard, build, save_checkpoint
 from aplantida.phases.build_dashboard import PHASE as DASHBOARD
 from aplantida.phases.check_licenses import PHASE as LICENSES
 from aplantida.phases.export_tfjs import BundleGates
@@ -194,6 +192,10 @@ def seal_all() -> None:
         ctx.output.write_json("class_index.json", classes.to_json())
 
     def fill_model(ctx: PhaseContext[Any]) -> None:
+        import torch  # here, since the phases that are measured shall load what they need themselves
+
+        from aplantida.models.checkpoint import ModelCard, build, save_checkpoint
+
         card = ModelCard(
             architecture="mobilenetv2",
             width=0.35,

@@ -54,7 +54,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
     config, images, split = ctx.config, ctx.input("images"), ctx.input("split")
     policy = LicensePolicy(config.license_policy.allow_share_alike, config.license_policy.also_allowed)
     with scratch_database(ctx, "credits", config.resources.memory_mb) as database:
-        credits = CreditStore(database)
+        credits = CreditStore(database, split.file("split.parquet"))
         _read_credits(ctx, credits)
         photos = audit_photos(credits, policy, require_author=config.license_policy.require_author)
         lineage = trace(ctx.input_list("checkpoints"))
@@ -90,7 +90,7 @@ def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) 
     images, split = ctx.input("images"), ctx.input("split")
     for shard in images.files_under("shards"):
         credits.add(pq.read_table(shard, columns=CREDIT_SCHEMA.names))
-    num_absent, first = credits.keep(split.file("split.parquet"))
+    num_absent, first = credits.absent()
     if num_absent:
         raise BadRequest(f"{images.path}: lacks {num_absent} photos of {split.path}, {first} among them")
 

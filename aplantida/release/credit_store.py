@@ -19,31 +19,36 @@ _REFUSALS = pa.schema([("license_id", pa.string()), ("nameless", pa.bool_()), ("
 
 
 class CreditStore:
-    """Credits, a row a photo. Fill it with :meth:`add`, then :meth:`keep` the split's, then read."""
+    """Credits, a row a photo of the split. Fill it with :meth:`add`, ask what is :meth:`absent`, then read.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: an empty one.
+        split: ``split.parquet``.
+    """
+
+    def __init__(self, database: Database, split: Path) -> None:
         self._database = database
-        database.create("photos", CREDIT_SCHEMA)
+        database.create("credits", CREDIT_SCHEMA)
+        database.run(f"CREATE TABLE wanted AS SELECT image_id FROM read_parquet({quoted(split)})")
 
     def add(self, photos: pa.Table) -> None:
-        """Take the credits of a table that has the columns of ``CREDIT_SCHEMA``; an empty author is null."""
+        """Keep the credits of the split's photos among these; an empty author is null.
+
+        Args:
+            photos: rows that have the columns of ``CREDIT_SCHEMA``.
+        """
         authors = [(author or "").strip() or None for author in photos["author"].to_pylist()]
         position = photos.schema.get_field_index("author")
         rows = photos.set_column(position, "author", pa.array(authors, pa.string()))
         rows = rows.select(CREDIT_SCHEMA.names).cast(CREDIT_SCHEMA)
+        self._database.create("photos", CREDIT_SCHEMA)
         self._database.insert("photos", rows)
-
-    def keep(self, split: Path) -> tuple[int, str | None]:
-        """Keep the photos that ``split.parquet`` lists; how many it lists that are not there, and the first of them."""
-        self._database.run(
-            f"""
-            CREATE TABLE wanted AS SELECT image_id FROM read_parquet({quoted(split)});
-            CREATE TABLE credits AS SELECT * FROM photos SEMI JOIN wanted USING (image_id);
-            """
-        )
-        absent = "SELECT count(*), min(image_id) FROM wanted ANTI JOIN credits USING (image_id)"
+        self._database.run("INSERT INTO credits SELECT * FROM photos SEMI JOIN wanted USING (image_id)")
         self._database.run("DROP TABLE photos")
-        return self._database.fetch(absent)[0]
+
+    def absent(self) -> tuple[int, str | None]:
+        """How many photos of the split have no credit, and the first of them by id."""
+        return self._database.fetch("SELECT count(*), min(image_id) FROM wanted ANTI JOIN credits USING (image_id)")[0]
 
     def by_license(self) -> dict[str, int]:
         """Photos by licence, most frequent first."""

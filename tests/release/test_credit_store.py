@@ -34,12 +34,13 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def store_of(database: Database, tmp_path: Path, rows: list[dict[str, Any]], missing: int = 0) -> CreditStore:
-    store = CreditStore(database)
-    for start in range(0, len(rows), 10):
-        store.add(pa.Table.from_pylist(rows[start : start + 10], CREDIT_SCHEMA))
     ids = [item["image_id"] for item in rows] + [f"{number:032x}" for number in range(missing)]
     pq.write_table(pa.table({"image_id": ids}), tmp_path / "split.parquet")
-    assert store.keep(tmp_path / "split.parquet") == (missing, f"{0:032x}" if missing else None)
+    store = CreditStore(database, tmp_path / "split.parquet")
+    others = [row(number) for number in range(1000, 1020)]
+    for start in range(0, len(rows + others), 10):
+        store.add(pa.Table.from_pylist((others + rows)[start : start + 10], CREDIT_SCHEMA))
+    assert store.absent() == (missing, f"{0:032x}" if missing else None)
     return store
 
 
