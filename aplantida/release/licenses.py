@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from aplantida.domain.licensing import LicensePolicy, needs_author
-from aplantida.models.checkpoint import load_card
 from aplantida.pipeline.artifact import Artifact
 from aplantida.release.credit_store import CreditStore
 from aplantida.release.lineage import Lineage
+from aplantida.release.manifest import read_json
 
 LISTED = 1000  # image ids without author that the report names
 NAMED = 20  # violations that a message names
@@ -83,16 +83,17 @@ def audit_weights(lineage: Lineage, images: Artifact, split: Artifact, allowed: 
         ]
     rows: dict[str, dict[str, Any]] = {}
     for checkpoint in lineage.of_kind("checkpoint"):
-        card = load_card(checkpoint.file("model.json").parent)
+        card = read_json(checkpoint, "model.json")  # not as a ModelCard, which would bring torch along
+        pretrained, pretrained_license = card.get("pretrained"), card.get("pretrained_license")
         rows[checkpoint.digest] = {
             "digest": checkpoint.digest,
-            "architecture": card.architecture,
-            "pretrained": None if card.pretrained is None else PurePosixPath(card.pretrained).name,
-            "pretrained_license": card.pretrained_license,
+            "architecture": card["architecture"],
+            "pretrained": None if pretrained is None else PurePosixPath(pretrained).name,
+            "pretrained_license": pretrained_license,
         }
-        if card.pretrained is not None and card.pretrained_license not in allowed:
+        if pretrained is not None and pretrained_license not in allowed:
             violations.append(
-                f"weights of {checkpoint.path.name}: began from {card.pretrained} under "
-                f"{card.pretrained_license or 'no stated licence'}; accepted are {', '.join(allowed)}"
+                f"weights of {checkpoint.path.name}: began from {pretrained} under "
+                f"{pretrained_license or 'no stated licence'}; accepted are {', '.join(allowed)}"
             )
     return WeightAudit(tuple(rows[digest] for digest in sorted(rows)), tuple(sorted(set(violations))))
