@@ -17,6 +17,8 @@ import ray
 import ray.data
 from ray.data import ActorPoolStrategy, TaskPoolStrategy
 
+from aplantida.distributed.placement import Share, living_nodes, require_room
+
 BlockFunction = Callable[..., "pa.Table | Iterator[pa.Table]"]
 
 
@@ -39,6 +41,9 @@ def map_tables(
 
     Yields:
         Result tables that have rows, in the order they are finished.
+
+    Raises:
+        BadRequest: when no node has room for a call.
     """
     given = list(blocks)
     if not given:
@@ -47,6 +52,7 @@ def map_tables(
         for block in given:
             yield from _with_rows(function(block, **(arguments or {})))
         return
+    require_room(Share(num_cpus), 1, living_nodes(), key="resources", why="a task")
     dataset = ray.data.from_arrow(given).map_batches(
         function,
         batch_size=None,
@@ -81,6 +87,9 @@ def map_with_actors(
 
     Yields:
         Result tables that have rows, in the order they are finished.
+
+    Raises:
+        BadRequest: when the nodes have no room for the pool.
     """
     given = list(blocks)
     if not given:
@@ -88,6 +97,8 @@ def map_with_actors(
     if num_actors == 0:
         yield from _map_here(given, worker(**(arguments or {})), calls_per_actor)
         return
+    share = Share(num_cpus, num_gpus)
+    require_room(share, num_actors, living_nodes(), key="resources.num_actors", why=worker.__name__)
     dataset = ray.data.from_arrow(given).map_batches(
         worker,
         batch_size=None,

@@ -15,6 +15,7 @@ from aplantida.domain.class_index import ClassIndex
 from aplantida.domain.scores import ScoreTable, concat
 from aplantida.domain.split import SPLIT_SCHEMA
 from aplantida.evaluation.report import CONFUSION_COLUMNS, SPECIES_COLUMNS, ScoredSplit, csv_text, evaluate
+from aplantida.phases._device import device_here
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import PhaseConfig, Resources
 from aplantida.pipeline.errors import BadRequest
@@ -102,7 +103,7 @@ def _score(ctx: PhaseContext[EvaluateModelConfig], scored: pa.Table) -> ScoreTab
 
     images, checkpoint = ctx.input("images"), ctx.input("checkpoint")
     threads = ctx.config.resources.num_threads
-    scorer = Scorer(checkpoint.file("model.json").parent, ctx.device, threads, ctx.config.batch_size)
+    scorer = Scorer(checkpoint.file("model.json").parent, device_here(ctx), threads, ctx.config.batch_size)
     tables = [scorer.score([], [])]
     shards = scored["shard"].to_numpy()
     with ctx.progress(total=len(scored), unit="photos", description="scoring") as progress:

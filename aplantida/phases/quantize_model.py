@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from aplantida.phases._device import device_here
 from aplantida.phases._photos import drawn, read_photos, split_rows
 from aplantida.pipeline.config import PhaseConfig, Resources
 from aplantida.pipeline.errors import BadRequest, GateFailed
@@ -100,7 +101,8 @@ def _compare(ctx: PhaseContext[QuantizeModelConfig], exact: Path, rounded: Path)
     if len(rows) == 0:
         raise BadRequest(f"{ctx.input('split').path}: holds no {CHECKED_SPLIT} photo to compare on")
     threads = config.resources.num_threads
-    scorers = [Scorer(folder, ctx.device, threads, config.batch_size) for folder in (exact, rounded)]
+    device = device_here(ctx)
+    scorers = [Scorer(folder, device, threads, config.batch_size) for folder in (exact, rounded)]
     import numpy as np
 
     settings = scorers[0].card.preprocessing
