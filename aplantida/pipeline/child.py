@@ -10,28 +10,34 @@ import ctypes
 import logging
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any
 
+from aplantida.pipeline.errors import PhaseError
 from aplantida.pipeline.logs import LOGGER, configure_console
 
 _PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
-class ChildDied(RuntimeError):
+class ChildDied(PhaseError):
     """The process ended without an answer: the system ended it, for want of memory say."""
 
 
-def run_in_child(function: Callable[..., Any], *arguments: Any, preload: Sequence[str] = (), **named: Any) -> Any:
+def run_in_child(
+    what: str, function: Callable[..., Any], *arguments: Any, preload: Sequence[str] = (), **named: Any
+) -> Any:
     """Call ``function(*arguments, **named)`` in a new process with this one's environment and log level.
 
     The process ends with this one, however this one ends, and is interrupted with it.
 
     Args:
+        what: it does, for messages.
         function: importable, as are the types of what it is given, returns and raises.
         arguments: of the call.
         preload: modules that the server imports before the first call; later calls find them there.
@@ -48,16 +54,14 @@ def run_in_child(function: Callable[..., Any], *arguments: Any, preload: Sequenc
     context.set_forkserver_preload(list(preload))
     receiver, sender = context.Pipe(duplex=False)
     level = logging.getLogger(LOGGER).level
-    child = context.Process(
-        target=_work, args=(sender, dict(os.environ), level, function, arguments, named), name=function.__name__
-    )
+    child = context.Process(target=_work, args=(sender, dict(os.environ), level, function, arguments, named), name=what)
     child.start()
     sender.close()
     try:
         answer = receiver.recv()
     except EOFError:
         child.join()
-        raise ChildDied(f"{function.__name__}: its process ended {_how(child.exitcode)}") from None
+        raise ChildDied(f"{what}: its process ended {_how(child.exitcode)}") from None
     except KeyboardInterrupt:
         if child.pid is not None:
             os.kill(child.pid, signal.SIGINT)  # a Ctrl-C it had already heard itself
@@ -94,10 +98,20 @@ def _work(
     try:
         answer = (True, function(*arguments, **named))
     except BaseException as error:
-        error.add_note("(in a process of its own)")
-        answer = (False, error)
+        answer = (False, _portable(error))
     with contextlib.suppress(BrokenPipeError):
         sender.send(answer)
+
+
+def _portable(error: BaseException) -> BaseException:
+    """The error with its traceback as a note, for that is lost on the way; itself only if it can be sent."""
+    text = "".join(traceback.format_exception(error))
+    error.add_note(text)
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(text)
+    return error
 
 
 def _end_with_parent() -> None:
