@@ -6,13 +6,12 @@ The process is forked from a server that has only imported what is slow to impor
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import multiprocessing
 import os
 import pickle
 import signal
-import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -21,8 +20,6 @@ from typing import Any
 
 from aplantida.pipeline.errors import PhaseError
 from aplantida.pipeline.logs import LOGGER, configure_console
-
-_PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
 class ChildDied(PhaseError):
@@ -89,7 +86,7 @@ def _work(
     arguments: tuple[Any, ...],
     named: dict[str, Any],
 ) -> None:
-    _end_with_parent()
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     signal.signal(signal.SIGINT, _interrupt_once)
     os.environ.clear()
     os.environ.update(environment)
@@ -115,9 +112,11 @@ def _portable(error: BaseException) -> BaseException:
 
 
 def _end_with_parent() -> None:
-    """Be killed when the server goes, which goes when whoever uses it does."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Die when the process that asked does, whatever this one is at: its children see that and end too."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _interrupt_once(number: int, frame: FrameType | None) -> None:
