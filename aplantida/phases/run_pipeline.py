@@ -33,6 +33,7 @@ def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[Node
         only=config.nodes,
         values={"seed": config.seed},
         device=None if device == "auto" else device,
+        sources=config.sources,
         carry_out=_carry_out,
     ):
         outcomes.append(outcome)
