@@ -29,12 +29,13 @@ from ray.tune.search.optuna import OptunaSearch
 
 from aplantida.distributed.inspection import wants_gpu
 from aplantida.distributed.placement import Share, gpu_part, largest_share, living_nodes, require_room, room_for
-from aplantida.distributed.recipes import CHOICES, Recipe, Row, SearchPlan, Trial
 from aplantida.distributed.session import ray_session
 from aplantida.models.devices import resolve_device
+from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.writer import ArtifactWriter
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
+from aplantida.training.recipes import CHOICES, Recipe, Row, SearchPlan, Trial
 from aplantida.training.task import TrainTask
 
 ROWS_FILE = "rows.json"
@@ -79,10 +80,15 @@ class TrialContext(LocalContext):
         return [] if latest is None else torch.load(latest, map_location="cpu", weights_only=True)["history"]
 
 
+def trial_name(recipe: Recipe) -> str:
+    """Of a trial's folder and unit: equal recipes have equal names."""
+    return unit_key(recipe.drawn())[:16]
+
+
 def run_trial(drawn: Mapping[str, Any], work: TrialWork) -> None:
     """Tune's trainable: report the epochs that are known, train the others."""
     recipe = Recipe.of(drawn)
-    folder = work.folder / recipe.key
+    folder = work.folder / trial_name(recipe)
     finished = folder / ROWS_FILE
     if finished.is_file():
         for row in json.loads(finished.read_text(encoding="utf-8")):
@@ -142,7 +148,7 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
     """
 
     def finished(trial: Trial) -> None:
-        keep_rows(work.folder / trial.recipe.key, trial.rows)
+        keep_rows(work.folder / trial_name(trial.recipe), trial.rows)
         on_trial(trial)
 
     recorder = _Recorder(finished)

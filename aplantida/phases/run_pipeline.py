@@ -13,7 +13,7 @@ from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.runner import Outcome, execute
 
 LAST_RUN = "last_run.json"
-SLOW_IMPORTS = ("torchvision", "timm")  # and torch with them, once for all nodes
+SLOW_IMPORTS = ("torchvision",)  # and torch with it: once for all nodes
 
 
 class RunPipelineConfig(GraphConfig):

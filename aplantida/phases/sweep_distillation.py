@@ -23,7 +23,7 @@ from aplantida.pipeline.phase import Phase, PhaseContext
 
 if TYPE_CHECKING:
     from aplantida.data.batches import BatchPlan
-    from aplantida.distributed.recipes import Recipe, SearchPlan, Trial
+    from aplantida.training.recipes import Recipe, SearchPlan, Trial
     from aplantida.training.task import TrainTask
 
 ChoiceT = TypeVar("ChoiceT", int, float)
@@ -113,7 +113,7 @@ class SweepDistillationConfig(PhaseConfig):
 
 def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
     """Run the trials that are not done, and choose the best."""
-    from aplantida.distributed.search import TrialWork, search
+    from aplantida.distributed.search import TrialWork, search, trial_name
 
     started = time.monotonic()
     plan, task = _plan(ctx), _task(ctx)
@@ -126,7 +126,7 @@ def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
 
         def finished(trial: Trial) -> None:
             nonlocal redone
-            unit, key = f"trial-{trial.recipe.key}", unit_key(trial.recipe.drawn())
+            unit, key = f"trial-{trial_name(trial.recipe)}", unit_key(trial.recipe.drawn())
             if not ctx.output.is_done(unit, key):
                 redone += 1
                 ctx.output.record_unit(unit, key, info={"epochs": len(trial.rows)})
@@ -143,7 +143,7 @@ def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
 
 
 def _plan(ctx: PhaseContext[SweepDistillationConfig]) -> SearchPlan:
-    from aplantida.distributed.recipes import SearchPlan
+    from aplantida.training.recipes import SearchPlan
 
     search = ctx.config.search
     return SearchPlan(
@@ -166,7 +166,7 @@ def _plan(ctx: PhaseContext[SweepDistillationConfig]) -> SearchPlan:
 
 def _first(config: SweepDistillationConfig) -> Recipe | None:
     """What is tried first: its temperature and alpha, everything else as the config has it."""
-    from aplantida.distributed.recipes import Recipe
+    from aplantida.training.recipes import Recipe
 
     first = config.search.first
     return first and Recipe(
