@@ -66,9 +66,7 @@ def test_a_matrix_is_filled_in_any_order_and_read_in_its_own(table: ScoreTable, 
     assert ScoreMatrix(tmp_path / "matrix", ROWS - 1, CLASSES).is_new
 
 
-def test_a_table_written_in_parts_has_the_bytes_of_the_whole_and_is_never_held(
-    table: ScoreTable, tmp_path: Path
-) -> None:
+def test_a_table_written_in_parts_has_the_bytes_of_the_whole(table: ScoreTable, tmp_path: Path) -> None:
     matrix = ScoreMatrix(tmp_path / "matrix", ROWS, CLASSES)
     matrix.write(np.arange(ROWS), table.logits)
     with writing_session(tmp_path / "a", {}) as session:
