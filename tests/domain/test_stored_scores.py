@@ -53,17 +53,16 @@ def test_blocks_are_whole_row_groups_in_order(table: ScoreTable, stored: StoredS
 
 def test_a_matrix_is_filled_in_any_order_and_read_in_its_own(table: ScoreTable, tmp_path: Path) -> None:
     matrix = ScoreMatrix(tmp_path / "matrix", ROWS, CLASSES)
-    assert matrix.is_new
     order = np.random.default_rng(4).permutation(ROWS)
     for rows in np.array_split(order, 7):
         matrix.write(rows, table.logits[rows])
     again = ScoreMatrix(tmp_path / "matrix", ROWS, CLASSES)
-    assert not again.is_new
+    assert again.token == matrix.token
     parts = list(again.tables(table.image_ids[100:2200], 100, 1024))
     assert [len(part) for part in parts] == [1024, 1024, 52]
     assert np.array_equal(np.concatenate([part.logits for part in parts]), table.logits[100:2200])
     assert [len(part) for part in again.tables(table.image_ids[:0], ROWS, 1024)] == [0]
-    assert ScoreMatrix(tmp_path / "matrix", ROWS - 1, CLASSES).is_new
+    assert ScoreMatrix(tmp_path / "matrix", ROWS - 1, CLASSES).token != matrix.token
 
 
 def test_a_table_written_in_parts_has_the_bytes_of_the_whole(table: ScoreTable, tmp_path: Path) -> None:
