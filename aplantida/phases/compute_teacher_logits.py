@@ -257,7 +257,7 @@ PHASE = Phase(
     config=ComputeTeacherLogitsConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint"},
     output="teacher_logits",
-    version=3,
+    version=4,
     run=run,
     judge=judge,
 )
