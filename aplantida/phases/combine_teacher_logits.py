@@ -105,6 +105,12 @@ def _teachers(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> list[_Teacher]:
                 f"teachers.{position}.weight_in_region = {teacher.share.weight_in_region}: "
                 f"{teacher.artifact.path} is of a global teacher, which has no region; leave it null"
             )
+        fraction, first = (one.facts.get("photo_fraction", 1.0) for one in (teacher, teachers[0]))
+        if fraction != first:
+            raise BadRequest(
+                f"{teacher.artifact.path}: photo_fraction {fraction}, but {teachers[0].artifact.path} has {first}: "
+                "teachers are combined over the same photos"
+            )
         if set(teacher.artifact.units) != set(teachers[0].artifact.units):
             raise BadRequest(f"{teacher.artifact.path} and {teachers[0].artifact.path} have other shards")
         if teacher.facts["views"] != teachers[0].facts["views"]:
@@ -242,6 +248,7 @@ def _summary(
         "num_classes": num_classes,
         "top_k": top_k,
         "views": teachers[0].facts["views"],
+        **{name: teachers[0].facts[name] for name in ("photo_fraction",) if name in teachers[0].facts},
         "teachers": [
             {
                 "digest": teacher.artifact.digest,

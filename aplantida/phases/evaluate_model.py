@@ -13,8 +13,9 @@ from pydantic import Field
 
 from aplantida.domain.class_index import ClassIndex
 from aplantida.domain.scores import ScoreTable, concat
-from aplantida.domain.split import SPLIT_SCHEMA
+from aplantida.domain.split import SPLIT_SCHEMA, read_split
 from aplantida.evaluation.report import CONFUSION_COLUMNS, SPECIES_COLUMNS, ScoredSplit, csv_text, evaluate
+from aplantida.phases._photos import DataSection
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import PhaseConfig, Resources
 from aplantida.pipeline.errors import BadRequest
@@ -32,6 +33,7 @@ class EvaluateModelConfig(PhaseConfig):
     batch_size: int = Field(default=64, ge=1)
     frequency_bands: tuple[int, ...] = (10, 50, 200)
     max_confusions: int = Field(default=200, ge=1)
+    data: DataSection = DataSection()
     resources: Resources = Resources()
 
 
@@ -42,7 +44,7 @@ def run(ctx: PhaseContext[EvaluateModelConfig]) -> dict[str, Any]:
         raise BadRequest(f"{split.path}: was made from other image_shards than {ctx.input('images').path}")
     index = ClassIndex.load(split.file("class_index.json"))
     classes = _known_classes(ctx, index)
-    rows = pq.read_table(split.file("split.parquet")).sort_by("image_id")
+    rows = read_split(split.file("split.parquet"), fraction=ctx.config.data.photo_fraction).sort_by("image_id")
     labels = _positions(index, classes)[rows["class_index"].to_numpy()]
     splits = np.asarray(rows["split"].to_pylist(), dtype=str)
     known = labels >= 0
@@ -65,13 +67,15 @@ def run(ctx: PhaseContext[EvaluateModelConfig]) -> dict[str, Any]:
     for name, part in parts.items():
         ctx.output.write_table(f"scores_{name}.parquet", part.scores.to_arrow())
     ctx.output.write_table("labels.parquet", scored.select(LABELS_SCHEMA.names).cast(LABELS_SCHEMA))
-    ctx.output.write_json("metrics.json", report.metrics)
+    ctx.output.write_json("metrics.json", report.metrics | ctx.config.data.said())
     ctx.output.write_text("per_species.csv", csv_text(SPECIES_COLUMNS, report.species))
     ctx.output.write_text("confusions.csv", csv_text(CONFUSION_COLUMNS, report.confusions))
     ctx.output.write_json("class_index.json", classes.to_json())
     test = report.metrics["test"]
-    ctx.log.info("test: %d photos, top-1 %s, top-5 %s", test["num_photos"], test["top1"], test["top5"])
-    return {key: test[key] for key in ("num_photos", "top1", "top5", "macro_top1", "macro_top5", "nll")}
+    share = "".join(f" (a share of {fraction})" for fraction in ctx.config.data.said().values())
+    ctx.log.info("test: %d photos%s, top-1 %s, top-5 %s", test["num_photos"], share, test["top1"], test["top5"])
+    kept = {key: test[key] for key in ("num_photos", "top1", "top5", "macro_top1", "macro_top5", "nll")}
+    return kept | ctx.config.data.said()
 
 
 def _known_classes(ctx: PhaseContext[EvaluateModelConfig], index: ClassIndex) -> ClassIndex:
