@@ -133,7 +133,7 @@ def test_a_finished_trial_is_its_rows(made: Path, tmp_path: Path, monkeypatch: p
     work = work_in(made, tmp_path)
     whole = told(work, monkeypatch)
     folder = work.folder / trial_name(Recipe(temperature=2.0, alpha=0.7))
-    keep_rows(folder, whole)
+    keep_rows(folder, whole, work.writer.check_session)
     assert [path.name for path in folder.iterdir()] == [ROWS_FILE]
     monkeypatch.setattr(module, "train", lambda task, context: pytest.fail("trained again"))
     assert told(work, monkeypatch) == whole
