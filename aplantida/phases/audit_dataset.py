@@ -6,7 +6,8 @@ import hashlib
 import json
 import time
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,14 @@ from pydantic import Field
 from aplantida.data.actors import PROBE_SCHEMA, UrlProber, slices
 from aplantida.data.addresses import host_of
 from aplantida.data.auditing import acceptable_urls, bucket_of, describe, is_sampled, species_table, summary_text
+from aplantida.phases._network import (
+    BLOCKS_PER_ACTOR,
+    HTTP_MOVED,
+    HttpSection,
+    NetworkResources,
+    choose_num_actors,
+    fetch_settings,
+)
 from aplantida.phases.export_dataset import (
     CollectionConfig,
     ReaderResources,
@@ -22,15 +31,8 @@ from aplantida.phases.export_dataset import (
     source_digest,
     synonyms_digest,
 )
-from aplantida.phases.fetch_images import (
-    BLOCKS_PER_ACTOR,
-    HttpSection,
-    NetworkResources,
-    choose_num_actors,
-    fetch_settings,
-)
 from aplantida.pipeline.artifact import unit_key
-from aplantida.pipeline.errors import GateFailed
+from aplantida.pipeline.config import Section
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 
@@ -38,14 +40,26 @@ class AuditResources(ReaderResources, NetworkResources):
     """How much of the machine, and of each server, the audit takes."""
 
 
+class AuditGates(Section):
+    """What the verdict hangs on, and whether it stops the job."""
+
+    max_broken_fraction: float = Field(default=0.05, ge=0, le=1)
+    fail_on_verdict: bool = False
+
+
 class AuditDatasetConfig(CollectionConfig):
     """Fields of configs/audit_dataset.yaml."""
 
+    MOVED: ClassVar[Mapping[str, str]] = {
+        **HTTP_MOVED,
+        "max_broken_fraction": "gates.max_broken_fraction",
+        "fail_on_verdict": "gates.fail_on_verdict",
+    }
+
     url_sample_fraction: float = Field(default=1.0, ge=0, le=1)
     num_url_buckets: int = Field(default=64, ge=1)
-    max_broken_fraction: float = Field(default=0.05, ge=0, le=1)
-    fail_on_verdict: bool = False
     http: HttpSection = HttpSection()
+    gates: AuditGates = AuditGates()
     resources: AuditResources = AuditResources()
 
 
@@ -62,7 +76,7 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
         ctx.output.publish(ctx.output.scratch / "rejections.parquet", "rejections.parquet")
         urls = acceptable_urls(entries)
         health = _probe(ctx, [url for url in urls if is_sampled(url, config.url_sample_fraction)])
-    report = describe(entries, health, config.max_broken_fraction)
+    report = describe(entries, health, config.gates.max_broken_fraction)
     species = species_table(entries, health)
     ctx.output.write_table("species.parquet", species)
     ctx.output.write_table("url_health.parquet", health)
@@ -75,12 +89,18 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
         *(report["links"][key] for key in ("broken", "asked")),
         report["verdict"],
     )
-    if config.fail_on_verdict and report["verdict"] != "pass":
-        raise GateFailed(
-            f"{report['links']['broken_fraction']:.1%} of the links are broken, more than max_broken_fraction "
-            f"{config.max_broken_fraction:.1%}: {json.dumps(report['links']['by_reason'])}"
-        )
     return {**report, "seconds": round(time.monotonic() - started, 2)}
+
+
+def judge(config: AuditDatasetConfig, metrics: Mapping[str, Any]) -> list[str]:
+    """Whether few enough links are broken, where that is to stop the job."""
+    links, most = metrics["links"], config.gates.max_broken_fraction
+    if not config.gates.fail_on_verdict or links["broken_fraction"] <= most:
+        return []
+    return [
+        f"{links['broken_fraction']:.1%} of the links are broken, more than gates.max_broken_fraction {most:.1%}: "
+        f"{json.dumps(links['by_reason'])}"
+    ]
 
 
 def _page(report: dict[str, Any], species: pa.Table, health: pa.Table) -> str:
@@ -156,4 +176,6 @@ PHASE = Phase(
     version=3,
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
+    live_sources=frozenset({"collection"}),
+    judge=judge,
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -100,10 +100,18 @@ class CollectionConfig(PhaseConfig):
     min_images_per_species: int = Field(default=5, ge=1)
 
 
+class ExportGates(Section):
+    """What must be so before the collection is exported."""
+
+    audit_must_pass: bool = False
+
+
 class ExportDatasetConfig(CollectionConfig):
     """Fields of configs/export_dataset.yaml."""
 
-    audit_must_pass: bool = False
+    MOVED: ClassVar[Mapping[str, str]] = {"audit_must_pass": "gates.audit_must_pass"}
+
+    gates: ExportGates = ExportGates()
     resources: ReaderResources = ReaderResources()
 
 
@@ -128,7 +136,10 @@ def source_digest(config: CollectionConfig) -> str:
     try:
         return collection_digest(address_of(config))
     except CollectionError as error:
-        raise BadRequest(f"mongo_uri / MONGO_URI: {error}") from None
+        raise BadRequest(
+            f"mongo_uri / MONGO_URI: {error}. Where audit and export are sealed, run_pipeline goes on without the "
+            "collection under `sources: sealed`"
+        ) from None
 
 
 def synonyms_digest(config: CollectionConfig) -> str:
@@ -257,14 +268,24 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
 
 def _audit_verdict(ctx: PhaseContext[ExportDatasetConfig]) -> str | None:
     if not ctx.has_input("audit"):
-        if ctx.config.audit_must_pass:
-            raise BadRequest("audit_must_pass is true and no audit is given: --input audit=PATH of a dataset_audit")
+        if ctx.config.gates.audit_must_pass:
+            raise BadRequest(
+                "gates.audit_must_pass is true and no audit is given: --input audit=PATH of a dataset_audit"
+            )
         return None
     audit = ctx.input("audit")
     verdict = str(json.loads(audit.file("audit.json").read_text(encoding="utf-8"))["verdict"])
-    if verdict != "pass" and ctx.config.audit_must_pass:
-        raise GateFailed(f"{audit.path}: the audit's verdict is {verdict!r} and audit_must_pass is true")
+    if violations := judge(ctx.config, {"audit_verdict": verdict}):
+        raise GateFailed(f"{audit.path}: {violations[0]}")
     return verdict
+
+
+def judge(config: ExportDatasetConfig, metrics: Mapping[str, Any]) -> list[str]:
+    """Whether the audit passed, where it must."""
+    verdict = metrics["audit_verdict"]
+    if config.gates.audit_must_pass and verdict != "pass":
+        return [f"the audit's verdict is {verdict!r} and gates.audit_must_pass is true"]
+    return []
 
 
 PHASE = Phase(
@@ -275,4 +296,6 @@ PHASE = Phase(
     version=3,
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
+    live_sources=frozenset({"collection"}),
+    judge=judge,
 )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from aplantida.phases._photos import drawn, read_photos, split_rows
-from aplantida.pipeline.config import PhaseConfig, Resources
-from aplantida.pipeline.errors import BadRequest, GateFailed
+from aplantida.pipeline.config import PhaseConfig, Resources, Section
+from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 if TYPE_CHECKING:
@@ -22,8 +23,16 @@ Precision = Literal["float32", "float16", "uint8"]
 CHECKED_SPLIT = "val"
 
 
+class QuantizeGates(Section):
+    """What the rounding may cost."""
+
+    min_top1_agreement: float = Field(default=0.97, ge=0.0, le=1.0)
+
+
 class QuantizeModelConfig(PhaseConfig):
     """How the shipped model looks at a photo, which tensors are rounded, and what the rounding may cost."""
+
+    MOVED: ClassVar[Mapping[str, str]] = {"min_top1_agreement": "gates.min_top1_agreement"}
 
     image_size: int | None = Field(default=None, ge=16)
     mirrored: bool = False
@@ -32,7 +41,7 @@ class QuantizeModelConfig(PhaseConfig):
     overrides: dict[str, Precision] = Field(default_factory=dict)
     num_check_photos: int = Field(default=256, ge=1)
     batch_size: int = Field(default=64, ge=1)
-    min_top1_agreement: float = Field(default=0.97, ge=0.0, le=1.0)
+    gates: QuantizeGates = QuantizeGates()
     resources: Resources = Resources()
 
 
@@ -60,12 +69,6 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
     save_checkpoint(ctx.output.scratch / "exact", exact, exact_card)
     errors = rounding_errors(exact, load_weights(folder, rounded_card), plan)
     row = _compare(ctx, ctx.output.scratch / "exact", folder)
-    agreement, wanted = row.top1_agreement, config.min_top1_agreement
-    if agreement < wanted:
-        raise GateFailed(
-            f"rounding to {config.precision} keeps the answer of {agreement:.1%} of {row.num_photos} photos only, "
-            f"min_top1_agreement is {wanted:.1%}: raise min_elements or override the worst tensors to float32"
-        )
     for name in ("model.safetensors", "model.json"):
         ctx.output.publish(folder / name, name)
     for name in ("class_index.json", "history.json"):
@@ -76,7 +79,7 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
     )
     num_bytes = sum(error.num_bytes for error in errors)
     ctx.log.info("%d of %d tensors rounded, %.2f MB, top-1 kept on %.2f %% of %d photos; largest change of a "
-                 "probability %.1e", len(plan), len(errors), num_bytes / 1e6, 100 * agreement, row.num_photos,
+                 "probability %.1e", len(plan), len(errors), num_bytes / 1e6, 100 * row.top1_agreement, row.num_photos,
                  row.max_probability_difference)  # fmt: skip
     return {
         "num_rounded_tensors": len(plan),
@@ -85,6 +88,17 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
         "num_folded_convolutions": len(folded),
         **{key: value for key, value in asdict(row).items() if key != "runtime"},
     }
+
+
+def judge(config: QuantizeModelConfig, metrics: Mapping[str, Any]) -> list[str]:
+    """Whether rounding changed few enough answers."""
+    found, wanted = metrics["top1_agreement"], config.gates.min_top1_agreement
+    if found >= wanted:
+        return []
+    return [
+        f"rounding to {config.precision} keeps the answer of {found:.1%} of {metrics['num_photos']} photos only, "
+        f"gates.min_top1_agreement is {wanted:.1%}: raise min_elements or override the worst tensors to float32"
+    ]
 
 
 def _compare(ctx: PhaseContext[QuantizeModelConfig], exact: Path, rounded: Path) -> ParityRow:
@@ -123,4 +137,5 @@ PHASE = Phase(
     output="checkpoint",
     version=3,
     run=run,
+    judge=judge,
 )

@@ -32,6 +32,7 @@ def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[Node
             only=config.nodes,
             values={"seed": config.seed},
             device=None if device == "auto" else device,
+            sources=config.sources,
         ):
             outcomes.append(outcome)
             _note(outcomes, resolve(config.runs) / LAST_RUN)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,14 +27,23 @@ class Section(BaseModel):
 
 
 class Resources(Section):
-    """What a phase may use of the machine. Never part of a recipe's identity."""
+    """How: what a phase may use of the machine. Never part of a recipe's identity."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     num_threads: int | None = Field(default=None, ge=1)
 
 
 class PhaseConfig(Section):
-    """Fields every phase has. ``inputs``, ``output`` and ``resources`` say where; the rest says what."""
+    """Fields every phase has.
+
+    ``inputs`` and ``output`` say where, ``resources`` how, ``gates`` how good; all the rest says what.
+
+    ``MOVED`` names the dotted keys that stood elsewhere in earlier versions, with the place they have now (or ``""``
+    for those that are gone): what an artifact was made with is read in these terms, and a YAML that still uses an old
+    place is told the new one.
+    """
+
+    MOVED: ClassVar[Mapping[str, str]] = {}
 
     inputs: dict[str, str | list[str]] = Field(default_factory=dict)
     output: str = ""
@@ -151,11 +160,18 @@ def load_config(config_type: type[ConfigT], files: Sequence[str], values: Mappin
         return config_type.model_validate(merged)
     except ValidationError as error:
         where = ", ".join(files) or config_type.__name__
-        lines = [
-            f"{where}: {'.'.join(str(part) for part in item['loc'])} = {item['input']!r}: {item['msg']}"
-            for item in error.errors()
-        ]
+        lines: list[str] = []
+        for item in error.errors():
+            key = ".".join(str(part) for part in item["loc"])
+            lines.append(f"{where}: {key} = {item['input']!r}: {_moved(config_type, key) or item['msg']}")
         raise BadRequest("\n".join(lines)) from error
+
+
+def _moved(config_type: type[PhaseConfig], key: str) -> str | None:
+    """Where a key of earlier versions is now; None for a key that never was one."""
+    found = [(old, new) for old, new in config_type.MOVED.items() if old == key or old.startswith(f"{key}.")]
+    moved = [f"{old} is now {new}" for old, new in found if new]
+    return "; ".join(moved or [f"{old} is gone" for old, _ in found]) or None
 
 
 def identity(config: PhaseConfig) -> dict[str, Any]:

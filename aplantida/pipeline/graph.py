@@ -14,7 +14,7 @@ from aplantida.pipeline.config import CHECKOUT, PhaseConfig, Resources, Section,
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.logs import LOGGER
 from aplantida.pipeline.phase import Phase
-from aplantida.pipeline.runner import Outcome, execute
+from aplantida.pipeline.runner import Outcome, Sources, execute
 
 ALL = "*"
 
@@ -87,6 +87,7 @@ class GraphConfig(PhaseConfig):
     name: str = "student"
     version: str = "v1.0"
     nodes: list[str] = Field(default_factory=list)
+    sources: Sources = "check"
     resources: Resources = Resources()
 
     def layout(self) -> Layout:
@@ -150,6 +151,7 @@ def run_graph(
     values: Mapping[str, Any] | None = None,
     device: str | None = None,
     dry_run: bool = False,
+    sources: Sources = "check",
 ) -> Generator[NodeOutcome]:
     """Run nodes one after the other, yielding each as it is done; sealed ones are skipped.
 
@@ -161,6 +163,7 @@ def run_graph(
         values: config values laid over every node's (the seed, say).
         device: overrides every node's ``resources.device``.
         dry_run: say what would happen.
+        sources: whether sealed artifacts are held against the present state of what lies outside artifacts.
 
     Raises:
         BadRequest: for a name in ``only`` that is no node; and whatever :func:`~aplantida.pipeline.runner.execute`
@@ -182,9 +185,9 @@ def run_graph(
         request = {**(values or {}), "inputs": input_paths(node, nodes, layout, seals)}
         if phase.output is not None:
             request["output"] = layout.output(node)
-        yield NodeOutcome(
-            node, execute(phase, files=layout.files(node), values=request, device=device, dry_run=dry_run)
-        )
+        files = layout.files(node)
+        outcome = execute(phase, files=files, values=request, device=device, dry_run=dry_run, sources=sources)
+        yield NodeOutcome(node, outcome)
 
 
 def input_paths(

@@ -14,12 +14,12 @@ from aplantida.pipeline.artifact import FileEntry
 class Ledger:
     """Append-only, fsynced; a line cut short by a kill is ignored, and so are lines whose files are gone."""
 
-    def __init__(self, path: Path, artifact_path: Path) -> None:
+    def __init__(self, path: Path, artifact_path: Path, *, read_only: bool = False) -> None:
         self._path = path
         self._artifact_path = artifact_path
         self.files: dict[str, FileEntry] = {}
         self.units: dict[str, dict[str, Any]] = {}
-        self._load()
+        self._load(mend=not read_only)
 
     def record_files(self, entries: Sequence[FileEntry]) -> None:
         """Note published files."""
@@ -39,12 +39,12 @@ class Ledger:
             stream.flush()
             os.fsync(stream.fileno())
 
-    def _load(self) -> None:
+    def _load(self, *, mend: bool) -> None:
         if not self._path.exists():
             return
         text = self._path.read_text(encoding="utf-8", errors="replace")
         whole, _, rest = text.rpartition("\n")
-        if rest:  # a line cut short: drop it, so that the next append starts a line of its own
+        if rest and mend:  # a line cut short: drop it, so that the next append starts a line of its own
             self._path.write_text(whole + "\n" if whole else "", encoding="utf-8")
         for line in whole.splitlines():
             row = json.loads(line)

@@ -44,6 +44,10 @@ class Phase(Generic[ConfigT]):
         version: raise it when the same recipe would give another result.
         run: does the work and returns metrics (JSON values).
         sources: by name, a function that digests what lies outside artifacts (a collection, a weights file).
+        live_sources: those of them that change by themselves: unfinished work goes on under their new state (its units
+            hang on what they were made of), sealed work does not.
+        judge: says from the config's gates and the metrics which bounds the result does not keep, one text each. It is
+            asked when ``run`` is done, and again of a sealed artifact when the gates were changed.
     """
 
     name: str
@@ -53,6 +57,8 @@ class Phase(Generic[ConfigT]):
     version: int
     run: Callable[[PhaseContext[ConfigT]], Mapping[str, Any]]
     sources: Mapping[str, Callable[[ConfigT], str]] = field(default_factory=dict[str, Callable[[ConfigT], str]])
+    live_sources: frozenset[str] = frozenset()
+    judge: Callable[[ConfigT, Mapping[str, Any]], Sequence[str]] | None = None
 
     @property
     def input_specs(self) -> dict[str, InputSpec]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -10,29 +9,23 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Literal
 
 from aplantida.pipeline import environment
-from aplantida.pipeline.artifact import (
-    FORMAT,
-    MANIFEST,
-    PROGRESS,
-    Artifact,
-    canonical,
-    digest_of,
-    is_sealed,
-    open_artifact,
-)
-from aplantida.pipeline.config import ConfigT, ReusingConfig, identity, load_config, resolve
-from aplantida.pipeline.errors import BadRequest, RecipeChanged
+from aplantida.pipeline.artifact import FORMAT, MANIFEST, PROGRESS, Artifact, digest_of, is_sealed, open_artifact
+from aplantida.pipeline.config import ConfigT, ReusingConfig, load_config, resolve
+from aplantida.pipeline.errors import BadRequest, GateFailed
+from aplantida.pipeline.ledger import Ledger
 from aplantida.pipeline.logs import LOGGER, log_file
 from aplantida.pipeline.phase import Phase, PhaseContext
+from aplantida.pipeline.recipe import fingerprint_of, gates_of, gates_passed, recipe_of
 from aplantida.pipeline.session import sessions, writing_session
+from aplantida.pipeline.standing import RECIPE, Standing, check_apart, stand
 from aplantida.pipeline.writer import ArtifactWriter
 
-RECIPE = "recipe.json"
-_ABSENT = "(absent)"
+Sources = Literal["check", "sealed"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +52,7 @@ def execute(
     values: Mapping[str, Any] | None = None,
     device: str | None = None,
     dry_run: bool = False,
+    sources: Sources = "check",
 ) -> Outcome:
     """Carry out one phase.
 
@@ -68,6 +62,8 @@ def execute(
         values: config values over all files, e.g. ``{"inputs": {...}, "output": "runs/x", "seed": 7}``.
         device: overrides ``resources.device``.
         dry_run: say what would happen and change nothing.
+        sources: ``check`` digests what lies outside artifacts and refuses a sealed artifact that was made from another
+            state of it; ``sealed`` takes a sealed artifact as it is and asks for a source only when there is work.
 
     Raises:
         BadRequest: when the request cannot be carried out as written.
@@ -77,7 +73,7 @@ def execute(
     started = time.monotonic()
     config = load_config(phase.config, files, values)
     log = logging.getLogger(f"{LOGGER}.{phase.name}")
-    inputs = _open_inputs(phase, config)
+    inputs = open_inputs(phase, config)
     chosen = device or _configured_device(config)
     if phase.output is None:
         if dry_run:
@@ -86,22 +82,52 @@ def execute(
         metrics = phase.run(PhaseContext(config, inputs, [], log, chosen, None))
         return Outcome("done", time.monotonic() - started, None, metrics)
     path = _output_path(phase, config)
-    recipe = _recipe(phase, config, inputs)
-    state = _state(path, recipe)
-    if dry_run or state == "sealed":
-        artifact = _leave(phase, path, state, dry_run, log)
-        status = "dry-run" if dry_run else "skipped"
-        return Outcome(status, time.monotonic() - started, artifact, artifact.metrics if artifact else {})
-    log.info("%s: %s", "resuming" if state == "unfinished" else "running", config.output)
+    request = _Request(phase, config, inputs, path, sources)
+    standing = request.stand()
+    standing.check(path)
+    if dry_run or standing.state == "sealed":
+        return _leave(request, standing, dry_run, log, started)
+    check_apart(path)
     reuse = _open_reuse(phase, config)
     with writing_session(path, environment.describe()) as session_id:
-        _begin(path, recipe)
+        standing = request.stand()  # once more, now that nobody else writes
+        standing.check(path)
+        if standing.state == "sealed":
+            return _leave(request, standing, dry_run, log, started)
+        log.info("%s: %s", "resuming" if standing.state == "unfinished" else "running", config.output)
+        for change in standing.renewed:
+            log.info("%s: changed since; units made of what did not change are kept", change)
+        _begin(path, request.recipe, standing)
         context = PhaseContext(config, inputs, reuse, log, chosen, ArtifactWriter(path, session_id))
-        artifact = _run_and_seal(phase, context, recipe)
-    shutil.rmtree(path / PROGRESS)
+        artifact = _run_and_seal(phase, context, request.recipe)
     seconds = time.monotonic() - started
     log.info("sealed %s in %.1f s: digest %s", config.output, seconds, artifact.digest[:12])
-    return Outcome("resumed" if state == "unfinished" else "done", seconds, artifact, artifact.metrics)
+    return Outcome("resumed" if standing.state == "unfinished" else "done", seconds, artifact, artifact.metrics)
+
+
+@dataclass
+class _Request(Generic[ConfigT]):
+    """A request to make an artifact; its sources are digested once, and only if they count."""
+
+    phase: Phase[ConfigT]
+    config: ConfigT
+    inputs: Mapping[str, Sequence[Artifact]]
+    path: Path
+    sources: Sources
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        digests = {name: digest(self.config) for name, digest in self.phase.sources.items()}
+        return recipe_of(self.phase, self.config, self.inputs, digests)
+
+    def stand(self) -> Standing:
+        trust = self.sources == "sealed" and bool(self.phase.sources)
+        recipe = (
+            (lambda: recipe_of(self.phase, self.config, self.inputs, {}))
+            if trust and is_sealed(self.path)
+            else (lambda: self.recipe)
+        )
+        return stand(self.path, self.phase, recipe, trust_sources=trust)
 
 
 def _output_path(phase: Phase[ConfigT], config: ConfigT) -> Path:
@@ -110,20 +136,46 @@ def _output_path(phase: Phase[ConfigT], config: ConfigT) -> Path:
     return resolve(config.output)
 
 
-def _leave(phase: Phase[Any], path: Path, state: str, dry_run: bool, log: logging.Logger) -> Artifact | None:
-    """Say what would happen, or that nothing need happen."""
-    verb = {"sealed": "is sealed: skip", "unfinished": "would resume", "absent": "would run"}[state]
-    log.info("%s: %s %s", "dry run" if dry_run else "skipped", _relative(path), verb)
-    if state == "sealed" and not dry_run:
-        shutil.rmtree(path / PROGRESS, ignore_errors=True)  # left by a kill between sealing and tidying up
-    return open_artifact(path, phase.output or "") if state == "sealed" else None
+def _leave(request: _Request[Any], standing: Standing, dry_run: bool, log: logging.Logger, started: float) -> Outcome:
+    """Say what would happen, or that nothing need happen; a sealed artifact is judged again when its bounds changed."""
+    path, verb = request.path, {"sealed": "is sealed: skip", "unfinished": "would resume", "absent": "would run"}
+    log.info("%s: %s %s", "dry run" if dry_run else "skipped", _relative(path), verb[standing.state])
+    artifact = None
+    if standing.state == "sealed":
+        artifact = open_artifact(path, request.phase.output or "")
+        if request.sources == "sealed" and request.phase.sources:
+            log.info("%s is taken as it was sealed; %s not asked", _relative(path), ", ".join(request.phase.sources))
+        passed, wanted = gates_passed(artifact, request.phase.config), gates_of(request.config)
+        if passed != wanted:
+            _judge(request.phase, request.config, artifact.metrics, path)
+            log.info("%s: the changed gates are kept too", _relative(path))
+        if not dry_run:
+            shutil.rmtree(path / PROGRESS, ignore_errors=True)  # left by a kill between sealing and tidying up
+    status = "dry-run" if dry_run else "skipped"
+    return Outcome(status, time.monotonic() - started, artifact, artifact.metrics if artifact else {})
+
+
+def _judge(phase: Phase[ConfigT], config: ConfigT, metrics: Mapping[str, Any], path: Path) -> None:
+    """Hold the metrics against the config's gates.
+
+    Raises:
+        GateFailed: naming every bound that is not kept.
+    """
+    violations = phase.judge(config, metrics) if phase.judge else ()
+    if violations:
+        raise GateFailed(f"{_relative(path)}: " + "\n  ".join(violations))
 
 
 def _configured_device(config: Any) -> str:
     return getattr(getattr(config, "resources", None), "device", "auto")
 
 
-def _open_inputs(phase: Phase[ConfigT], config: ConfigT) -> dict[str, list[Artifact]]:
+def open_inputs(phase: Phase[ConfigT], config: ConfigT) -> dict[str, list[Artifact]]:
+    """The artifacts a config names, by input name.
+
+    Raises:
+        BadRequest: for an unknown, missing, surplus or unfinished input.
+    """
     specs = phase.input_specs
     unknown = sorted(set(config.inputs) - set(specs))
     if unknown:
@@ -145,64 +197,24 @@ def _open_inputs(phase: Phase[ConfigT], config: ConfigT) -> dict[str, list[Artif
 def _open_reuse(phase: Phase[ConfigT], config: ConfigT) -> list[Artifact]:
     if not isinstance(config, ReusingConfig):
         return []
-    return [open_artifact(resolve(text), phase.output or "") for text in config.reuse]
+    return [_open_to_reuse(resolve(text), phase.output or "") for text in config.reuse]
 
 
-def _recipe(phase: Phase[ConfigT], config: ConfigT, inputs: Mapping[str, Sequence[Artifact]]) -> dict[str, Any]:
-    return {
-        "kind": phase.output,
-        "phase": phase.name,
-        "version": phase.version,
-        "config": identity(config),
-        "inputs": {name: [artifact.digest for artifact in given] for name, given in inputs.items()},
-        "sources": {name: digest(config) for name, digest in phase.sources.items()},
-    }
+def _open_to_reuse(path: Path, kind: str) -> Artifact:
+    """A sealed artifact, or the finished units of an unfinished one."""
+    if is_sealed(path) or not (path / PROGRESS / RECIPE).is_file():
+        return open_artifact(path, kind)
+    recipe = json.loads((path / PROGRESS / RECIPE).read_text(encoding="utf-8"))
+    if recipe["kind"] != kind:
+        raise BadRequest(f"{path}: want a {kind} artifact, found unfinished work on {recipe['kind']}")
+    ledger = Ledger(path / PROGRESS / "ledger.jsonl", path, read_only=True)
+    files = {name: {"bytes": entry.bytes, "sha256": entry.sha256} for name, entry in ledger.files.items()}
+    return Artifact(path, {"kind": kind, "config": recipe["config"], "files": files, "units": ledger.units})
 
 
-def _fingerprint(recipe: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical(recipe).encode()).hexdigest()
-
-
-def _state(path: Path, recipe: Mapping[str, Any]) -> str:
-    if is_sealed(path):
-        earlier: Mapping[str, Any] = open_artifact(path).manifest["recipe"]
-        state = "sealed"
-    elif (path / PROGRESS / RECIPE).is_file():
-        earlier = json.loads((path / PROGRESS / RECIPE).read_text(encoding="utf-8"))
-        state = "unfinished"
-    elif path.is_dir() and any(child.name != PROGRESS for child in path.iterdir()):
-        raise BadRequest(f"{path}: holds files but is no artifact; choose another --output")
-    else:
-        return "absent"
-    if _fingerprint(earlier) != _fingerprint(recipe):
-        changes = "\n  ".join(differences(earlier, recipe))
-        raise RecipeChanged(f"{path}: {state} under another recipe; choose another --output or undo:\n  {changes}")
-    return state
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Changed keys as ``key: old -> new``, dotted; keys of the config without the ``config.`` in front."""
-    before, after = _flatten(old), _flatten(new)
-    keys = [key for key in (*before, *(key for key in after if key not in before))]
-    return [
-        f"{key.removeprefix('config.')}: {before.get(key, _ABSENT)} -> {after.get(key, _ABSENT)}"
-        for key in keys
-        if before.get(key, _ABSENT) != after.get(key, _ABSENT)
-    ]
-
-
-def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(value, Mapping) and value:
-        flat: dict[str, Any] = {}
-        for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
-            flat.update(_flatten(inner, f"{prefix}{key}."))
-        return flat
-    return {prefix.removesuffix("."): value}
-
-
-def _begin(path: Path, recipe: Mapping[str, Any]) -> None:
+def _begin(path: Path, recipe: Mapping[str, Any], standing: Standing) -> None:
     target = path / PROGRESS / RECIPE
-    if not target.exists():
+    if standing.state == "absent" or standing.renewed:
         temporary = target.with_suffix(".tmp")
         temporary.write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
         temporary.replace(target)
@@ -213,19 +225,20 @@ def _run_and_seal(phase: Phase[ConfigT], context: PhaseContext[ConfigT], recipe:
     try:
         with log_file(writer.log_path / "log.jsonl"):
             metrics = phase.run(context)
-    except BadRequest:
+    except (BadRequest, GateFailed):
         if _is_untouched(writer):  # nothing was done under this recipe: an edited one may start afresh
             shutil.rmtree(writer.path / PROGRESS)
         raise
     writer.check_session()
     path = writer.path
+    _judge(phase, context.config, metrics, path)
     _remove_strays(writer)
     manifest = {
         "format": FORMAT,
         "kind": phase.output,
         "phase": phase.name,
         "version": phase.version,
-        "fingerprint": _fingerprint(recipe),
+        "fingerprint": fingerprint_of(recipe),
         "digest": digest_of(writer.files.values()),
         "config": context.config.model_dump(mode="json"),
         "recipe": recipe,

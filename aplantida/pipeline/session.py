@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import threading
 import time
 import uuid
@@ -14,7 +15,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any, TextIO
 
-from aplantida.pipeline.artifact import PROGRESS
+from aplantida.pipeline.artifact import PROGRESS, is_sealed
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.writer import SESSION
 
@@ -26,6 +27,8 @@ LEASE_SECONDS = 60.0
 def writing_session(path: Path, describe: dict[str, Any]) -> Generator[str]:
     """Hold the right to write ``path`` while the block runs; yields the session's id.
 
+    When the block has sealed the artifact its progress folder is removed, while nobody else can write yet.
+
     Args:
         path: the artifact's folder.
         describe: facts of this session that are kept with it (environment …).
@@ -34,9 +37,7 @@ def writing_session(path: Path, describe: dict[str, Any]) -> Generator[str]:
         BadRequest: when another live session holds it.
     """
     folder = path / PROGRESS
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+", encoding="utf-8") as lock:
-        _acquire(lock, path)
+    with _locked(folder / "lock", path):
         _check_lease(path)
         session_id = uuid.uuid4().hex
         facts = {"session_id": session_id, "host": platform.node(), "pid": os.getpid()}
@@ -52,6 +53,30 @@ def writing_session(path: Path, describe: dict[str, Any]) -> Generator[str]:
         finally:
             stop.set()
             refresher.join()
+        if is_sealed(path):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(file: Path, path: Path) -> Generator[None]:
+    """Hold the lock file; one that an earlier holder removed while we opened it is not it."""
+    while True:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = file.open("a+", encoding="utf-8")
+        except FileNotFoundError:  # removed with its folder since
+            continue
+        with lock:
+            _acquire(lock, path)
+            if _is_same(lock, file):
+                yield
+                return
+
+
+def _is_same(lock: TextIO, file: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(lock.fileno()), file.stat())
+    return False
 
 
 def write_session(path: Path, facts: dict[str, Any]) -> None:

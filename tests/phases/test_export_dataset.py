@@ -159,11 +159,11 @@ def test_the_audits_verdict_can_be_a_gate(mongo_uri: str, db_name: str, verdict:
         writer.write_json("audit.json", {"verdict": verdict})
 
     seal("dataset_audit", "audit", write)
-    changes = {"inputs": {"audit": "audit"}, "audit_must_pass": True}
+    changes = {"inputs": {"audit": "audit"}, "gates": {"audit_must_pass": True}}
     if passes:
         assert export(db_name, **changes).metrics["audit_verdict"] == "pass"
     else:
         with pytest.raises(GateFailed, match="verdict is 'fail'"):
             export(db_name, **changes)
     with pytest.raises(BadRequest, match="no audit is given"):
-        export(db_name, "ungated", audit_must_pass=True)
+        export(db_name, "ungated", gates={"audit_must_pass": True})

@@ -106,7 +106,7 @@ def test_only_what_was_measured_may_ship() -> None:
 def test_a_model_too_large_is_stopped_and_formats_are_made_once(root: Path) -> None:
     limit = (root / "bundle/model/weights.bin").stat().st_size
     with pytest.raises(GateFailed, match="max_model_bytes"):
-        make_bundle("large", max_model_bytes=limit)
+        make_bundle("large", gates={"max_model_bytes": limit})
     large = root / "large"
     files = sorted(path for name in ("model", "formats") for path in (large / name).rglob("*") if path.is_file())
     assert len(files) == 6
@@ -114,6 +114,6 @@ def test_a_model_too_large_is_stopped_and_formats_are_made_once(root: Path) -> N
     for path in files:  # a second conversion gave the same bytes
         assert path.read_bytes() == (root / "bundle" / path.relative_to(root / "large")).read_bytes(), path
     with pytest.raises(GateFailed, match="max_model_bytes"):
-        make_bundle("large", max_model_bytes=limit)
+        make_bundle("large", gates={"max_model_bytes": limit})
     assert [path.stat().st_mtime_ns for path in files] == times
     assert load_card(root / "quantized").folded

@@ -21,7 +21,7 @@ def test_exit_codes(root: Path) -> None:
     assert main(COUNTING, ["--output", "a"]) == 0
     assert main(COUNTING, ["--output", "a", "--seed", "7"]) == 3
     assert main(COUNTING, ["--output", "b", "--input", "nowhere"]) == 2
-    (root / "gate.yaml").write_text("gate: 1\n")
+    (root / "gate.yaml").write_text("gates: {max_units: 1}\n")
     assert main(COUNTING, ["--output", "c", "--config", str(root / "gate.yaml")]) == 4
 
 

@@ -1,0 +1,106 @@
+"""How a request stands to what lies at its output: nothing, unfinished or sealed work, of this recipe or another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from aplantida.pipeline.artifact import MANIFEST, PROGRESS, is_sealed, open_artifact
+from aplantida.pipeline.config import PhaseConfig, root
+from aplantida.pipeline.errors import BadRequest, RecipeChanged
+from aplantida.pipeline.phase import Phase
+from aplantida.pipeline.recipe import changes_since
+
+RECIPE = "recipe.json"
+State = Literal["absent", "unfinished", "sealed"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a request meets.
+
+    Attributes:
+        state: of the output.
+        changes: keys of the recipe that differ, ``key: old -> new``; empty for the same recipe.
+        renewed: live sources that changed under unfinished work, which goes on under their new state.
+    """
+
+    state: State
+    changes: tuple[str, ...] = ()
+    renewed: tuple[str, ...] = ()
+
+    def check(self, path: Path) -> None:
+        """Refuse another recipe.
+
+        Raises:
+            RecipeChanged: naming each key with both values.
+        """
+        if self.changes:
+            listed = "\n  ".join(self.changes)
+            raise RecipeChanged(
+                f"{path}: {self.state} under another recipe; choose another --output or undo:\n  {listed}"
+            )
+
+
+def earlier_recipe(path: Path) -> tuple[State, Mapping[str, Any]]:
+    """The state of an output and the recipe of what it holds (empty when it holds nothing).
+
+    Raises:
+        BadRequest: when it holds files that are no artifact's.
+    """
+    if is_sealed(path):
+        return "sealed", open_artifact(path).manifest["recipe"]
+    if (path / PROGRESS / RECIPE).is_file():
+        return "unfinished", json.loads((path / PROGRESS / RECIPE).read_text(encoding="utf-8"))
+    if path.is_dir() and any(child.name != PROGRESS for child in path.iterdir()):
+        raise BadRequest(f"{path}: holds files but is no artifact; choose another --output")
+    return "absent", {}
+
+
+def stand(path: Path, phase: Phase[Any], recipe: Callable[[], Mapping[str, Any]], *, trust_sources: bool) -> Standing:
+    """Compare a request with what lies at its output.
+
+    Args:
+        path: the output.
+        phase: which.
+        recipe: gives the request's recipe; digests the sources, and so is called only when they count.
+        trust_sources: take a sealed artifact as it is, whatever its sources are like today.
+
+    Raises:
+        BadRequest: when the output cannot be written.
+    """
+    state, earlier = earlier_recipe(path)
+    if state == "absent":
+        return Standing(state)
+    config_type: type[PhaseConfig] = phase.config
+    if state == "sealed" and trust_sources:
+        return Standing(state, tuple(changes_since(earlier, {**recipe(), "sources": earlier["sources"]}, config_type)))
+    changes = changes_since(earlier, recipe(), config_type)
+    live = [f"sources.{name}: " for name in phase.live_sources] if state == "unfinished" else []
+    renewed = [change for change in changes if change.startswith(tuple(live))] if live else []
+    return Standing(state, tuple(change for change in changes if change not in renewed), tuple(renewed))
+
+
+def check_apart(path: Path) -> None:
+    """Artifacts never lie in one another: what seals the outer one tidies away what it does not know.
+
+    Raises:
+        BadRequest: naming both.
+    """
+    for parent in path.parents:
+        if _is_artifact(parent):
+            raise BadRequest(f"{path}: lies inside the artifact {parent}; choose an --output beside it")
+        if parent == root():
+            break
+    for name in (MANIFEST, RECIPE):
+        for inner in path.rglob(name):
+            folder = inner.parent.parent if name == RECIPE else inner.parent
+            if folder != path and folder.name != PROGRESS and _is_artifact(folder):
+                raise BadRequest(f"{path}: the artifact {folder} lies inside it; choose an --output beside it")
+
+
+def _is_artifact(path: Path) -> bool:
+    return is_sealed(path) or (path / PROGRESS / RECIPE).is_file()
