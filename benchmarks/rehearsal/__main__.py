@@ -27,10 +27,11 @@ from aplantida.pipeline.progress import Progress
 from benchmarks.rehearsal.collection import CollectionSize, fill
 from benchmarks.rehearsal.measure import Measured, run_measured
 from benchmarks.rehearsal.overlays import Sizes
+from benchmarks.rehearsal.report import Reporter, page, write_costs, write_page
 from benchmarks.rehearsal.server import photo_server
-from benchmarks.rehearsal.steps import Step, plan_steps
+from benchmarks.rehearsal.steps import Rehearsal, Step, plan_rehearsal
 
-ORIGINAL_SIDE = 480
+ORIGINAL_SIDE, COSTS = 480, "costs.json"
 _LAST_LINES = 30
 
 
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--image-size", type=int, default=64, help="of the models' input (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8093, help="of the photo server (default: %(default)s)")
     parser.add_argument("--folder", default="runs/rehearsal", help="where everything goes (default: %(default)s)")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/planning.md")
     parser.add_argument("--until", metavar="STEP", help="stop after this step, e.g. split_dataset")
     return parser
 
@@ -74,7 +76,8 @@ def _rehearse(given: argparse.Namespace, sizes: Sizes) -> int:
     folder = resolve(given.folder)
     size = CollectionSize(given.species, given.photos, given.port)
     _same_recipe(folder / "recipe.json", {key: value for key, value in vars(given).items() if key not in _HOW})
-    steps = plan_steps(given.folder, sizes, given.species)
+    rehearsal = plan_rehearsal(given.folder, sizes, given.species)
+    steps = rehearsal.steps
     if given.until is not None and given.until not in {step.name for step in steps}:
         raise BadRequest(f"--until {given.until}: want one of {', '.join(step.name for step in steps)}")
     with _servers(folder, given, steps) as environment:
@@ -83,11 +86,27 @@ def _rehearse(given: argparse.Namespace, sizes: Sizes) -> int:
         for position, step in enumerate(steps, start=1):
             _carry_out(step, f"{position} of {len(steps)}", folder, environment)
             if step.name == given.until:
-                break
+                return 0
+    _report(rehearsal, folder, given)
     return 0
 
 
-_HOW = ("until", "readers", "folder")
+def _report(rehearsal: Rehearsal, folder: Path, given: argparse.Namespace) -> None:
+    """Print the tables, write the costs, and put the tables into docs/planning.md where the size is the user's."""
+    reporter = Reporter(rehearsal, folder)
+    rows = reporter.rows()
+    write_costs(folder / COSTS, rows, given.photos)
+    changed = [f"--{key} {value}" for key, value in vars(given).items() if key in _SHOWN and value != _SHOWN[key]]
+    text = page(rows, reporter.networks, rehearsal.sizes, reporter.counts, " ".join([_COMMAND, *changed]))
+    say(text)
+    (folder / "tables.md").write_text(text + "\n", encoding="utf-8")
+    if given.write:
+        write_page(text)
+
+
+_HOW = ("until", "readers", "folder", "write")
+_SHOWN = {"species": 9_000, "photos": 900_000, "readers": None}
+_COMMAND = "python -m benchmarks.rehearsal"
 
 
 def _same_recipe(path: Path, wanted: dict[str, object]) -> None:

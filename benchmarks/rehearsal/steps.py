@@ -36,7 +36,32 @@ class Step:
     needs_servers: bool = False
 
 
-def plan_steps(folder: str, sizes: Sizes, num_species: int) -> list[Step]:
+@dataclass(frozen=True)
+class Rehearsal:
+    """What is rehearsed, and in which steps.
+
+    Attributes:
+        sizes: how large it is.
+        nodes: of the graph, in its order.
+        layout: where their artifacts go.
+        steps: all that is run, in order.
+    """
+
+    sizes: Sizes
+    nodes: list[Node]
+    layout: Layout
+    steps: list[Step]
+
+    def output(self, node: str) -> Path:
+        """The artifact of the node of that name."""
+        return resolve(self.layout.output(next(item for item in self.nodes if item.name == node)))
+
+    def files(self, node: Node) -> list[str]:
+        """A node's config files, the rehearsal's overlay last."""
+        return self.layout.files(node)
+
+
+def plan_rehearsal(folder: str, sizes: Sizes, num_species: int) -> Rehearsal:
     """All steps in their order, with overlays written to ``folder``.
 
     Args:
@@ -56,7 +81,7 @@ def plan_steps(folder: str, sizes: Sizes, num_species: int) -> list[Step]:
             steps.append(_job(node, nodes, layout))
         if node.phase == "split_dataset":
             steps += _beside(folder, layout, nodes, node, num_species)
-    return steps
+    return Rehearsal(sizes, nodes, layout, steps)
 
 
 def _job(node: Node, nodes: list[Node], layout: Layout) -> Step:

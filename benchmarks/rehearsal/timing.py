@@ -42,6 +42,7 @@ class NetworkSeconds:
         num_photos: timed each way.
         train_seconds: of a photo in a training step.
         score_seconds: of a photo in a forward pass.
+        num_parameters: with the head.
     """
 
     network: str
@@ -50,6 +51,7 @@ class NetworkSeconds:
     num_photos: int
     train_seconds: float
     score_seconds: float
+    num_parameters: int
 
 
 def plain_network(role: str) -> tuple[dict[str, Any], int]:
@@ -91,7 +93,8 @@ def time_network(role: str, num_classes: int, num_photos: int) -> NetworkSeconds
     model.eval()
     name = torch.cuda.get_device_name(device) if on_gpu else "cpu"
     scored = _seconds(score, steps, on_gpu) / (steps * batch)
-    return NetworkSeconds(section["name"], size, name, steps * batch, train, scored)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return NetworkSeconds(section["name"], size, name, steps * batch, train, scored, parameters)
 
 
 def _seconds(work: Callable[[], None], repeats: int, on_gpu: bool) -> float:
