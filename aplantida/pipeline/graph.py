@@ -169,12 +169,8 @@ def run_graph(
         BadRequest: for a name in ``only`` that is no node; and whatever :func:`~aplantida.pipeline.runner.execute`
             raises: the graph stops at the first node that fails, and the message names it.
     """
-    by_name = {node.name: node for node in nodes}
-    unknown = sorted(set(only) - set(by_name))
-    if unknown:
-        raise BadRequest(f"no node is called {unknown[0]!r}; there are {', '.join(by_name)}")
     log = logging.getLogger(f"{LOGGER}.graph")
-    chosen = [node for node in nodes if not only or node.name in only]
+    chosen = chosen_nodes(nodes, only)
 
     def seals(node: Node) -> bool:
         return load_phase(node.phase).output is not None
@@ -188,6 +184,19 @@ def run_graph(
         files = layout.files(node)
         outcome = execute(phase, files=files, values=request, device=device, dry_run=dry_run, sources=sources)
         yield NodeOutcome(node, outcome)
+
+
+def chosen_nodes(nodes: Sequence[Node], only: Sequence[str]) -> list[Node]:
+    """The nodes named in ``only``, in the graph's order; all of them when it is empty.
+
+    Raises:
+        BadRequest: for a name that is no node.
+    """
+    names = [node.name for node in nodes]
+    unknown = sorted(set(only) - set(names))
+    if unknown:
+        raise BadRequest(f"no node is called {unknown[0]!r}; there are {', '.join(names)}")
+    return [node for node in nodes if not only or node.name in only]
 
 
 def input_paths(
