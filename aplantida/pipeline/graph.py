@@ -76,6 +76,12 @@ class Layout:
         return [*node.config, overlay] if has_overlay else node.config
 
 
+class GraphResources(Resources):
+    """And what a dry run reckons with: the costs file of a rehearsal."""
+
+    costs: str = "runs/rehearsal/costs.json"
+
+
 class GraphConfig(PhaseConfig):
     """Which graph, which of its nodes, and where its artifacts go."""
 
@@ -88,7 +94,7 @@ class GraphConfig(PhaseConfig):
     version: str = "v1.0"
     nodes: list[str] = Field(default_factory=list)
     sources: Sources = "check"
-    resources: Resources = Resources()
+    resources: GraphResources = GraphResources()
 
     def layout(self) -> Layout:
         """Where artifacts go."""

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--image-size", type=int, default=64, help="of the models' input (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8093, help="of the photo server (default: %(default)s)")
     parser.add_argument("--folder", default="runs/rehearsal", help="where everything goes (default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/planning.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/planning.md, as at full size")
     parser.add_argument("--until", metavar="STEP", help="stop after this step, e.g. split_dataset")
     return parser
 
@@ -100,7 +100,7 @@ def _report(rehearsal: Rehearsal, folder: Path, given: argparse.Namespace) -> No
     text = page(rows, reporter.networks, rehearsal.sizes, reporter.counts, " ".join([_COMMAND, *changed]))
     say(text)
     (folder / "tables.md").write_text(text + "\n", encoding="utf-8")
-    if given.write:
+    if given.write or (given.species, given.photos) == (_SHOWN["species"], _SHOWN["photos"]):
         write_page(text)
 
 

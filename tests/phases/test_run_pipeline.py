@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 
 from aplantida.phases.run_pipeline import PHASE
 from aplantida.pipeline.artifact import open_artifact
+from aplantida.pipeline.cli import main
 from aplantida.pipeline.errors import BadRequest, RecipeChanged
 from aplantida.pipeline.runner import execute
 from tests.fixtures.artifacts import make_images
@@ -56,3 +58,34 @@ def test_an_edited_seed_is_refused_by_the_node_it_bears_on(config: Path) -> None
 def test_an_unknown_node_is_a_bad_request(config: Path) -> None:
     with pytest.raises(BadRequest, match="no node is called 'spilt'"):
         run(config, nodes=["spilt"])
+
+
+def test_a_dry_run_says_what_each_node_would_do_and_take(
+    config: Path, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cost = {"phase": "split_dataset", "how": "measured", "hours": 2.0, "bytes": 3e6, "driver_mb": 400, "worker_mb": 0}
+    flags = ["--config", "configs/run_pipeline.yaml", "--config", str(config), "--dry-run"]
+
+    def lines() -> str:
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            code = main(PHASE, flags)
+        return f"exit {code}\n" + "\n".join(record.getMessage() for record in caplog.records)
+
+    said = lines()
+    assert "exit 0" in said
+    assert re.search(r"split +run +its inputs are there", said)
+    assert "hours, disk and memory are not known" in said
+    (root / "runs/rehearsal").mkdir()
+    costs = {"date": "2026-01-01", "machine": "m", "num_photos": 900, "nodes": {"split": cost}}
+    (root / "runs/rehearsal/costs.json").write_text(json.dumps(costs))
+    said = lines()
+    assert "its inputs are there (2.0 h, 3.0 MB on disk, 400.0 MB of memory)" in said
+    assert "reckoned from the rehearsal of 2026-01-01 on m, for its photos" in said
+    run(config)
+    assert re.search(r"split +skip +sealed under this recipe", lines())
+    config.write_text(config.read_text().replace("seed: 5", "seed: 6"))
+    said = lines()
+    assert said.startswith("exit 3")
+    assert "seed: 5 -> 6" in said
+    assert not (root / "runs/x/split/_progress").exists()
