@@ -4,14 +4,45 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from aplantida.domain.class_index import ClassIndex
+from aplantida.phases._student import StudentModelSection, foreseen_size
 from aplantida.pipeline.artifact import is_sealed, open_artifact
+from aplantida.pipeline.config import resolve
+from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.plan import Prospect
 from aplantida.release.planning import Costs, Outlook, outlook, outlook_text, read_costs
 
 _COUNTED_BY = ("fetch_images", "export_dataset")
+
+
+def with_sizes(prospects: Sequence[Prospect]) -> list[Prospect]:
+    """Prospects that say how large a student to be trained will be in the browser; one that cannot fit is refused."""
+    return [_with_size(item) for item in prospects]
+
+
+def _with_size(item: Prospect) -> Prospect:
+    config: Any = item.config
+    model = getattr(config, "model", None)
+    if item.verdict != "run" or not isinstance(model, StudentModelSection):
+        return item
+    num_classes = model.num_classes or _num_classes(config.inputs["split"])
+    if num_classes is None:
+        return replace(item, why=f"{item.why}; its size in the browser is known once the split is sealed")
+    try:
+        rank, size = foreseen_size(model, num_classes, config.data.image_size, config.gates.max_model_bytes)
+    except BadRequest as error:
+        return replace(item, verdict="refuse", why=str(error), error=error)
+    head = "a dense head" if rank is None else f"a head of rank {rank}"
+    return replace(item, why=f"{item.why}; {head} for {num_classes} classes: {size / 1e6:.2f} MB in the browser")
+
+
+def _num_classes(split: str) -> int | None:
+    path = resolve(split)
+    return len(ClassIndex.load(open_artifact(path).file("class_index.json"))) if is_sealed(path) else None
 
 
 def say_prospects(prospects: Sequence[Prospect], costs_path: Path, runs: Path, log: Any) -> None:

@@ -71,19 +71,14 @@ def foresee(ctx: PhaseContext[Any]) -> None:
     Raises:
         PhaseError: what the run would end with, when a node would be refused.
     """
-    from aplantida.phases._foresight import say_prospects
+    from aplantida.phases._foresight import say_prospects, with_sizes
     from aplantida.phases.registry import load_phase
 
     config = ctx.config
     nodes = load_graph(find_file(config.graph))
-    prospects = plan.foresee(
-        nodes,
-        load_phase,
-        config.layout(),
-        only=config.nodes,
-        values={"seed": config.seed},
-        sources=config.sources,
-    )
+    values = {"seed": config.seed}
+    found = plan.foresee(nodes, load_phase, config.layout(), only=config.nodes, values=values, sources=config.sources)
+    prospects = with_sizes(found)
     say_prospects(prospects, resolve(config.resources.costs), resolve(config.runs), ctx.log)
     plan.refuse_all(prospects)
 

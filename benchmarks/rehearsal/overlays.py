@@ -78,7 +78,6 @@ def overlay(node: Node, sizes: Sizes) -> dict[str, Any]:
     wanted["model"] = model
     if not sizes.full:
         wanted["data"] = {"image_size": sizes.image_size, "photo_fraction": sizes.photo_fraction}
-        wanted["photo_fraction"] = sizes.photo_fraction
         wanted["training"] = {"epochs": 1, "warmup_epochs": 0.5}
         if node.name in _NETWORKS:
             model["name"] = _NETWORKS[node.name]

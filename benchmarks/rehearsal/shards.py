@@ -65,7 +65,8 @@ def make_shards(records: str, output: str, num_shards: int, short_side: int, fil
                 progress.update(count)
         ctx.output.write_table("failures.parquet", REJECTION_SCHEMA.empty_table())
         summary = {"num_shards": num_shards, "short_side_pixels": short_side, "num_records": total}
-        summary |= {"in_shards": total, "stored": total}
+        summary |= {"in_shards": total, "stored": total, "stored_exif_rotated": 0, "failures_by_reason": {}}
+        summary |= {"stored_by_content_type": {"image/jpeg": total}}
         ctx.output.write_json("summary.json", summary)
         return summary
 

@@ -26,7 +26,7 @@ from benchmarks.rehearsal.report import BEGIN, END, write_page
 
 ALLOWED = {
     "allow_addresses", "url_sample_fraction", "num_shards", "model.pretrained", "model.name", "data.image_size",
-    "data.photo_fraction", "photo_fraction", "training.epochs", "training.warmup_epochs", "training.batch_size",
+    "data.photo_fraction", "training.epochs", "training.warmup_epochs", "training.batch_size",
     "resources.num_readers", "resources.concurrency_per_host",
 }  # fmt: skip
 SIZES = Sizes(2_000, 500, 100, 64, 8093, 2, full=False)

@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 import yaml
 
+from aplantida.phases._foresight import with_sizes
+from aplantida.phases.registry import load_phase
 from aplantida.phases.run_pipeline import PHASE
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.cli import main
+from aplantida.pipeline.config import find_file, load_config
 from aplantida.pipeline.errors import BadRequest, RecipeChanged
+from aplantida.pipeline.graph import load_graph
+from aplantida.pipeline.plan import Prospect, foresee
 from aplantida.pipeline.runner import execute
 from tests.fixtures.artifacts import make_images
 
@@ -89,3 +94,24 @@ def test_a_dry_run_says_what_each_node_would_do_and_take(
     assert said.startswith("exit 3")
     assert "seed: 5 -> 6" in said
     assert not (root / "runs/x/split/_progress").exists()
+
+
+def test_a_dry_run_tells_a_students_size_and_refuses_a_head_that_cannot_fit(config: Path, root: Path) -> None:
+    run(config)
+    node: dict[str, Any] = {"name": "student", "phase": "distill_student", "config": ["configs/distill_student.yaml"]}
+    node["config"] += ["configs/baseline.yaml", str(root / "student.yaml")]
+    node["inputs"] = {"images": "photos", "split": "split"}
+    graph = yaml.safe_load((root / "graph.yaml").read_text())
+    (root / "graph.yaml").write_text(yaml.safe_dump({"nodes": [*graph["nodes"], node]}))
+    (root / "student.yaml").write_text("model: {pretrained: false}\n")
+    found = with_sizes(foreseen(config, "student"))
+    assert re.fullmatch(r"its inputs are there; a dense head for \d+ classes: 4\.\d+ MB in the browser", found[0].why)
+    (root / "student.yaml").write_text("model: {pretrained: false}\ngates: {max_model_bytes: 4000000}\n")
+    (refused,) = with_sizes(foreseen(config, "student"))
+    assert refused.verdict == "refuse"
+    assert "gates.max_model_bytes: 4000000 is too little for mobilenetv2" in refused.why
+
+
+def foreseen(config: Path, node: str) -> list[Prospect]:
+    given = load_config(PHASE.config, ["configs/run_pipeline.yaml", str(config)])
+    return foresee(load_graph(find_file(given.graph)), load_phase, given.layout(), only=[node], values={"seed": 5})
