@@ -105,7 +105,7 @@ def outlook(costs: Costs, node: str, config: Mapping[str, Any], num_photos: int)
         return Outlook(None, None, None, "not rehearsed")
     share = num_photos / costs.num_photos
     memory = max(cost.driver_mb, cost.worker_mb)
-    trained = _network(config)
+    trained = network_of(config)
     if cost.network is not None and trained is not None and trained != (cost.network, cost.image_size):
         timed = f"{cost.network} at {cost.image_size} px"
         return Outlook(None, cost.bytes * share, memory, f"timed was {timed}, this is {trained[0]} at {trained[1]} px")
@@ -114,7 +114,7 @@ def outlook(costs: Costs, node: str, config: Mapping[str, Any], num_photos: int)
     return Outlook(cost.hours * share * turns * float(_fraction(config)), cost.bytes * share, memory)
 
 
-def _network(config: Mapping[str, Any]) -> tuple[str, int] | None:
+def network_of(config: Mapping[str, Any]) -> tuple[str, int] | None:
     """Name of the network of a config and the side it is trained at; None where it names none."""
     model, data = config.get("model"), config.get("data")
     if not model or not data or "image_size" not in data:

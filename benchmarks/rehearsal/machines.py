@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.rehearsal.timing import NetworkSeconds
+from benchmarks.rehearsal.networks import NetworkSeconds
 from benchmarks.rehearsal.workload import Work
 
 PARALLEL = frozenset({"audit_dataset", "export_dataset", "fetch_images", "combine_teacher_logits"})

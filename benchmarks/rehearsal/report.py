@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from aplantida.pipeline.artifact import is_sealed, open_artifact
 from aplantida.pipeline.config import CHECKOUT
 from aplantida.pipeline.environment import describe
 from aplantida.pipeline.graph import Node
+from aplantida.release.planning import network_of
 from benchmarks.rehearsal.machines import OTHERS, Estimate, Observed, estimate
 from benchmarks.rehearsal.measure import Attempt, Measured
+from benchmarks.rehearsal.networks import NetworkSeconds
 from benchmarks.rehearsal.overlays import Sizes
 from benchmarks.rehearsal.steps import EXPORT_SOME, FETCH_SOME, INDEX, NETWORKS, SHARDS, Rehearsal, Step
-from benchmarks.rehearsal.timing import NetworkSeconds
 from benchmarks.rehearsal.workload import GLOBAL, Counts, Work, counts_of, merged_config, work_of
 
 PAGE = CHECKOUT / "docs/planning.md"
@@ -40,7 +42,7 @@ class Row:
         kept_bytes: of its artifact.
         estimate: of a plain run.
         plain_bytes: of its artifact in a plain run.
-        epochs: of a plain run's training; None where there are none.
+        config: of a plain run; empty for no node.
     """
 
     name: str
@@ -50,7 +52,7 @@ class Row:
     kept_bytes: int
     estimate: Estimate
     plain_bytes: float
-    epochs: int | None
+    config: Mapping[str, Any]
 
 
 class Reporter:
@@ -84,16 +86,15 @@ class Reporter:
             count = self.counts.total if step.name in (SHARDS, INDEX) else 0
             hours = took.seconds / 3600
             none = Estimate("measured; no part of a run", hours, tuple(hours for _ in OTHERS))
-            return Row(step.name, step.phase, took, count, kept, none, kept, None)
+            return Row(step.name, step.phase, took, count, kept, none, kept, {})
         seen, plain = self._works(step, node)
         whole = seen == plain or node.phase in _WHOLE_AT_ONCE
         observed = Observed(node.phase, took.seconds, self._start_up, seen, whole)
         wait = observed.per_photo if node.phase == "compute_teacher_logits" else 0.0
         found = estimate(observed, plain, self.networks, os.cpu_count() or 1, wait)
-        epochs = self._plain(node).get("training", {}).get("epochs")
         share = 1.0 if whole else plain.handled / max(seen.handled, 1.0)
         plain_bytes = self._checkpoint_bytes(plain) if node.phase in _TRAININGS else kept * share
-        return Row(step.name, node.phase, took, seen.handled, kept, found, plain_bytes, epochs)
+        return Row(step.name, node.phase, took, seen.handled, kept, found, plain_bytes, self._plain(node))
 
     def _node_of(self, step: Step) -> Node | None:
         return self._nodes.get({FETCH_SOME: "fetch_images"}.get(step.name, step.name))
@@ -143,7 +144,8 @@ def write_costs(path: Path, rows: list[Row], num_photos: int) -> None:
             "bytes": row.plain_bytes,
             "driver_mb": row.took.driver_mb,
             "worker_mb": row.took.worker_mb,
-            "epochs": row.epochs,
+            "epochs": row.config.get("training", {}).get("epochs"),
+            **dict(zip(("network", "image_size"), network_of(row.config) or (None, None), strict=True)),
         }
         for row in rows
         if row.name not in (SHARDS, INDEX, NETWORKS, EXPORT_SOME)

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch.nn.functional import cross_entropy
 from aplantida.models.zoo import create_model
 from aplantida.pipeline.config import find_file, merge, read_yaml
 from aplantida.training.devices import set_threads
+from benchmarks.rehearsal.networks import NetworkSeconds
 
 LEAST_PHOTOS = 64
 _AT_A_TIME_CPU, _AT_A_TIME_GPU, _GPU_BATCHES = 8, 64, 16
@@ -29,29 +30,6 @@ _CONFIGS = {
     "teacher_regional": ("configs/train_teacher.yaml", "configs/eu_sw/teacher_regional.yaml"),
     "student": ("configs/distill_student.yaml",),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSeconds:
-    """What a plain network takes on this machine.
-
-    Attributes:
-        network: timm's name.
-        image_size: pixels.
-        device: ``cpu`` or the GPU's name.
-        num_photos: timed each way.
-        train_seconds: of a photo in a training step.
-        score_seconds: of a photo in a forward pass.
-        num_parameters: with the head.
-    """
-
-    network: str
-    image_size: int
-    device: str
-    num_photos: int
-    train_seconds: float
-    score_seconds: float
-    num_parameters: int
 
 
 def plain_network(role: str) -> tuple[dict[str, Any], int]:
