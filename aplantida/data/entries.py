@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import lru_cache
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from aplantida.domain.licensing import normalize_license
 from aplantida.domain.record import RECORD_SCHEMA, Reason, image_id_of
@@ -36,8 +39,9 @@ ENTRY_SCHEMA = pa.schema(
     ]
 )
 _OF_DOCUMENTS = ("document_id", "scientific_name", "synonym", "family", "genus", "common_names", "distribution")
-_OF_ENTRIES = tuple(name for name in ENTRY_SCHEMA.names if name not in _OF_DOCUMENTS)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_STRINGS = frozenset({str, type(None)})
+_BYTES_OF_ENTRY, _BYTES_OF_OFFSET = 400, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ class FieldMapping:
     image_country: tuple[str, ...]
 
 
+_IMAGE_FIELDS = tuple(field.name for field in fields(FieldMapping) if field.name.startswith("image_"))  # the URL first
+_NO_VALUES = (None,) * len(_IMAGE_FIELDS)
+
+
 class EntryBuilder:
     """Gathers the entries of documents into tables of ``ENTRY_SCHEMA``.
 
@@ -71,12 +79,18 @@ class EntryBuilder:
         default_license: licence of entries whose shape has no place for one (a bare string, or a mapping without
             ``image_license`` paths). An entry that could name a licence and does not is not covered.
         synonyms: accepted name by normalized name; see :func:`aplantida.domain.taxonomy.read_synonyms`.
+
+    Attributes:
+        num_bytes: about how much memory the rows gathered since the last :meth:`take` will need.
     """
 
     def __init__(
         self, mapping: FieldMapping, default_license: str | None, synonyms: Mapping[str, str] = _NOTHING
     ) -> None:
         self._paths: dict[str, Sequence[str]] = {field.name: getattr(mapping, field.name) for field in fields(mapping)}
+        self._image_paths = [self._paths[name] for name in _IMAGE_FIELDS]
+        plain = all(len(paths) == 1 and "." not in paths[0] for paths in self._image_paths)
+        self._read_plain = itemgetter(*(paths[0] for paths in self._image_paths)) if plain else None
         self._names_licenses = bool(mapping.image_license)
         self._default_license = normalize_license(default_license)
         self._synonyms = synonyms
@@ -101,7 +115,8 @@ class EntryBuilder:
         }
         if name is None:
             self._refuse(owner, Reason.DOCUMENT_NO_NAME, f"name is {name_text!r}")
-            self._add_nameless(owner["document_id"], images if isinstance(images, Sequence) else ())
+            if isinstance(images, Sequence):
+                self._add_nameless(owner["document_id"], images)
         elif images is None or images == []:
             self._refuse(owner, Reason.DOCUMENT_NO_IMAGES)
         elif not isinstance(images, Sequence):
@@ -113,98 +128,116 @@ class EntryBuilder:
                 "common_names": _common_names(self._first(document, "common_names")),
                 "distribution": _countries(self._first(document, "distribution")),
             }
-            self._own(owner, len(images))
-            self._add_images(owner["document_id"], images)
+            self._add_images(owner, images)
 
     def take(self) -> pa.Table:
         """The rows gathered so far, in the order they came; the builder is empty afterwards."""
         owners = pa.table({name: pa.array(self._documents[name], _type(name)) for name in _OF_DOCUMENTS})
         owned = owners.take(pa.array(self._owners, pa.int32()))
-        columns = {name: owned[name] for name in _OF_DOCUMENTS}
-        columns |= {name: pa.array(self._entries[name], _type(name)) for name in _OF_ENTRIES}
+        columns = {name: owned[name] for name in _OF_DOCUMENTS} | self._entries(owned["document_id"].to_pylist())
         self._clear()
         return pa.table({name: columns[name] for name in ENTRY_SCHEMA.names}, schema=ENTRY_SCHEMA)
 
     def _clear(self) -> None:
         self._documents: dict[str, list[Any]] = {name: [] for name in _OF_DOCUMENTS}
-        self._entries: dict[str, list[Any]] = {name: [] for name in _OF_ENTRIES}
-        self._owners: list[int] = []  # of each entry: its document's place in _documents
+        self._owners: list[int] = []  # of each row: its document's place in _documents
+        self._positions: list[int | None] = []
+        self._values: list[tuple[Any, ...]] = []  # of each row: _IMAGE_FIELDS as the collection holds them
+        self._bare: list[int] = []  # rows of entries that are no mappings
+        self._said: dict[int, tuple[Reason, str | None]] = {}  # what speaks against rows
+        self.num_bytes = 0
 
-    def _own(self, owner: Mapping[str, Any], num_entries: int) -> None:
+    def _own(self, owner: Mapping[str, Any], positions: Sequence[int | None]) -> None:
         for name, values in self._documents.items():
             values.append(owner.get(name))
-        self._owners += [len(self._documents["document_id"]) - 1] * num_entries
-
-    def _extend(self, num_entries: int, **columns: Iterable[Any]) -> None:
-        for name, values in self._entries.items():
-            values += columns.get(name) or [None] * num_entries
+        self._owners += [len(self._documents["document_id"]) - 1] * len(positions)
+        self._positions += positions
+        words = [*owner.get("common_names", ()), *owner.get("distribution", ())]
+        self.num_bytes += len(positions) * (_BYTES_OF_ENTRY + sum(map(len, words)) + _BYTES_OF_OFFSET * len(words))
 
     def _refuse(self, owner: Mapping[str, Any], reason: Reason, detail: str | None = None) -> None:
-        self._own(owner, 1)
-        self._extend(1, reason=[reason], detail=[detail])
+        self._said[len(self)] = reason, detail
+        self._own(owner, [None])
+        self._values.append(_NO_VALUES)
 
     def _add_nameless(self, document_id: str, images: Sequence[Any]) -> None:
-        urls = self._urls(images)
-        self._own({"document_id": document_id}, len(urls))
-        self._extend(
-            len(urls),
-            url=urls,
-            image_id=_ids(document_id, urls),
-            position=range(len(urls)),
-            reason=[Reason.ENTRY_OF_NAMELESS_DOCUMENT] * len(urls),
-        )
+        said = Reason.ENTRY_OF_NAMELESS_DOCUMENT, None
+        self._said |= dict.fromkeys(range(len(self), len(self) + len(images)), said)
+        self._own({"document_id": document_id}, range(len(images)))
+        self._values += [(self._read(image)[0], *_NO_VALUES[1:]) for image in images]
 
-    def _add_images(self, document_id: str, images: Sequence[Any]) -> None:
-        urls = self._urls(images)
-        photos = [
-            image if url and isinstance(image, dict | Mapping) else _NOTHING
-            for image, url in zip(images, urls, strict=True)
-        ]
-        licenses: list[tuple[str | None, str | None]] = [(None, self._default_license)] * len(urls)
-        if self._names_licenses:
-            licenses = [
-                (None, self._default_license) if isinstance(image, str) else _license(value)
-                for image, value in zip(images, self._values("image_license", photos), strict=True)
-            ]
-        lacking = None in urls
-        self._extend(
-            len(urls),
-            url=urls,
-            image_id=_ids(document_id, urls),
-            position=range(len(urls)),
-            license_text=[text for text, _license_id in licenses],
-            license_id=[license_id if url else None for (_text, license_id), url in zip(licenses, urls, strict=True)],
-            author=_texts(self._values("image_author", photos)),
-            source=_texts(self._values("image_source", photos)),
-            observation_id=_texts(self._values("image_observation_id", photos)),
-            observed_on=[_iso_date(value) for value in self._values("image_observed_on", photos)],
-            country=[_country(value) for value in self._values("image_country", photos)],
-            reason=[None if url else Reason.ENTRY_NO_URL for url in urls] if lacking else (),
-            detail=[None if url else _shape(image) for url, image in zip(urls, images, strict=True)] if lacking else (),
-        )
+    def _add_images(self, owner: Mapping[str, Any], images: Sequence[Any]) -> None:
+        first = len(self)
+        self._own(owner, range(len(images)))
+        if self._read_plain is not None and set(map(type, images)) == {dict}:
+            try:  # nearly always: and there are very many entries
+                self._values += list(map(self._read_plain, images))
+                return
+            except KeyError:
+                pass
+        self._values += map(self._read, images)
+        for row, image in enumerate(images, start=first):
+            if not isinstance(image, Mapping):
+                self._bare.append(row)
+                if _text(self._values[row][0]) is None:
+                    self._said[row] = Reason.ENTRY_NO_URL, _shape(image)
 
-    def _urls(self, images: Sequence[Any]) -> list[str | None]:
-        if all(type(image) is dict for image in images):
-            return _texts(self._values("image_url", images))
-        return _texts(image if isinstance(image, str) else self._first(image, "image_url") for image in images)
+    def _read(self, image: Any) -> tuple[Any, ...]:
+        """``_IMAGE_FIELDS`` of an entry of any shape."""
+        if isinstance(image, str):
+            return image, *_NO_VALUES[1:]
+        if not isinstance(image, Mapping):
+            return _NO_VALUES
+        return tuple(_first(image, paths) for paths in self._image_paths)
+
+    def _entries(self, document_ids: Sequence[str]) -> dict[str, pa.Array]:
+        """The columns that belong to entries."""
+        texts = _texts([values[0] for values in self._values])
+        for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False)).tolist():
+            self._said.setdefault(row, (Reason.ENTRY_NO_URL, _shape({})))
+            self._values[row] = _NO_VALUES
+        columns = zip(*self._values, strict=True) if self._values else [()] * len(_IMAGE_FIELDS)
+        values = dict[str, Sequence[Any]](zip(_IMAGE_FIELDS, columns, strict=True))
+        return {
+            "url": texts,
+            "image_id": pa.array(map(_id, document_ids, texts.to_pylist()), pa.string()),
+            "position": pa.array(self._positions, pa.int32()),
+            "license_text": _read_each(values["image_license"], lambda value: _license(value)[0]),
+            "license_id": self._license_ids(values["image_license"], texts),
+            "author": _texts(values["image_author"]),
+            "source": _texts(values["image_source"]),
+            "observation_id": _texts(values["image_observation_id"]),
+            "observed_on": _read_each(values["image_observed_on"], _iso_date),
+            "country": _read_each(values["image_country"], _country),
+            "reason": self._column_of_said(0),
+            "detail": self._column_of_said(1),
+        }
+
+    def _license_ids(self, values: Sequence[Any], urls: pa.Array) -> pa.Array:
+        ids = _read_each(values, lambda value: _license(value)[1])
+        if self._default_license is None or (self._names_licenses and not self._bare):
+            return ids
+        covered = np.zeros(len(values), bool)
+        covered[self._bare if self._names_licenses else slice(None)] = True
+        covered[[row for row, (reason, _detail) in self._said.items() if reason != Reason.ENTRY_NO_URL]] = False
+        return pc.if_else(pc.and_(pa.array(covered), urls.is_valid()), self._default_license, ids)
+
+    def _column_of_said(self, which: int) -> pa.Array:
+        column: list[str | None] = [None] * len(self)
+        for row, said in self._said.items():
+            column[row] = said[which]
+        return pa.array(column, pa.string())
 
     def _first(self, value: Any, field: str) -> Any:
         return _first(value, self._paths[field])
-
-    def _values(self, field: str, photos: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """A field of every photo."""
-        paths = self._paths[field]
-        if len(paths) == 1 and "." not in paths[0]:  # nearly always: and there are very many photos
-            return [photo.get(paths[0]) for photo in photos]
-        return [_first(photo, paths) for photo in photos]
 
 
 def _type(name: str) -> pa.DataType:
     return ENTRY_SCHEMA.field(name).type
 
 
-def _ids(document_id: str, urls: Sequence[str | None]) -> list[str | None]:
-    return [image_id_of(document_id, url) if url else None for url in urls]
+def _id(document_id: str, url: str | None) -> str | None:
+    return image_id_of(document_id, url) if url else None
 
 
 def _shape(image: Any) -> str:
@@ -231,8 +264,20 @@ def _first(value: Any, paths: Sequence[str]) -> Any:
     return None
 
 
-def _texts(values: Iterable[Any]) -> list[str | None]:
-    return [value.strip() or None if type(value) is str else _text(value) for value in values]
+def _texts(values: Sequence[Any]) -> pa.StringArray:
+    """:func:`_text` of every value."""
+    if not set(map(type, values)) <= _STRINGS:
+        return pa.array(map(_text, values), pa.string())
+    texts = pc.utf8_trim_whitespace(pa.array(values, pa.string()))  # what counts as space is what str.strip takes off
+    return pc.if_else(pc.equal(texts, ""), None, texts)
+
+
+def _read_each(values: Sequence[Any], read: Callable[[Any], str | None]) -> pa.StringArray:
+    """``read`` of every value, asked once for equal strings: there are few of them. Of None it must be None."""
+    if not set(map(type, values)) <= _STRINGS:
+        return pa.array(map(read, values), pa.string())
+    encoded = pa.array(values, pa.string()).dictionary_encode()
+    return pa.array(map(read, encoded.dictionary.to_pylist()), pa.string()).take(encoded.indices)
 
 
 def _text(value: Any) -> str | None:

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from aplantida.distillation.teacher import ViewSettings, label_shard
 from aplantida.distributed.inspection import wants_gpu
 from aplantida.distributed.mapping import map_with_actors
 from aplantida.distributed.placement import gpu_part, living_nodes
 from aplantida.distributed.session import ray_session
+from aplantida.domain.split import read_split
 from aplantida.models.inference import Scorer
 from aplantida.pipeline.artifact import Artifact, FileEntry
 from aplantida.pipeline.writer import ArtifactWriter
@@ -50,6 +51,7 @@ class LabelJob:
         batch_size: photos in one forward pass.
         device: auto, cpu or cuda.
         num_threads: torch's threads per worker; None leaves it to torch. Equal results want equal threads.
+        photo_fraction: a hash-chosen share of the photos, above 0 and up to 1.
     """
 
     images: Artifact
@@ -61,6 +63,7 @@ class LabelJob:
     batch_size: int
     device: str
     num_threads: int | None
+    photo_fraction: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class ShardLabeller:
 
     def _label(self, shard: int) -> dict[str, object]:
         job = self._job
-        members = pq.read_table(job.split, columns=["image_id", "split"], filters=[("shard", "=", shard)])
+        here = pc.field("shard") == shard
+        members = read_split(job.split, ["image_id", "split"], fraction=job.photo_fraction, where=here)
         split_of = dict(zip(members["image_id"].to_pylist(), members["split"].to_pylist(), strict=True))
         path = job.images.file(shard_name("shards", shard))
         labels = label_shard(self._scorer, path, split_of, job.settings, job.top_k)

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class TrialWork:
         writer: of the artifact; trials of a session that is over refuse to go on.
         device: auto, cpu or cuda.
         num_threads: torch's, per trial.
+        num_loader_workers: threads that decode ahead in a trial, 0 for none; None = what the trial has use for.
     """
 
     task: TrainTask
@@ -59,6 +60,13 @@ class TrialWork:
     writer: ArtifactWriter
     device: str
     num_threads: int | None
+    num_loader_workers: int | None = 0
+
+    def num_loaders(self, device: torch.device, num_cpus: float) -> int:
+        """Threads that decode ahead: where a GPU trains, all CPUs of the trial; where they train themselves, one."""
+        if self.num_loader_workers is not None:
+            return self.num_loader_workers
+        return max(1, int(num_cpus)) if device.type == "cuda" else 1
 
 
 class TrialContext(LocalContext):
@@ -100,9 +108,16 @@ def run_trial(drawn: Mapping[str, Any], work: TrialWork) -> None:
         tune.report(row)
     if len(known) < work.task.epochs:
         try:
-            train(recipe.apply(work.task), context)
+            task = recipe.apply(work.task)
+            loaders = work.num_loaders(context.device, _cpus_of_trial())
+            train(replace(task, batches=replace(task.batches, num_loader_workers=loaders)), context)
         except FloatingPointError:
             tune.report({"epoch": work.task.epochs, **_DIVERGED})
+
+
+def _cpus_of_trial() -> float:
+    granted = tune.get_context().get_trial_resources()
+    return 1.0 if granted is None else granted.required_resources.get("CPU", 1.0)
 
 
 class _Recorder(tune.Callback):

@@ -6,16 +6,21 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from aplantida.domain.seeds import derive_seed
 from aplantida.phases._device import device_here
+from aplantida.phases._pairing import check_pairing
+from aplantida.phases._photos import DataSection
 from aplantida.pipeline.artifact import Artifact, unit_key
 from aplantida.pipeline.config import Resources, ReusingConfig, Section
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class ViewsSection(Section):
@@ -73,6 +78,7 @@ class ComputeTeacherLogitsConfig(ReusingConfig):
     top_k: int = Field(default=160, ge=1)
     dense_up_to_classes: int = Field(default=1024, ge=0)
     batch_size: int = Field(default=64, ge=1)
+    data: DataSection = DataSection()
     gates: ScoringGates = ScoringGates()
     resources: ScoringResources = ScoringResources()
 
@@ -82,6 +88,7 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
     from aplantida.distributed.scoring import label_shards
 
     started = time.monotonic()
+    check_pairing(ctx)
     images, checkpoint = ctx.input("images"), ctx.input("checkpoint")
     card = json.loads(checkpoint.file("model.json").read_text(encoding="utf-8"))
     num_classes = card["num_classes"]
@@ -122,13 +129,19 @@ def _unit(shard: int) -> str:
     return f"shard-{shard:05d}"
 
 
+def _read_split(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> pa.Table:
+    """``image_id``, ``shard`` and ``split`` of the photos to score."""
+    from aplantida.domain.split import read_split
+
+    path = ctx.input("split").file("split.parquet")
+    return read_split(path, ["image_id", "shard", "split"], fraction=ctx.config.data.photo_fraction)
+
+
 def _unit_keys(
     ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, top_k: int | None
 ) -> dict[int, str]:
     """Shard number → key, over the shard's file, its photos' splits, the teacher and the views."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(ctx.input("split").file("split.parquet"), columns=["image_id", "shard", "split"])
+    table = _read_split(ctx)
     members: dict[int, list[list[Any]]] = defaultdict(list)
     for image_id, shard, name in zip(*(table[column].to_pylist() for column in table.column_names), strict=True):
         members[shard].append([image_id, name == "train"])
@@ -166,6 +179,7 @@ def _job(
         batch_size=config.batch_size,
         device=device,
         num_threads=config.resources.num_threads,
+        photo_fraction=config.data.photo_fraction,
     )
 
 
@@ -182,8 +196,7 @@ def _verify(
     from aplantida.models.inference import Scorer
 
     config, path = ctx.config, ctx.output.path
-    split = pq.read_table(ctx.input("split").file("split.parquet"), columns=["image_id", "shard", "split"])
-    train = split.filter(pc.field("split") == "train")
+    train = _read_split(ctx).filter(pc.field("split") == "train")
     drawn = sorted(
         (derive_seed(ctx.seed, "verify", image_id), image_id, shard)
         for image_id, shard in zip(train["image_id"].to_pylist(), train["shard"].to_pylist(), strict=True)
@@ -229,6 +242,7 @@ def _teacher(
         "preprocessing": card["preprocessing"],
         "views": {**views, "seed": ctx.seed},
         "top_k": top_k,
+        **ctx.config.data.said(),
     }
 
 

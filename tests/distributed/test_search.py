@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from aplantida.data.batches import BatchPlan
+from aplantida.data.soft_labels import SoftLabels
 from aplantida.distributed import search as module
 from aplantida.distributed.search import ROWS_FILE, TrialWork, keep_rows, run_trial, trial_name
+from aplantida.domain.class_index import class_index_digest
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.models.checkpoint import ModelCard
 from aplantida.pipeline.writer import ArtifactWriter, StaleSession
@@ -62,7 +64,7 @@ def work_in(made: Path, folder: Path) -> TrialWork:
         preprocessing=card.preprocessing,
         augmentation="none",
         seed=1,
-        soft_labels=made / "soft",
+        soft_labels=SoftLabels(made / "soft", class_index_digest(tiny_artifacts.NAMES)),
     )
     task = TrainTask(
         card=card,

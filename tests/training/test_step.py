@@ -11,7 +11,7 @@ from torch.nn.functional import log_softmax, one_hot, softmax
 
 from aplantida.data.augmentation import Mix
 from aplantida.data.batch import Batch
-from aplantida.data.shard_cache import SoftTargets
+from aplantida.data.soft_labels import SoftTargets
 from aplantida.models.inference import normalize
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
