@@ -173,7 +173,7 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
     os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Tune's would stay, and swallow Ctrl-C for the rest of the process
     with ray_session():
-        share = _share(plan, work)
+        share = trial_share(plan, work)
         tuner = tune.Tuner(
             tune.with_resources(
                 tune.with_parameters(run_trial, work=work), {"cpu": float(share.cpus), "gpu": share.gpus}
@@ -252,7 +252,7 @@ def _scheduler(plan: SearchPlan, epochs: int) -> TrialScheduler:
     )
 
 
-def _share(plan: SearchPlan, work: TrialWork) -> Share:
+def trial_share(plan: SearchPlan, work: TrialWork) -> Share:
     """What a trial takes of its node; where fewer than ``max_concurrent`` have room, the others wait their turn.
 
     Raises:
