@@ -6,15 +6,21 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from aplantida.domain.seeds import derive_seed
+from aplantida.phases._device import device_here
+from aplantida.phases._pairing import check_pairing
+from aplantida.phases._photos import DataSection
 from aplantida.pipeline.artifact import Artifact, unit_key
 from aplantida.pipeline.config import Resources, ReusingConfig, Section
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class ViewsSection(Section):
@@ -72,6 +78,7 @@ class ComputeTeacherLogitsConfig(ReusingConfig):
     top_k: int = Field(default=160, ge=1)
     dense_up_to_classes: int = Field(default=1024, ge=0)
     batch_size: int = Field(default=64, ge=1)
+    data: DataSection = DataSection()
     gates: ScoringGates = ScoringGates()
     resources: ScoringResources = ScoringResources()
 
@@ -81,6 +88,7 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
     from aplantida.distributed.scoring import label_shards
 
     started = time.monotonic()
+    check_pairing(ctx)
     images, checkpoint = ctx.input("images"), ctx.input("checkpoint")
     card = json.loads(checkpoint.file("model.json").read_text(encoding="utf-8"))
     num_classes = card["num_classes"]
@@ -96,12 +104,14 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
         else:
             todo.append(shard)
     ctx.log.info("%d shards: %d to score, %d reused", len(keys), len(todo), reused)
+    device = device_here(ctx)
+    job = _job(ctx, images, checkpoint, top_k, ctx.device if ctx.config.resources.num_actors else device)
     with ctx.progress(total=len(todo), unit="shards", description="teacher logits") as bar:
-        for done in label_shards(_job(ctx, images, checkpoint, top_k), todo, ctx.config.resources.num_actors):
+        for done in label_shards(job, todo, ctx.config.resources.num_actors):
             info = {"num_train_rows": done.num_train_rows, "num_heldout_rows": done.num_heldout_rows}
             ctx.output.record_unit(_unit(done.shard), keys[done.shard], done.files, info)
             bar.update(rows=done.num_train_rows + done.num_heldout_rows)
-    verified = _verify(ctx, images, checkpoint)
+    verified = _verify(ctx, images, checkpoint, device)
     ctx.output.write_json("teacher.json", _teacher(ctx, card, checkpoint, top_k))
     infos = [ctx.output.unit_info(_unit(shard)) for shard in keys]
     return {
@@ -119,13 +129,19 @@ def _unit(shard: int) -> str:
     return f"shard-{shard:05d}"
 
 
+def _read_split(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> pa.Table:
+    """``image_id``, ``shard`` and ``split`` of the photos to score."""
+    from aplantida.domain.split import read_split
+
+    path = ctx.input("split").file("split.parquet")
+    return read_split(path, ["image_id", "shard", "split"], fraction=ctx.config.data.photo_fraction)
+
+
 def _unit_keys(
     ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, top_k: int | None
 ) -> dict[int, str]:
     """Shard number → key, over the shard's file, its photos' splits, the teacher and the views."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(ctx.input("split").file("split.parquet"), columns=["image_id", "shard", "split"])
+    table = _read_split(ctx)
     members: dict[int, list[list[Any]]] = defaultdict(list)
     for image_id, shard, name in zip(*(table[column].to_pylist() for column in table.column_names), strict=True):
         members[shard].append([image_id, name == "train"])
@@ -141,7 +157,11 @@ def _unit_keys(
 
 
 def _job(
-    ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, top_k: int | None
+    ctx: PhaseContext[ComputeTeacherLogitsConfig],
+    images: Artifact,
+    checkpoint: Artifact,
+    top_k: int | None,
+    device: str,
 ) -> Any:
     from aplantida.distillation.teacher import ViewSettings
     from aplantida.distributed.scoring import LabelJob
@@ -157,12 +177,15 @@ def _job(
         ),
         top_k=top_k,
         batch_size=config.batch_size,
-        device=ctx.device,
+        device=device,
         num_threads=config.resources.num_threads,
+        photo_fraction=config.data.photo_fraction,
     )
 
 
-def _verify(ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact) -> dict[str, Any]:
+def _verify(
+    ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, device: str
+) -> dict[str, Any]:
     """Score a few photos once more, those of earlier sessions and artifacts among them, and compare."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -173,8 +196,7 @@ def _verify(ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, che
     from aplantida.models.inference import Scorer
 
     config, path = ctx.config, ctx.output.path
-    split = pq.read_table(ctx.input("split").file("split.parquet"), columns=["image_id", "shard", "split"])
-    train = split.filter(pc.field("split") == "train")
+    train = _read_split(ctx).filter(pc.field("split") == "train")
     drawn = sorted(
         (derive_seed(ctx.seed, "verify", image_id), image_id, shard)
         for image_id, shard in zip(train["image_id"].to_pylist(), train["shard"].to_pylist(), strict=True)
@@ -188,7 +210,7 @@ def _verify(ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, che
         views |= views_from_arrow(pq.read_table(path / f"views/{unit}.parquet").filter(wanted))
         photos = pq.read_table(images.file(f"shards/{unit}.parquet"), columns=["image_id", "image"], filters=wanted)
         jpegs |= dict(zip(photos["image_id"].to_pylist(), photos["image"].to_pylist(), strict=True))
-    scorer = Scorer(checkpoint.path, ctx.device, config.resources.num_threads, config.batch_size)
+    scorer = Scorer(checkpoint.path, device, config.resources.num_threads, config.batch_size)
     found = largest_difference(scorer, concat(stored), jpegs, views)
     ctx.log.info("%d rows scored again: logits differ by %.4f at most", found.rows, found.amount)
     where = f"photo {found.image_id}, view {found.view}"
@@ -220,6 +242,7 @@ def _teacher(
         "preprocessing": card["preprocessing"],
         "views": {**views, "seed": ctx.seed},
         "top_k": top_k,
+        **ctx.config.data.said(),
     }
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from aplantida.phases._photos import drawn, read_photos, split_rows
+from aplantida.phases._device import device_here
+from aplantida.phases._pairing import check_pairing
+from aplantida.phases._photos import DataSection, drawn, read_photos, split_rows
 from aplantida.pipeline.config import PhaseConfig, Resources, Section
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
@@ -40,6 +42,7 @@ class QuantizeModelConfig(PhaseConfig):
     min_elements: int = Field(default=10_000, ge=1)
     overrides: dict[str, Precision] = Field(default_factory=dict)
     num_check_photos: int = Field(default=256, ge=1)
+    data: DataSection = DataSection()
     batch_size: int = Field(default=64, ge=1)
     gates: QuantizeGates = QuantizeGates()
     resources: Resources = Resources()
@@ -51,6 +54,7 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
     from aplantida.models.checkpoint import load_checkpoint, load_weights, save_checkpoint
     from aplantida.models.folding import fold_batch_norm
 
+    check_pairing(ctx)
     config, source = ctx.config, ctx.input("checkpoint")
     model, card = load_checkpoint(source.file("model.json").parent)
     if card.folded or card.precision:
@@ -108,13 +112,16 @@ def _compare(ctx: PhaseContext[QuantizeModelConfig], exact: Path, rounded: Path)
     from aplantida.models.inference import Scorer
 
     config, images = ctx.config, ctx.input("images")
+    split, fraction = ctx.input("split"), config.data.photo_fraction
     rows = drawn(
-        split_rows(images, ctx.input("split"), CHECKED_SPLIT), config.num_check_photos, ctx.seed, "quantize_model"
+        split_rows(images, split, CHECKED_SPLIT, fraction=fraction), config.num_check_photos, ctx.seed, "quantize_model"
     )
     if len(rows) == 0:
-        raise BadRequest(f"{ctx.input('split').path}: holds no {CHECKED_SPLIT} photo to compare on")
+        share = "" if fraction == 1 else f" in the share {fraction} (data.photo_fraction)"
+        raise BadRequest(f"{split.path}: holds no {CHECKED_SPLIT} photo to compare on{share}")
     threads = config.resources.num_threads
-    scorers = [Scorer(folder, ctx.device, threads, config.batch_size) for folder in (exact, rounded)]
+    device = device_here(ctx)
+    scorers = [Scorer(folder, device, threads, config.batch_size) for folder in (exact, rounded)]
     import numpy as np
 
     settings = scorers[0].card.preprocessing

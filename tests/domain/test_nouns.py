@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aplantida.domain.class_index import ClassIndex, PlantClass
+from aplantida.domain.class_index import ClassIndex, PlantClass, class_index_digest
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.record import image_id_of, shard_of
 from aplantida.domain.region import Membership, regions_from_mapping
@@ -67,6 +67,7 @@ def test_class_index(tmp_path: Path) -> None:
     assert index.in_region("spain") == (1,)
     assert index.subset(["b"]).class_ids == ("b",)
     assert index.subset(["b"]).digest != index.digest
+    assert class_index_digest(index.class_ids) == index.digest != class_index_digest(index.class_ids[::-1])
     with pytest.raises(ValueError, match="unique and sorted"):
         ClassIndex((PlantClass(class_id="b"), PlantClass(class_id="a")))
 

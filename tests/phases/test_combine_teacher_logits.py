@@ -146,7 +146,7 @@ def test_a_killed_run_combines_only_what_was_not_done(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(combine_teacher_logits, "_combine_shard", fail_on_the_second)
     with pytest.raises(KeyboardInterrupt):
-        combined()
+        combined(resources={"num_threads": 1})
     monkeypatch.setattr(combine_teacher_logits, "_combine_shard", original)
     outcome = execute(PHASE, files=[CONFIG], values=request())
     assert outcome.status == "resumed"
