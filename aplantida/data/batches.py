@@ -18,17 +18,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 
 from aplantida.data.augmentation import POLICIES, color_matrix, drawn_view, show_view, turn_and_erase
 from aplantida.data.batch import Batch
 from aplantida.data.sampling import Sampling, expected_copies, occurrences
-from aplantida.data.shard_cache import ShardCache, SoftShard, StoredPhoto, soft_targets
+from aplantida.data.shard_cache import ShardCache, StoredPhoto
+from aplantida.data.soft_labels import SoftLabels, SoftShard, soft_targets
 from aplantida.data.views import View
 from aplantida.domain.memory import keep_freed_memory
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.seeds import derive_seed
+from aplantida.domain.split import read_split
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ class Photos:
         return len(self.image_ids)
 
 
-def select_photos(split_file: Path, split: str, class_indices: Sequence[int], region: str | None = None) -> Photos:
+def select_photos(
+    split_file: Path, split: str, class_indices: Sequence[int], region: str | None = None, fraction: float = 1.0
+) -> Photos:
     """The photos of ``split`` whose class is one of ``class_indices``, sorted by shard and id.
 
     Args:
@@ -54,10 +57,12 @@ def select_photos(split_file: Path, split: str, class_indices: Sequence[int], re
         split: train, val or test.
         class_indices: positions in the split's class index, in the order of the model's outputs.
         region: only photos of this region, by either rule of membership.
+        fraction: a hash-chosen share of them, above 0 and up to 1.
     """
     wanted = (pc.field("split") == split) & pc.field("class_index").isin(list(class_indices))
     columns = ["image_id", "shard", "class_index"]
-    table = pq.read_table(split_file, columns=[*columns, *([] if region is None else ["regions"])], filters=wanted)
+    more = [] if region is None else ["regions"]
+    table = read_split(split_file, [*columns, *more], fraction=fraction, where=wanted)
     if region is not None:
         table = table.filter(pa.array([region in (names or ()) for names in table["regions"].to_pylist()], pa.bool_()))
     table = table.select(columns).sort_by([("shard", "ascending"), ("image_id", "ascending")])
@@ -81,7 +86,8 @@ class BatchPlan:
         seed: the run's seed.
         train_split: name of the split to train on.
         region: photos of this region only.
-        soft_labels: folder with ``scores/`` and ``views/``, or None.
+        photo_fraction: a hash-chosen share of the photos of each split, above 0 and up to 1.
+        soft_labels: of the photos, over the model's classes; or None.
         temperature: at which the tail of top-k soft labels is read.
         sampling: how often a class is seen; see :func:`aplantida.data.sampling.expected_copies`.
         shuffle_shards: shards per shuffling window; twice as many lie in memory.
@@ -98,7 +104,8 @@ class BatchPlan:
     train_image_size: int | None = None
     train_split: str = "train"
     region: str | None = None
-    soft_labels: Path | None = None
+    photo_fraction: float = 1.0
+    soft_labels: SoftLabels | None = None
     temperature: float = 1.0
     sampling: Sampling = "natural"
     shuffle_shards: int = 4
@@ -131,11 +138,15 @@ class BatchSource:
         size = plan.train_image_size or plan.preprocessing.image_size
         self._trained_on = replace(plan.preprocessing, image_size=size)
         self._cache = ShardCache(plan.images, plan.soft_labels, 2 * plan.shuffle_shards, plan.cache_images)
-        self.train_photos = select_photos(plan.split_file, plan.train_split, plan.class_indices, plan.region)
-        self.val_photos = select_photos(plan.split_file, "val", plan.class_indices, plan.region)
+        wanted = (plan.class_indices, plan.region, plan.photo_fraction)
+        self.train_photos = select_photos(plan.split_file, plan.train_split, *wanted)
+        self.val_photos = select_photos(plan.split_file, "val", *wanted)
         for name, photos in ((plan.train_split, self.train_photos), ("val", self.val_photos)):
             if len(photos) == 0:
-                raise ValueError(f"{plan.split_file}: no {name} photos of these {len(plan.class_indices)} classes")
+                share = "" if plan.photo_fraction == 1 else f" in the share {plan.photo_fraction} of them"
+                raise ValueError(
+                    f"{plan.split_file}: no {name} photos of these {len(plan.class_indices)} classes{share}"
+                )
         self._copies = expected_copies(self.train_photos.labels, plan.sampling)
         self._most_copies = int(np.ceil(self._copies.max()))
 

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,15 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from aplantida.distributed.recipes import CHOICES, Recipe, Row, SearchPlan, Trial
-from aplantida.distributed.session import cluster_cpus, cluster_gpus, ray_session
-from aplantida.models.inference import resolve_device
+from aplantida.distributed.inspection import wants_gpu
+from aplantida.distributed.placement import Share, gpu_part, largest_share, living_nodes, require_room, room_for
+from aplantida.distributed.session import ray_session
+from aplantida.models.devices import resolve_device
+from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.writer import ArtifactWriter
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
+from aplantida.training.recipes import CHOICES, Recipe, Row, SearchPlan, Trial
 from aplantida.training.task import TrainTask
 
 ROWS_FILE = "rows.json"
@@ -49,6 +52,7 @@ class TrialWork:
         writer: of the artifact; trials of a session that is over refuse to go on.
         device: auto, cpu or cuda.
         num_threads: torch's, per trial.
+        num_loader_workers: threads that decode ahead in a trial, 0 for none; None = what the trial has use for.
     """
 
     task: TrainTask
@@ -56,6 +60,13 @@ class TrialWork:
     writer: ArtifactWriter
     device: str
     num_threads: int | None
+    num_loader_workers: int | None = 0
+
+    def num_loaders(self, device: torch.device, num_cpus: float) -> int:
+        """Threads that decode ahead: where a GPU trains, all CPUs of the trial; where they train themselves, one."""
+        if self.num_loader_workers is not None:
+            return self.num_loader_workers
+        return max(1, int(num_cpus)) if device.type == "cuda" else 1
 
 
 class TrialContext(LocalContext):
@@ -77,10 +88,15 @@ class TrialContext(LocalContext):
         return [] if latest is None else torch.load(latest, map_location="cpu", weights_only=True)["history"]
 
 
+def trial_name(recipe: Recipe) -> str:
+    """Of a trial's folder and unit: equal recipes have equal names."""
+    return unit_key(recipe.drawn())[:16]
+
+
 def run_trial(drawn: Mapping[str, Any], work: TrialWork) -> None:
     """Tune's trainable: report the epochs that are known, train the others."""
     recipe = Recipe.of(drawn)
-    folder = work.folder / recipe.key
+    folder = work.folder / trial_name(recipe)
     finished = folder / ROWS_FILE
     if finished.is_file():
         for row in json.loads(finished.read_text(encoding="utf-8")):
@@ -92,9 +108,16 @@ def run_trial(drawn: Mapping[str, Any], work: TrialWork) -> None:
         tune.report(row)
     if len(known) < work.task.epochs:
         try:
-            train(recipe.apply(work.task), context)
+            task = recipe.apply(work.task)
+            loaders = work.num_loaders(context.device, _cpus_of_trial())
+            train(replace(task, batches=replace(task.batches, num_loader_workers=loaders)), context)
         except FloatingPointError:
             tune.report({"epoch": work.task.epochs, **_DIVERGED})
+
+
+def _cpus_of_trial() -> float:
+    granted = tune.get_context().get_trial_resources()
+    return 1.0 if granted is None else granted.required_resources.get("CPU", 1.0)
 
 
 class _Recorder(tune.Callback):
@@ -135,11 +158,12 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
         The trials in the order in which they were started.
 
     Raises:
+        BadRequest: when no node has room for a trial, or ``cuda`` is asked for where there is none.
         RuntimeError: when a trial failed.
     """
 
     def finished(trial: Trial) -> None:
-        keep_rows(work.folder / trial.recipe.key, trial.rows)
+        keep_rows(work.folder / trial_name(trial.recipe), trial.rows)
         on_trial(trial)
 
     recorder = _Recorder(finished)
@@ -149,8 +173,11 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
     os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Tune's would stay, and swallow Ctrl-C for the rest of the process
     with ray_session():
+        share = _share(plan, work)
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(run_trial, work=work), _resources(plan, work)),
+            tune.with_resources(
+                tune.with_parameters(run_trial, work=work), {"cpu": float(share.cpus), "gpu": share.gpus}
+            ),
             param_space=_space(plan) if plan.algorithm == "grid" else {},
             tune_config=_tune_config(plan, work.task.epochs),
             run_config=tune.RunConfig(
@@ -225,10 +252,16 @@ def _scheduler(plan: SearchPlan, epochs: int) -> TrialScheduler:
     )
 
 
-def _resources(plan: SearchPlan, work: TrialWork) -> dict[str, float]:
-    share = max(1, cluster_cpus() // plan.max_concurrent)
-    gpus = cluster_gpus() if work.device != "cpu" else 0
-    return {
-        "cpu": float(min(work.num_threads or share, cluster_cpus())),
-        "gpu": min(1.0, gpus / plan.max_concurrent) if gpus else 0.0,
-    }
+def _share(plan: SearchPlan, work: TrialWork) -> Share:
+    """What a trial takes of its node; where fewer than ``max_concurrent`` have room, the others wait their turn.
+
+    Raises:
+        BadRequest: when no node has room for one.
+    """
+    nodes, at_a_time = living_nodes(), min(plan.max_concurrent, plan.total)
+    gpus = gpu_part(at_a_time, nodes) if wants_gpu(work.device, nodes) else 0.0
+    cpus = largest_share(at_a_time if work.num_threads is None else 1, nodes, gpus)
+    share = Share(min(work.num_threads or cpus, cpus), gpus)
+    num_running = max(1, min(at_a_time, room_for(share, nodes)))
+    require_room(share, num_running, nodes, key="search.max_concurrent", why="trials")
+    return share

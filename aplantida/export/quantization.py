@@ -6,9 +6,10 @@ rounding every tensor to uint8 destroys the model. So biases, scales and small t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -42,8 +43,37 @@ def plan_precision(
     Raises:
         ValueError: when a pattern matches no weight, or a value does not fit float16 (beyond ±65504).
     """
-    weights = {name: value for name, value in tensors.items() if value.is_floating_point() and value.ndim >= 2}
-    plan = {name: large if value.numel() >= min_elements else "float32" for name, value in weights.items()}
+    floats = {name: value for name, value in tensors.items() if value.is_floating_point()}
+    shapes = {name: tuple(value.shape) for name, value in floats.items()}
+    plan = precision_by_shape(shapes, large, min_elements, overrides)
+    for name, precision in plan.items():
+        extreme = float(floats[name].abs().max())
+        if precision == "float16" and not extreme <= FLOAT16_MAX:
+            raise ValueError(f"tensor {name!r} holds {extreme}: float16 ends at {FLOAT16_MAX}; override it to float32")
+    return {name: str(precision) for name, precision in sorted(plan.items()) if precision != "float32"}
+
+
+def precision_by_shape(
+    shapes: Mapping[str, Sequence[int]],
+    large: Precision,
+    min_elements: int,
+    overrides: Mapping[str, Precision] | None = None,
+) -> dict[str, Precision]:
+    """The precision of every weight by the shapes alone: name → precision, without the biases and scales.
+
+    Args:
+        shapes: of a model's floating-point tensors, by name.
+        large: as :func:`plan_precision` has it; so are the others.
+        min_elements: likewise.
+        overrides: likewise.
+
+    Raises:
+        ValueError: when a pattern matches no weight.
+    """
+    weights = {name: shape for name, shape in shapes.items() if len(shape) >= 2}
+    plan: dict[str, Precision] = {
+        name: large if prod(shape) >= min_elements else "float32" for name, shape in weights.items()
+    }
     for pattern, precision in (overrides or {}).items():
         matching = [name for name in weights if fnmatchcase(name, pattern)]
         if not matching:
@@ -51,11 +81,7 @@ def plan_precision(
                 f"precision override {pattern!r} matches no weight; there are {', '.join(sorted(weights))}"
             )
         plan.update(dict.fromkeys(matching, precision))
-    for name, precision in plan.items():
-        extreme = float(weights[name].abs().max())
-        if precision == "float16" and not extreme <= FLOAT16_MAX:
-            raise ValueError(f"tensor {name!r} holds {extreme}: float16 ends at {FLOAT16_MAX}; override it to float32")
-    return {name: str(precision) for name, precision in sorted(plan.items()) if precision != "float32"}
+    return plan
 
 
 @dataclass(frozen=True)

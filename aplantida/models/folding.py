@@ -30,7 +30,7 @@ def fold_batch_norm(model: nn.Module, image_size: int) -> list[str]:
     """
     if model.training:
         raise ValueError("fold_batch_norm wants a model in eval mode: running statistics must not change")
-    pairs = _pairs(model, image_size)
+    pairs = followed_by(model, image_size, nn.BatchNorm2d)
     for convolution_name, normalization_name in pairs.items():
         convolution, normalization = model.get_submodule(convolution_name), model.get_submodule(normalization_name)
         assert isinstance(convolution, nn.Conv2d)
@@ -41,8 +41,14 @@ def fold_batch_norm(model: nn.Module, image_size: int) -> list[str]:
     return sorted(pairs)
 
 
-def _pairs(model: nn.Module, image_size: int) -> dict[str, str]:
-    """Convolution → normalization, by name, for those that run once and are each other's only neighbour."""
+def followed_by(model: nn.Module, image_size: int, *kinds: type[nn.Module]) -> dict[str, str]:
+    """Convolution → what takes its output, by name, for modules of ``kinds`` of which both run once in a photo.
+
+    Args:
+        model: (N, 3, S, S) in.
+        image_size: S of the photo that is run, pixels.
+        *kinds: classes of what may follow.
+    """
     outputs: dict[int, tuple[str, torch.Tensor]] = {}  # the tensor is kept, so that its id is not given away again
     runs: dict[str, int] = {}
     pairs: dict[str, str] = {}
@@ -54,7 +60,7 @@ def _pairs(model: nn.Module, image_size: int) -> dict[str, str]:
 
         return hook
 
-    def before_normalization(name: str) -> Callable[..., None]:
+    def before_follower(name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
             runs[name] = runs.get(name, 0) + 1
             if id(inputs[0]) in outputs:
@@ -66,8 +72,8 @@ def _pairs(model: nn.Module, image_size: int) -> dict[str, str]:
     for name, module in model.named_modules():
         if isinstance(module, nn.Conv2d):
             handles.append(module.register_forward_hook(after_convolution(name)))
-        elif isinstance(module, nn.BatchNorm2d):
-            handles.append(module.register_forward_pre_hook(before_normalization(name)))
+        elif isinstance(module, kinds):
+            handles.append(module.register_forward_pre_hook(before_follower(name)))
     try:
         reference = next(model.parameters())
         with torch.no_grad():

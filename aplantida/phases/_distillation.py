@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -53,4 +54,21 @@ def soft_labels_folder(ctx: PhaseContext[Any], alpha: float) -> Path | None:
             f"distillation.alpha is {alpha}, so input soft_labels is needed: give --input soft_labels=PATH, "
             "or alpha 0 to learn from the labels alone"
         )
-    return ctx.input("soft_labels").path
+    return labelled_photos(ctx)
+
+
+def labelled_photos(ctx: PhaseContext[Any]) -> Path:
+    """Where the soft labels lie, after a look whether they are of all photos that the student sees.
+
+    Raises:
+        BadRequest: when they were made of a smaller share of the photos than ``data.photo_fraction``.
+    """
+    labels, wanted = ctx.input("soft_labels"), ctx.config.data.photo_fraction
+    summary = json.loads(labels.file("summary.json").read_text(encoding="utf-8"))
+    labelled = summary.get("photo_fraction", 1.0)
+    if labelled < wanted:
+        raise BadRequest(
+            f"data.photo_fraction: {wanted}, but {labels.path} was made with {labelled}, so that some photos have no "
+            f"soft label: say {labelled} or less here, or {wanted} in compute_teacher_logits"
+        )
+    return labels.path

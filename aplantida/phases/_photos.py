@@ -8,25 +8,51 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from aplantida.domain.seeds import derive_seed
+from aplantida.domain.split import SPLIT_SCHEMA, read_split
 from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.config import Section
 from aplantida.pipeline.errors import BadRequest
 
 
-def split_rows(images: Artifact, split: Artifact, name: str, class_indices: Sequence[int] | None = None) -> pa.Table:
+class DataSection(Section):
+    """Which part of the photos is looked at; every phase that runs a model over photos has it."""
+
+    photo_fraction: float = Field(default=1.0, gt=0, le=1)
+
+    def said(self) -> dict[str, float]:
+        """For a result file. Nothing where all photos are looked at, so that the file is what it always was."""
+        return {} if self.photo_fraction == 1 else {"photo_fraction": self.photo_fraction}
+
+
+def split_rows(
+    images: Artifact,
+    split: Artifact,
+    name: str,
+    class_indices: Sequence[int] | None = None,
+    fraction: float = 1.0,
+) -> pa.Table:
     """Rows of ``split.parquet`` that belong to the split ``name`` (and to ``class_indices``), by image id.
+
+    Args:
+        images: of which the split was made.
+        split: the split.
+        name: train, val or test.
+        class_indices: positions in the split's class index; None for all.
+        fraction: a hash-chosen share of the photos, above 0 and up to 1.
 
     Raises:
         BadRequest: when the split was made from other images.
     """
     if split.inputs["images"][0]["digest"] != images.digest:
         raise BadRequest(f"{split.path}: was made from other image_shards than {images.path}")
-    rows = pq.read_table(split.file("split.parquet"))
-    mask = pc.field("split") == name
+    wanted = pc.field("split") == name
     if class_indices is not None:
-        mask = mask & pc.field("class_index").isin(list(class_indices))
-    return rows.filter(mask).sort_by("image_id")
+        wanted = wanted & pc.field("class_index").isin(list(class_indices))
+    rows = read_split(split.file("split.parquet"), SPLIT_SCHEMA.names, fraction=fraction, where=wanted)
+    return rows.sort_by("image_id")
 
 
 def drawn(rows: pa.Table, num_photos: int, seed: int, purpose: str) -> pa.Table:

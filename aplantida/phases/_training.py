@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aplantida.domain.class_index import ClassIndex
+from aplantida.domain.class_index import ClassIndex, class_index_digest
+from aplantida.phases._device import device_here
 from aplantida.phases._training_config import InputSection, ModelSection, PhotosSection, TrainConfig, TrainingSection
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import expand, root
@@ -51,7 +53,13 @@ def _initial_weights(pretrained: bool | str) -> tuple[str | Path | None, str | N
 
 
 def new_model(
-    model: ModelSection, data: InputSection, classes: ClassIndex, *, dropout: float, width: float = 1.0
+    model: ModelSection,
+    data: InputSection,
+    classes: ClassIndex,
+    *,
+    dropout: float,
+    head_rank: int | None,
+    width: float = 1.0,
 ) -> tuple[ModelCard, str | Path | None]:
     """The card of a model that is yet to be trained on ``classes``, and its initial weights."""
     from aplantida.models.checkpoint import ModelCard
@@ -60,7 +68,7 @@ def new_model(
     card = ModelCard(
         architecture=model.name,
         num_classes=len(classes),
-        head_rank=model.head_rank,
+        head_rank=head_rank,
         dropout=dropout,
         width=width,
         preprocessing=data.preprocessing(),
@@ -87,16 +95,18 @@ def read_class_index(ctx: PhaseContext[Any], num_classes: int | None) -> ClassIn
 
 
 def batch_plan(
-    ctx: PhaseContext[Any], photos: PhotosSection, card: ModelCard, index: ClassIndex, **more: Any
+    ctx: PhaseContext[Any],
+    photos: PhotosSection,
+    card: ModelCard,
+    index: ClassIndex,
+    *,
+    soft_labels: Path | None = None,
+    **more: Any,
 ) -> BatchPlan:
     """Batches of the phase's inputs for the classes of ``card``; ``more`` goes to the plan as it is."""
     from aplantida.data.batches import BatchPlan
+    from aplantida.data.soft_labels import SoftLabels
 
-    unknown = [class_id for class_id in card.class_ids if class_id not in index]
-    if unknown:
-        raise BadRequest(
-            f"the checkpoint knows {len(unknown)} classes that {ctx.input('split').path} does not, e.g. {unknown[0]!r}"
-        )
     return BatchPlan(
         images=ctx.input("images").path / "shards",
         split_file=ctx.input("split").file("split.parquet"),
@@ -106,10 +116,12 @@ def batch_plan(
         train_image_size=photos.train_image_size,
         seed=ctx.seed,
         train_split=photos.train_split,
+        photo_fraction=photos.photo_fraction,
         sampling=photos.sampling,
         shuffle_shards=photos.shuffle_shards,
-        num_loader_workers=ctx.config.resources.num_loader_workers,
+        num_loader_workers=ctx.config.resources.num_loader_workers or 0,
         cache_images=ctx.config.resources.cache_images,
+        soft_labels=None if soft_labels is None else SoftLabels(soft_labels, class_index_digest(card.class_ids)),
         **more,
     )
 
@@ -122,8 +134,12 @@ def run_training(
     batches: BatchPlan,
     objective: Objective,
     index: ClassIndex,
+    at_start: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Train (or go on training), and publish the checkpoint. Returns the phase's metrics."""
+    """Train (or go on training), and publish the checkpoint. Returns the phase's metrics.
+
+    ``at_start`` is called when nothing speaks against the training any more.
+    """
     from aplantida.distributed.launch import launch
 
     config, training, callbacks = ctx.config, ctx.config.training, ctx.config.callbacks
@@ -141,12 +157,13 @@ def run_training(
     )
     started = time.monotonic()
     total = training.epochs * training.batch_size * _count_batches(batches, training.batch_size)
+    at_start()
     with ctx.progress(total=total, unit="images", description=f"training {card.architecture}") as bar:
         trained = launch(
             task,
             folder=ctx.output.scratch,
             log_path=ctx.output.log_path,
-            device=ctx.device,
+            device=ctx.device if config.resources.num_workers else device_here(ctx),
             num_workers=config.resources.num_workers,
             num_threads=config.resources.num_threads,
             max_failures=config.resources.max_failures,
@@ -183,7 +200,7 @@ def new_task(ctx: PhaseContext[Any], **parts: Any) -> TrainTask:
 
 
 def _check_compiler(training: TrainingSection) -> None:
-    from aplantida.training.devices import compiler_trouble
+    from aplantida.models.devices import compiler_trouble
 
     trouble = compiler_trouble() if training.compile else None
     if trouble is not None:

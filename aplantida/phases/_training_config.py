@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from aplantida.domain.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from aplantida.phases._photos import DataSection
 from aplantida.pipeline.config import PhaseConfig, Resources, Section
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ class ModelSection(Section):
     pretrained: bool | str = True
     pretrained_license: str | None = None
     num_classes: int | None = Field(default=None, ge=2)
-    head_rank: int | None = Field(default=None, ge=1)
 
 
 class TrainingSection(Section):
@@ -66,7 +66,7 @@ class TrainingSection(Section):
         )
 
 
-class PhotosSection(Section):
+class PhotosSection(DataSection):
     """Which photos, and how they are changed while training."""
 
     train_split: Literal["train", "val"] = "train"

@@ -6,15 +6,25 @@ import hashlib
 import json
 import time
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.data.actors import PROBE_SCHEMA, UrlProber, slices
 from aplantida.data.addresses import host_of
-from aplantida.data.auditing import acceptable_urls, bucket_of, describe, is_sampled, species_table, summary_text
+from aplantida.data.auditing import bucket_of, describe, sampled_urls, species_table, summary_text
+from aplantida.phases._network import (
+    BLOCKS_PER_ACTOR,
+    HTTP_MOVED,
+    HttpSection,
+    NetworkResources,
+    choose_num_actors,
+    fetch_settings,
+)
 from aplantida.phases.export_dataset import (
     CollectionConfig,
     ReaderResources,
@@ -22,15 +32,8 @@ from aplantida.phases.export_dataset import (
     source_digest,
     synonyms_digest,
 )
-from aplantida.phases.fetch_images import (
-    BLOCKS_PER_ACTOR,
-    HttpSection,
-    NetworkResources,
-    choose_num_actors,
-    fetch_settings,
-)
 from aplantida.pipeline.artifact import unit_key
-from aplantida.pipeline.errors import GateFailed
+from aplantida.pipeline.config import Section
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 
@@ -38,14 +41,26 @@ class AuditResources(ReaderResources, NetworkResources):
     """How much of the machine, and of each server, the audit takes."""
 
 
+class AuditGates(Section):
+    """What the verdict hangs on, and whether it stops the job."""
+
+    max_broken_fraction: float = Field(default=0.05, ge=0, le=1)
+    fail_on_verdict: bool = False
+
+
 class AuditDatasetConfig(CollectionConfig):
     """Fields of configs/audit_dataset.yaml."""
 
+    MOVED: ClassVar[Mapping[str, str]] = {
+        **HTTP_MOVED,
+        "max_broken_fraction": "gates.max_broken_fraction",
+        "fail_on_verdict": "gates.fail_on_verdict",
+    }
+
     url_sample_fraction: float = Field(default=1.0, ge=0, le=1)
     num_url_buckets: int = Field(default=64, ge=1)
-    max_broken_fraction: float = Field(default=0.05, ge=0, le=1)
-    fail_on_verdict: bool = False
     http: HttpSection = HttpSection()
+    gates: AuditGates = AuditGates()
     resources: AuditResources = AuditResources()
 
 
@@ -55,15 +70,13 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
     from aplantida.distributed.session import ray_session_if
 
     fetch_settings(config.http, config.allow_addresses, config.resources, 1)
-    with ray_session_if(config.resources.num_actors != 0 or config.resources.num_readers != 0):
-        with checked_collection(ctx, config, config.resources) as store:
-            entries = store.entries()
-            store.write_rejections(ctx.output.scratch / "rejections.parquet")
+    needs_ray = config.resources.num_actors != 0 or config.resources.num_readers != 0
+    with ray_session_if(needs_ray), checked_collection(ctx, config, config.resources) as store:
+        store.write_rejections(ctx.output.scratch / "rejections.parquet")
         ctx.output.publish(ctx.output.scratch / "rejections.parquet", "rejections.parquet")
-        urls = acceptable_urls(entries)
-        health = _probe(ctx, [url for url in urls if is_sampled(url, config.url_sample_fraction)])
-    report = describe(entries, health, config.max_broken_fraction)
-    species = species_table(entries, health)
+        health = _probe(ctx, sampled_urls(store, config.url_sample_fraction))
+        report = describe(store, health, config.gates.max_broken_fraction)
+        species = species_table(store, health)
     ctx.output.write_table("species.parquet", species)
     ctx.output.write_table("url_health.parquet", health)
     ctx.output.write_json("audit.json", report)
@@ -75,38 +88,44 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
         *(report["links"][key] for key in ("broken", "asked")),
         report["verdict"],
     )
-    if config.fail_on_verdict and report["verdict"] != "pass":
-        raise GateFailed(
-            f"{report['links']['broken_fraction']:.1%} of the links are broken, more than max_broken_fraction "
-            f"{config.max_broken_fraction:.1%}: {json.dumps(report['links']['by_reason'])}"
-        )
     return {**report, "seconds": round(time.monotonic() - started, 2)}
+
+
+def judge(config: AuditDatasetConfig, metrics: Mapping[str, Any]) -> list[str]:
+    """Whether few enough links are broken, where that is to stop the job."""
+    links, most = metrics["links"], config.gates.max_broken_fraction
+    if not config.gates.fail_on_verdict or links["broken_fraction"] <= most:
+        return []
+    return [
+        f"{links['broken_fraction']:.1%} of the links are broken, more than gates.max_broken_fraction {most:.1%}: "
+        f"{json.dumps(links['by_reason'])}"
+    ]
 
 
 def _page(report: dict[str, Any], species: pa.Table, health: pa.Table) -> str:
     from aplantida.release.data_pages import audit_page
 
-    broken = health.filter(health["reason"].is_valid()).to_pylist()
-    hosts = Counter((host_of(row["url"]), row["reason"]) for row in broken)
+    hosts = Counter[tuple[str, str]]()
+    for batch in health.filter(health["reason"].is_valid()).select(["url", "reason"]).to_batches(max_chunksize=10_000):
+        hosts.update((host_of(url), reason) for url, reason in zip(*batch.to_pydict().values(), strict=True))
     return audit_page(report, species.to_pylist(), hosts)
 
 
-def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: list[str]) -> pa.Table:
+def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: pa.Array) -> pa.Table:
     """One row of ``PROBE_SCHEMA`` per URL, sorted; each bucket of URLs is a unit of resume."""
     config = ctx.config
-    buckets: dict[int, list[str]] = {number: [] for number in range(config.num_url_buckets)}
-    for url in urls:
-        buckets[bucket_of(url, config.num_url_buckets)].append(url)
+    bucket_numbers = np.array([bucket_of(url.as_py(), config.num_url_buckets) for url in urls])
+    buckets = {number: urls.filter(pa.array(bucket_numbers == number)) for number in range(config.num_url_buckets)}
     limits = {"allow_addresses": config.allow_addresses, "max_redirects": config.http.max_redirects}
     keys = {
-        number: unit_key("url_health/1", limits, hashlib.sha256("\n".join(some).encode()).hexdigest())
+        number: unit_key("url_health/1", limits, hashlib.sha256("\n".join(some.to_pylist()).encode()).hexdigest())
         for number, some in buckets.items()
     }
     pending = {number: some for number, some in buckets.items() if not ctx.output.is_done(_name(number), keys[number])}
     found: dict[int, list[dict[str, Any]]] = {number: [] for number in pending}
-    for number in [number for number, some in pending.items() if not some]:
+    for number in [number for number, some in pending.items() if not len(some)]:
         _write_bucket(ctx, number, keys[number], found.pop(number))
-    for row in _outcomes(ctx, [url for some in pending.values() for url in some], len(urls)):
+    for row in _outcomes(ctx, pa.chunked_array(list(pending.values()), urls.type), len(urls)):
         number = bucket_of(row["url"], config.num_url_buckets)
         found[number].append(row)
         if len(found[number]) == len(pending[number]):
@@ -115,14 +134,14 @@ def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: list[str]) -> pa.Table:
     return pa.concat_tables(pq.read_table(file) for file in files).cast(PROBE_SCHEMA).sort_by("url").combine_chunks()
 
 
-def _outcomes(ctx: PhaseContext[AuditDatasetConfig], urls: list[str], total: int) -> Any:
+def _outcomes(ctx: PhaseContext[AuditDatasetConfig], urls: pa.ChunkedArray, total: int) -> Any:
     from aplantida.distributed.mapping import map_with_actors
     from aplantida.distributed.session import cluster_cpus
 
     config, broken = ctx.config, Counter[str]()
     num_actors = choose_num_actors(config.resources, cluster_cpus)
     settings = fetch_settings(config.http, config.allow_addresses, config.resources, num_actors)
-    blocks = list(slices(pa.table({"url": pa.array(urls, pa.string())}), ("url",)))
+    blocks = list(slices(pa.table({"url": urls.cast(pa.string())}), ("url",)))
     with ctx.progress(total, "links", "asking for links") as progress:
         progress.update(total - len(urls))
         for table in map_with_actors(
@@ -156,4 +175,6 @@ PHASE = Phase(
     version=3,
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
+    live_sources=frozenset({"collection"}),
+    judge=judge,
 )

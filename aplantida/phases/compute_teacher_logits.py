@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from aplantida.domain.seeds import derive_seed
+from aplantida.phases._device import device_here
+from aplantida.phases._pairing import check_pairing
+from aplantida.phases._photos import DataSection
 from aplantida.pipeline.artifact import Artifact, unit_key
 from aplantida.pipeline.config import Resources, ReusingConfig, Section
-from aplantida.pipeline.errors import BadRequest, GateFailed
+from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class ViewsSection(Section):
@@ -46,6 +53,12 @@ class VerifySection(Section):
     max_difference: float = Field(default=0.05, gt=0)
 
 
+class ScoringGates(Section):
+    """How well the stored scores must agree with the teacher."""
+
+    verify: VerifySection = VerifySection()
+
+
 class ScoringResources(Resources):
     """Where the scoring runs."""
 
@@ -55,11 +68,18 @@ class ScoringResources(Resources):
 class ComputeTeacherLogitsConfig(ReusingConfig):
     """Which views, how much of each row is kept, and the size of a forward pass."""
 
+    MOVED: ClassVar[Mapping[str, str]] = {
+        "verify.num_photos": "gates.verify.num_photos",
+        "verify.max_difference": "gates.verify.max_difference",
+        "verify": "",
+    }
+
     views: ViewsSection = ViewsSection()
     top_k: int = Field(default=160, ge=1)
     dense_up_to_classes: int = Field(default=1024, ge=0)
     batch_size: int = Field(default=64, ge=1)
-    verify: VerifySection = VerifySection()
+    data: DataSection = DataSection()
+    gates: ScoringGates = ScoringGates()
     resources: ScoringResources = ScoringResources()
 
 
@@ -68,6 +88,7 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
     from aplantida.distributed.scoring import label_shards
 
     started = time.monotonic()
+    check_pairing(ctx)
     images, checkpoint = ctx.input("images"), ctx.input("checkpoint")
     card = json.loads(checkpoint.file("model.json").read_text(encoding="utf-8"))
     num_classes = card["num_classes"]
@@ -83,12 +104,14 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
         else:
             todo.append(shard)
     ctx.log.info("%d shards: %d to score, %d reused", len(keys), len(todo), reused)
+    device = device_here(ctx)
+    job = _job(ctx, images, checkpoint, top_k, ctx.device if ctx.config.resources.num_actors else device)
     with ctx.progress(total=len(todo), unit="shards", description="teacher logits") as bar:
-        for done in label_shards(_job(ctx, images, checkpoint, top_k), todo, ctx.config.resources.num_actors):
+        for done in label_shards(job, todo, ctx.config.resources.num_actors):
             info = {"num_train_rows": done.num_train_rows, "num_heldout_rows": done.num_heldout_rows}
             ctx.output.record_unit(_unit(done.shard), keys[done.shard], done.files, info)
             bar.update(rows=done.num_train_rows + done.num_heldout_rows)
-    verified = _verify(ctx, images, checkpoint)
+    verified = _verify(ctx, images, checkpoint, device)
     ctx.output.write_json("teacher.json", _teacher(ctx, card, checkpoint, top_k))
     infos = [ctx.output.unit_info(_unit(shard)) for shard in keys]
     return {
@@ -106,13 +129,19 @@ def _unit(shard: int) -> str:
     return f"shard-{shard:05d}"
 
 
+def _read_split(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> pa.Table:
+    """``image_id``, ``shard`` and ``split`` of the photos to score."""
+    from aplantida.domain.split import read_split
+
+    path = ctx.input("split").file("split.parquet")
+    return read_split(path, ["image_id", "shard", "split"], fraction=ctx.config.data.photo_fraction)
+
+
 def _unit_keys(
     ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, top_k: int | None
 ) -> dict[int, str]:
     """Shard number → key, over the shard's file, its photos' splits, the teacher and the views."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(ctx.input("split").file("split.parquet"), columns=["image_id", "shard", "split"])
+    table = _read_split(ctx)
     members: dict[int, list[list[Any]]] = defaultdict(list)
     for image_id, shard, name in zip(*(table[column].to_pylist() for column in table.column_names), strict=True):
         members[shard].append([image_id, name == "train"])
@@ -128,7 +157,11 @@ def _unit_keys(
 
 
 def _job(
-    ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, top_k: int | None
+    ctx: PhaseContext[ComputeTeacherLogitsConfig],
+    images: Artifact,
+    checkpoint: Artifact,
+    top_k: int | None,
+    device: str,
 ) -> Any:
     from aplantida.distillation.teacher import ViewSettings
     from aplantida.distributed.scoring import LabelJob
@@ -144,12 +177,15 @@ def _job(
         ),
         top_k=top_k,
         batch_size=config.batch_size,
-        device=ctx.device,
+        device=device,
         num_threads=config.resources.num_threads,
+        photo_fraction=config.data.photo_fraction,
     )
 
 
-def _verify(ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact) -> dict[str, Any]:
+def _verify(
+    ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, device: str
+) -> dict[str, Any]:
     """Score a few photos once more, those of earlier sessions and artifacts among them, and compare."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -160,12 +196,11 @@ def _verify(ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, che
     from aplantida.models.inference import Scorer
 
     config, path = ctx.config, ctx.output.path
-    split = pq.read_table(ctx.input("split").file("split.parquet"), columns=["image_id", "shard", "split"])
-    train = split.filter(pc.field("split") == "train")
+    train = _read_split(ctx).filter(pc.field("split") == "train")
     drawn = sorted(
         (derive_seed(ctx.seed, "verify", image_id), image_id, shard)
         for image_id, shard in zip(train["image_id"].to_pylist(), train["shard"].to_pylist(), strict=True)
-    )[: config.verify.num_photos]
+    )[: config.gates.verify.num_photos]
     if not drawn:
         return {"num_verified_rows": 0}
     ids = [image_id for _, image_id, _ in drawn]
@@ -175,16 +210,22 @@ def _verify(ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, che
         views |= views_from_arrow(pq.read_table(path / f"views/{unit}.parquet").filter(wanted))
         photos = pq.read_table(images.file(f"shards/{unit}.parquet"), columns=["image_id", "image"], filters=wanted)
         jpegs |= dict(zip(photos["image_id"].to_pylist(), photos["image"].to_pylist(), strict=True))
-    scorer = Scorer(checkpoint.path, ctx.device, config.resources.num_threads, config.batch_size)
+    scorer = Scorer(checkpoint.path, device, config.resources.num_threads, config.batch_size)
     found = largest_difference(scorer, concat(stored), jpegs, views)
     ctx.log.info("%d rows scored again: logits differ by %.4f at most", found.rows, found.amount)
-    if found.amount > config.verify.max_difference:
-        raise GateFailed(
-            f"{path}: a logit of photo {found.image_id}, view {found.view}, differs by {found.amount:.4f} from what "
-            f"the teacher says now; verify.max_difference is {config.verify.max_difference}. Delete the folder to "
-            "score anew"
-        )
-    return {"num_verified_rows": found.rows, "largest_difference": found.amount}
+    where = f"photo {found.image_id}, view {found.view}"
+    return {"num_verified_rows": found.rows, "largest_difference": found.amount, "largest_difference_at": where}
+
+
+def judge(config: ComputeTeacherLogitsConfig, metrics: Mapping[str, Any]) -> list[str]:
+    """Whether the stored logits are still what the teacher says."""
+    found, most = metrics.get("largest_difference", 0.0), config.gates.verify.max_difference
+    if found <= most:
+        return []
+    return [
+        f"a logit of {metrics.get('largest_difference_at', 'some photo')} differs by {found:.4f} from what the teacher "
+        f"says now; gates.verify.max_difference is {most}: raise it to keep these scores, or choose another --output"
+    ]
 
 
 def _teacher(
@@ -201,6 +242,7 @@ def _teacher(
         "preprocessing": card["preprocessing"],
         "views": {**views, "seed": ctx.seed},
         "top_k": top_k,
+        **ctx.config.data.said(),
     }
 
 
@@ -215,7 +257,7 @@ PHASE = Phase(
     config=ComputeTeacherLogitsConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint"},
     output="teacher_logits",
-    version=3,
+    version=4,
     run=run,
-    sources={},
+    judge=judge,
 )

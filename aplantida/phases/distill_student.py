@@ -7,25 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from pydantic import Field
-
 from aplantida.phases._distillation import (
     DEFAULT_ALPHA,
     DEFAULT_TEMPERATURE,
     SoftLabelsSection,
     soft_labels_folder,
 )
-from aplantida.phases._training import batch_plan, digest_pretrained, new_model, read_class_index, run_training
-from aplantida.phases._training_config import InputSection, ModelSection, TrainConfig
+from aplantida.phases._pairing import check_pairing
+from aplantida.phases._student import SizeGates, StudentModelSection, check_size, judge_size, keep_rank, new_student
+from aplantida.phases._training import batch_plan, digest_pretrained, read_class_index, run_training
+from aplantida.phases._training_config import InputSection, TrainConfig
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
-
-
-class StudentModelSection(ModelSection):
-    """The network."""
-
-    name: str = "mobilenetv2"
-    width: float = Field(default=1.0, gt=0)
 
 
 class DistillationSection(SoftLabelsSection):
@@ -40,17 +33,19 @@ class DistillStudentConfig(TrainConfig):
     model: StudentModelSection = StudentModelSection()
     distillation: DistillationSection = DistillationSection()
     data: InputSection = InputSection()
+    gates: SizeGates = SizeGates()
 
 
 def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
     """Train."""
+    check_pairing(ctx)
     ctx = _with_recipe(ctx)
     config, wanted = ctx.config, ctx.config.distillation
     soft_labels = soft_labels_folder(ctx, wanted.alpha)
     index = read_class_index(ctx, config.model.num_classes)
-    card, initial = new_model(
-        config.model, config.data, index, dropout=config.regularization.dropout, width=config.model.width
-    )
+    begun = any(ctx.output.scratch.iterdir())
+    card, initial = new_student(ctx, config.model, config.data, index, begun=begun)
+    size = check_size(ctx, card)
     smoothing = config.regularization.label_smoothing
     metrics = run_training(
         ctx,
@@ -59,9 +54,10 @@ def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
         batches=batch_plan(ctx, config.data, card, index, soft_labels=soft_labels, temperature=wanted.temperature),
         objective=wanted.distance.objective(wanted.temperature, wanted.alpha, smoothing),
         index=index,
+        at_start=lambda: keep_rank(ctx, card),
     )
     recipe = {"temperature": wanted.temperature, "alpha": wanted.alpha, "distance": wanted.distance.kind}
-    return {**recipe, "learning_rate": config.training.learning_rate, "head_rank": config.model.head_rank, **metrics}
+    return {**recipe, "learning_rate": config.training.learning_rate, "head_rank": card.head_rank, **size, **metrics}
 
 
 def _with_recipe(ctx: PhaseContext[DistillStudentConfig]) -> PhaseContext[DistillStudentConfig]:
@@ -90,7 +86,7 @@ def _with_recipe(ctx: PhaseContext[DistillStudentConfig]) -> PhaseContext[Distil
     if "learning_rate" in found:
         values["training"]["learning_rate"] = found["learning_rate"]
     if "head_rank" in found:
-        values["model"]["head_rank"] = found["head_rank"] or None
+        values["model"]["head_rank"] = found["head_rank"] or "dense"
     return replace(ctx, config=DistillStudentConfig.model_validate(values))
 
 
@@ -124,4 +120,5 @@ PHASE = Phase(
     version=2,
     run=run,
     sources={"pretrained": _digest_weights},
+    judge=judge_size,
 )

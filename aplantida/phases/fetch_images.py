@@ -6,8 +6,8 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,11 +15,10 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.data.actors import PhotoFetcher, PhotoSettings, slices
-from aplantida.data.addresses import AddressGuard
+from aplantida.data.auditing import count_values
 from aplantida.data.duplicates import exact_duplicates
-from aplantida.data.fetching import TRANSIENT, FetchSettings
+from aplantida.data.fetching import TRANSIENT
 from aplantida.data.images import VERSION
-from aplantida.data.links import count_values
 from aplantida.data.pending import ASKED_SCHEMA, PendingShard
 from aplantida.data.shards import (
     EarlierShard,
@@ -32,37 +31,19 @@ from aplantida.data.shards import (
     sort_out,
     validators_name,
 )
-from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import REJECTION_SCHEMA, Reason, shard_of
+from aplantida.phases._network import (
+    BLOCKS_PER_ACTOR,
+    HTTP_MOVED,
+    HttpSection,
+    NetworkResources,
+    choose_num_actors,
+    fetch_settings,
+)
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import ReusingConfig, Section
-from aplantida.pipeline.errors import BadRequest, GateFailed
+from aplantida.pipeline.errors import GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
-
-BLOCKS_PER_ACTOR = 4
-
-
-class HttpSection(Section):
-    """How servers are asked."""
-
-    user_agent: str = Field(default="aplantida/0.1 (plant photos for a species identifier)", min_length=8)
-    connect_timeout_seconds: float = Field(default=10.0, gt=0)
-    read_timeout_seconds: float = Field(default=20.0, gt=0)
-    total_timeout_seconds: float = Field(default=120.0, gt=0)
-    max_bytes: int = Field(default=50_000_000, ge=1)
-    max_redirects: int = Field(default=3, ge=0)
-    max_attempts: int = Field(default=4, ge=1)
-    opt_out_hosts: tuple[str, ...] = ()
-    backoff_seconds: float = Field(default=1.0, ge=0)
-
-
-class NetworkResources(Section):
-    """How much of the machine, and of each server, asking takes. All limits hold over all actors together."""
-
-    num_actors: int | None = Field(default=None, ge=0)
-    concurrency: int = Field(default=64, ge=1)
-    concurrency_per_host: int = Field(default=16, ge=1)
-    requests_per_second_per_host: float | None = Field(default=None, gt=0)
 
 
 class FetchResources(NetworkResources):
@@ -71,50 +52,26 @@ class FetchResources(NetworkResources):
     decode_threads: int = Field(default=2, ge=1)
 
 
+class FetchGates(Section):
+    """What may be missing."""
+
+    max_failed_fraction: float = Field(default=0.2, ge=0, le=1)
+
+
 class FetchImagesConfig(ReusingConfig):
     """Fields of configs/fetch_images.yaml."""
+
+    MOVED: ClassVar[Mapping[str, str]] = {**HTTP_MOVED, "max_failed_fraction": "gates.max_failed_fraction"}
 
     num_shards: int = Field(default=220, ge=1)
     short_side_pixels: int = Field(default=384, ge=32)
     jpeg_quality: int = Field(default=90, ge=50, le=100)
     max_pixels: int = Field(default=80_000_000, ge=1024)
     allow_addresses: list[str] = Field(default_factory=list)
-    max_failed_fraction: float = Field(default=0.2, ge=0, le=1)
     recheck: bool = False
     http: HttpSection = HttpSection()
+    gates: FetchGates = FetchGates()
     resources: FetchResources = FetchResources()
-
-
-def fetch_settings(
-    http: HttpSection, allow_addresses: list[str], resources: NetworkResources, num_actors: int
-) -> FetchSettings:
-    """One actor's settings; limits on concurrency and rate are shared out among the actors.
-
-    Raises:
-        BadRequest: when ``allow_addresses`` is no list of ``host:port``, or an opted-out host no host name.
-    """
-    try:
-        AddressGuard.of(allow_addresses)
-    except ValueError as error:
-        raise BadRequest(f"allow_addresses: {error}") from None
-    try:
-        OptOuts.of((), http.opt_out_hosts)
-    except ValueError as error:
-        raise BadRequest(f"http.opt_out_hosts: {error}") from None
-    rate = resources.requests_per_second_per_host
-    return FetchSettings(
-        **http.model_dump(),
-        requests_per_second_per_host=None if rate is None else rate / max(1, num_actors),
-        concurrency=max(1, resources.concurrency // max(1, num_actors)),
-        concurrency_per_host=max(1, resources.concurrency_per_host // max(1, num_actors)),
-        allow_addresses=tuple(allow_addresses),
-    )
-
-
-def choose_num_actors(resources: NetworkResources, cpus: Callable[[], int]) -> int:
-    """The actors asked for, else one per two CPUs; never more than a host's limit can be shared out among."""
-    wanted = max(1, cpus() // 2) if resources.num_actors is None else resources.num_actors
-    return min(wanted, resources.concurrency_per_host, resources.concurrency)
 
 
 def run(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
@@ -214,7 +171,8 @@ def _download(
                     _write_shard(ctx, shards.pop(number))
             downloaded += table.num_rows
             progress.update(table.num_rows, **reasons)
-            _check_budget(ctx, reasons, total)
+            if violations := _violations(config, reasons, total):
+                raise GateFailed(violations[0])
     return downloaded
 
 
@@ -240,14 +198,21 @@ def _recipe(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
     return {"store_photo": VERSION, "max_bytes": ctx.config.http.max_bytes, **{name: config[name] for name in names}}
 
 
-def _check_budget(ctx: PhaseContext[FetchImagesConfig], reasons: Mapping[str, int], num_records: int) -> None:
-    failed, most = sum(reasons.values()), ctx.config.max_failed_fraction
-    if failed > most * num_records:
-        by_reason = json.dumps(dict(sorted(reasons.items())))
-        raise GateFailed(
-            f"{failed} of {num_records} photos could not be had ({by_reason}): more than max_failed_fraction {most} "
-            "allows. Running again tries those once more that may get better"
-        )
+def _violations(config: FetchImagesConfig, reasons: Mapping[str, int], num_records: int) -> list[str]:
+    failed, most = sum(reasons.values()), config.gates.max_failed_fraction
+    if failed <= most * num_records:
+        return []
+    return [
+        f"{failed} of {num_records} photos could not be had ({json.dumps(dict(sorted(reasons.items())))}): more than "
+        f"gates.max_failed_fraction {most} allows. Running again tries those once more that may get better, and goes "
+        "on from here under a larger budget"
+    ]
+
+
+def judge(config: FetchImagesConfig, metrics: Mapping[str, Any]) -> list[str]:
+    """Whether few enough photos are missing; photos whose pixels another has already are not."""
+    reasons = {key: value for key, value in metrics["failures_by_reason"].items() if key != Reason.DUPLICATE_PIXELS}
+    return _violations(config, reasons, metrics["num_records"])
 
 
 def _finish(ctx: PhaseContext[FetchImagesConfig], num_records: int) -> dict[str, Any]:
@@ -269,7 +234,6 @@ def _finish(ctx: PhaseContext[FetchImagesConfig], num_records: int) -> dict[str,
         ]
     ).sort_by("image_id")
     reasons = count_values(failures["reason"])
-    _check_budget(ctx, {key: value for key, value in reasons.items() if key != Reason.DUPLICATE_PIXELS}, num_records)
     ctx.output.write_table("failures.parquet", failures.combine_chunks())
     usable = photos.filter(~pc.field("image_id").isin(pa.array(sorted(aside), pa.string())))
     summary = {
@@ -295,4 +259,5 @@ PHASE = Phase(
     output="image_shards",
     version=4,
     run=run,
+    judge=judge,
 )

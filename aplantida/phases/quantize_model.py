@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from aplantida.phases._photos import drawn, read_photos, split_rows
-from aplantida.pipeline.config import PhaseConfig, Resources
-from aplantida.pipeline.errors import BadRequest, GateFailed
+from aplantida.phases._device import device_here
+from aplantida.phases._pairing import check_pairing
+from aplantida.phases._photos import DataSection, drawn, read_photos, split_rows
+from aplantida.pipeline.config import PhaseConfig, Resources, Section
+from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 if TYPE_CHECKING:
@@ -22,8 +25,16 @@ Precision = Literal["float32", "float16", "uint8"]
 CHECKED_SPLIT = "val"
 
 
+class QuantizeGates(Section):
+    """What the rounding may cost."""
+
+    min_top1_agreement: float = Field(default=0.97, ge=0.0, le=1.0)
+
+
 class QuantizeModelConfig(PhaseConfig):
     """How the shipped model looks at a photo, which tensors are rounded, and what the rounding may cost."""
+
+    MOVED: ClassVar[Mapping[str, str]] = {"min_top1_agreement": "gates.min_top1_agreement"}
 
     image_size: int | None = Field(default=None, ge=16)
     mirrored: bool = False
@@ -31,8 +42,9 @@ class QuantizeModelConfig(PhaseConfig):
     min_elements: int = Field(default=10_000, ge=1)
     overrides: dict[str, Precision] = Field(default_factory=dict)
     num_check_photos: int = Field(default=256, ge=1)
+    data: DataSection = DataSection()
     batch_size: int = Field(default=64, ge=1)
-    min_top1_agreement: float = Field(default=0.97, ge=0.0, le=1.0)
+    gates: QuantizeGates = QuantizeGates()
     resources: Resources = Resources()
 
 
@@ -42,6 +54,7 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
     from aplantida.models.checkpoint import load_checkpoint, load_weights, save_checkpoint
     from aplantida.models.folding import fold_batch_norm
 
+    check_pairing(ctx)
     config, source = ctx.config, ctx.input("checkpoint")
     model, card = load_checkpoint(source.file("model.json").parent)
     if card.folded or card.precision:
@@ -60,12 +73,6 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
     save_checkpoint(ctx.output.scratch / "exact", exact, exact_card)
     errors = rounding_errors(exact, load_weights(folder, rounded_card), plan)
     row = _compare(ctx, ctx.output.scratch / "exact", folder)
-    agreement, wanted = row.top1_agreement, config.min_top1_agreement
-    if agreement < wanted:
-        raise GateFailed(
-            f"rounding to {config.precision} keeps the answer of {agreement:.1%} of {row.num_photos} photos only, "
-            f"min_top1_agreement is {wanted:.1%}: raise min_elements or override the worst tensors to float32"
-        )
     for name in ("model.safetensors", "model.json"):
         ctx.output.publish(folder / name, name)
     for name in ("class_index.json", "history.json"):
@@ -76,7 +83,7 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
     )
     num_bytes = sum(error.num_bytes for error in errors)
     ctx.log.info("%d of %d tensors rounded, %.2f MB, top-1 kept on %.2f %% of %d photos; largest change of a "
-                 "probability %.1e", len(plan), len(errors), num_bytes / 1e6, 100 * agreement, row.num_photos,
+                 "probability %.1e", len(plan), len(errors), num_bytes / 1e6, 100 * row.top1_agreement, row.num_photos,
                  row.max_probability_difference)  # fmt: skip
     return {
         "num_rounded_tensors": len(plan),
@@ -87,6 +94,17 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
     }
 
 
+def judge(config: QuantizeModelConfig, metrics: Mapping[str, Any]) -> list[str]:
+    """Whether rounding changed few enough answers."""
+    found, wanted = metrics["top1_agreement"], config.gates.min_top1_agreement
+    if found >= wanted:
+        return []
+    return [
+        f"rounding to {config.precision} keeps the answer of {found:.1%} of {metrics['num_photos']} photos only, "
+        f"gates.min_top1_agreement is {wanted:.1%}: raise min_elements or override the worst tensors to float32"
+    ]
+
+
 def _compare(ctx: PhaseContext[QuantizeModelConfig], exact: Path, rounded: Path) -> ParityRow:
     """The rounded model against the exact one on validation photos."""
     from aplantida.domain.pixels import centre_square, decode_photo
@@ -94,13 +112,16 @@ def _compare(ctx: PhaseContext[QuantizeModelConfig], exact: Path, rounded: Path)
     from aplantida.models.inference import Scorer
 
     config, images = ctx.config, ctx.input("images")
+    split, fraction = ctx.input("split"), config.data.photo_fraction
     rows = drawn(
-        split_rows(images, ctx.input("split"), CHECKED_SPLIT), config.num_check_photos, ctx.seed, "quantize_model"
+        split_rows(images, split, CHECKED_SPLIT, fraction=fraction), config.num_check_photos, ctx.seed, "quantize_model"
     )
     if len(rows) == 0:
-        raise BadRequest(f"{ctx.input('split').path}: holds no {CHECKED_SPLIT} photo to compare on")
+        share = "" if fraction == 1 else f" in the share {fraction} (data.photo_fraction)"
+        raise BadRequest(f"{split.path}: holds no {CHECKED_SPLIT} photo to compare on{share}")
     threads = config.resources.num_threads
-    scorers = [Scorer(folder, ctx.device, threads, config.batch_size) for folder in (exact, rounded)]
+    device = device_here(ctx)
+    scorers = [Scorer(folder, device, threads, config.batch_size) for folder in (exact, rounded)]
     import numpy as np
 
     settings = scorers[0].card.preprocessing
@@ -123,4 +144,5 @@ PHASE = Phase(
     output="checkpoint",
     version=3,
     run=run,
+    judge=judge,
 )

@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from aplantida.data.database import Database
 from aplantida.data.photo_store import PHOTO_SCHEMA, PhotoStore
 from aplantida.data.review import ReviewPair, pairs_to_review, read_decisions
 from aplantida.data.shards import shard_name
@@ -24,6 +23,7 @@ from aplantida.domain.record import Reason
 from aplantida.domain.region import Membership, Region, regions_from_mapping
 from aplantida.domain.split import PLACES, SPLITS
 from aplantida.phases._look_alikes import Pairs, find_look_alikes
+from aplantida.phases._scratch import scratch_database
 from aplantida.phases._split_reports import CardSection, Tally, num_shards_of, write_card, write_review
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import PhaseConfig, Section, expand, root
@@ -75,7 +75,7 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
         rule = SplitRule(config.val_fraction, config.test_fraction, config.min_groups_to_hold_out)
     except ValueError as error:
         raise BadRequest(f"split_dataset: {error}") from None
-    with Database.open(ctx.output.scratch / "photos", memory_mb=config.resources.memory_mb) as database:
+    with scratch_database(ctx, "photos", config.resources.memory_mb) as database:
         store = PhotoStore(database)
         _read_shards(ctx, store)
         threads = config.resources.num_threads

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aplantida.domain.class_index import ClassIndex
 from aplantida.phases._training import batch_plan, digest_pretrained, new_model, read_class_index, run_training
@@ -20,6 +20,12 @@ class TeacherModelSection(ModelSection):
     """The network."""
 
     name: str = "vit_base_patch16_224"
+    head_rank: int | None = Field(default=None, ge=1)
+
+    @field_validator("head_rank", mode="before")
+    @classmethod
+    def _dense(cls, value: Any) -> Any:
+        return None if value == "dense" else value
 
 
 class TrainTeacherConfig(TrainConfig):
@@ -39,7 +45,8 @@ def run(ctx: PhaseContext[TrainTeacherConfig]) -> dict[str, Any]:
     index = read_class_index(ctx, config.model.num_classes)
     region = None if config.scope == GLOBAL else config.scope
     known = index if region is None else index.subset(_classes_of(ctx, index, region))
-    card, initial = new_model(config.model, config.data, known, dropout=config.regularization.dropout)
+    dropout, rank = config.regularization.dropout, config.model.head_rank
+    card, initial = new_model(config.model, config.data, known, dropout=dropout, head_rank=rank)
     metrics = run_training(
         ctx,
         card=card,

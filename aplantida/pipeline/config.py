@@ -170,9 +170,8 @@ def load_config(config_type: type[ConfigT], files: Sequence[str], values: Mappin
 def _moved(config_type: type[PhaseConfig], key: str) -> str | None:
     """Where a key of earlier versions is now; None for a key that never was one."""
     found = [(old, new) for old, new in config_type.MOVED.items() if old == key or old.startswith(f"{key}.")]
-    if not found:
-        return None
-    return "; ".join(f"{old} is now {new}" if new else f"{old} is gone: nothing read it" for old, new in found)
+    moved = [f"{old} is now {new}" for old, new in found if new]
+    return "; ".join(moved or [f"{old} is gone" for old, _ in found]) or None
 
 
 def identity(config: PhaseConfig) -> dict[str, Any]:

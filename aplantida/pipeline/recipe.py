@@ -1,8 +1,8 @@
 """Recipes: what identifies an artifact, what an earlier recipe counts as today, and how two of them differ.
 
-A config has three kinds of keys: *what* (identity), *how* (``resources``, and where: ``inputs``, ``output``, ``reuse``) and
-*how good* (``gates``). Only the first kind is in a recipe. A key that an earlier recipe lacks counts as its default, a key
-that has moved out of identity since counts no more; changed behaviour is a phase's ``version``.
+A config has three kinds of keys: *what* (identity), *how* (``resources``, and where: ``inputs``, ``output``, ``reuse``)
+and *how good* (``gates``). Only the first kind is in a recipe. A key that an earlier recipe lacks counts as its
+default, a key that has moved out of identity counts no more; changed behaviour is a phase's ``version``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from aplantida.phases.registry import PHASES, load_phase
-from aplantida.pipeline.config import CHECKOUT, Section, load_config, merge, read_yaml
+from aplantida.pipeline.config import CHECKOUT, NOT_IDENTITY, Section, identity, load_config, merge, read_yaml
 from aplantida.pipeline.graph import Layout, load_graph
 
 CONFIGS = CHECKOUT / "configs"
@@ -93,3 +93,17 @@ def test_the_graph_feeds_every_declared_input() -> None:
         specs = load_phase(node.phase).input_specs
         missing = [name for name, spec in specs.items() if not spec.optional and name not in node.inputs]
         assert (node.name, missing, sorted(set(node.inputs) - set(specs))) == (node.name, [], [])
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_what_how_and_how_good_stand_apart(phase: str) -> None:
+    """Gates and resources are no part of a recipe; who has gates judges; moved keys left their old place."""
+    declared = load_phase(phase)
+    known = fields_of(declared.config)
+    config = load_config(declared.config, [f"configs/{phase}.yaml"])
+    assert set(identity(config)) & {"gates", "resources", "inputs", "output", "reuse"} == set()
+    assert (declared.judge is not None) == any(name.startswith("gates.") for name in known)
+    for old, new in declared.config.MOVED.items():
+        assert old not in known, old
+        assert not new or new in known, new
+        assert not new or new.partition(".")[0] in NOT_IDENTITY, f"{old} -> {new}: a renamed key of the recipe"

@@ -37,8 +37,7 @@ def audit(cdn: str, db_name: str, output: str = "audit", **changes: Any) -> Arti
         "default_license": "CC BY 4.0",
         "allow_addresses": [cdn.removeprefix("http://")],
         "num_url_buckets": 4,
-        "http": {"backoff_seconds": 0.01, "max_attempts": 2},
-        "resources": {"num_actors": 0, "num_readers": 0},
+        "resources": {"num_actors": 0, "num_readers": 0, "http": {"backoff_seconds": 0.01, "max_attempts": 2}},
         **changes,
     }
     artifact = execute(PHASE, values=values).artifact
@@ -105,9 +104,13 @@ def test_the_verdict_can_be_a_gate_and_buckets_are_not_asked_again(
     for number in range(4):
         (photos / photo_name(SPECIES[0], number)).unlink()
     with pytest.raises(GateFailed, match=r'16\.7% of the links are broken.*"missing": 4'):
-        audit(cdn, db_name, fail_on_verdict=True)
+        audit(cdn, db_name, gates={"fail_on_verdict": True})
     assert not (root / "audit/artifact.json").exists()
     requests(cdn)
     with pytest.raises(GateFailed):
-        audit(cdn, db_name, fail_on_verdict=True)
-    assert requests(cdn) == {}  # every bucket was done
+        audit(cdn, db_name, gates={"fail_on_verdict": True})
+    passed = audit(cdn, db_name, gates={"fail_on_verdict": True, "max_broken_fraction": 0.2})
+    assert requests(cdn) == {}  # every bucket was done, whatever the bound
+    assert passed.config["gates"]["max_broken_fraction"] == 0.2
+    with pytest.raises(GateFailed, match=r"more than gates\.max_broken_fraction 5"):  # sealed, and judged again
+        audit(cdn, db_name, gates={"fail_on_verdict": True})

@@ -138,7 +138,7 @@ def test_labels_that_are_not_what_the_teacher_says_are_found(monkeypatch: pytest
         return replace(labels, train=replace(labels.train, logits=np.roll(labels.train.logits, 1, axis=0)))
 
     monkeypatch.setattr(scoring, "label_shard", mixed_up)
-    with pytest.raises(GateFailed, match=r"photo .* differs by .* verify.max_difference is 0.05"):
+    with pytest.raises(GateFailed, match=r"photo .* differs by .* gates.verify.max_difference is 0.05"):
         execute(PHASE, files=[CONFIG], values={**values, "output": "mixed up"})
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,9 @@ from aplantida.export.bundle import altered_files
 from aplantida.export.graph_model import match_tensor, read_weights
 from aplantida.export.parity import softmax
 from aplantida.export.quantization import read_encodings
+from aplantida.export.size import bundled_model
 from aplantida.models.checkpoint import load_card, load_checkpoint
-from aplantida.phases.export_tfjs import PHASE
+from aplantida.phases.export_tfjs import PHASE, ExportGates, ExportTfjsConfig, judge
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from tests.fixtures.artifacts import make_checkpoint
@@ -34,7 +37,7 @@ def test_the_bundle_holds_what_its_manifest_says(root: Path, tmp_path: Path) -> 
     assert {"model/model.json", "model/weights.bin", "classes.json", "decision.json", "preprocessing.json"} <= set(
         manifest["files"]
     )
-    assert {"attributions.html", "attributions.jsonl", "LICENSE-MODEL.md", "metrics.json", "golden/golden.json"} <= set(
+    assert {"attributions.html", "credits/index.json", "LICENSE-MODEL.md", "metrics.json", "golden/golden.json"} <= set(
         manifest["files"]
     )
     assert {"index.html", "app.js", "classifier.js", "classifier.d.ts", "service-worker.js"} <= set(manifest["files"])
@@ -49,6 +52,14 @@ def test_the_bundle_holds_what_its_manifest_says(root: Path, tmp_path: Path) -> 
     data[len(data) // 2] ^= 1
     (copy / "model/weights.bin").write_bytes(data)
     assert altered_files(copy) == ["model/weights.bin"]
+
+
+def test_a_bundle_has_the_bytes_that_were_predicted(root: Path) -> None:
+    card, found = load_card(root / "quantized"), open_artifact(root / "bundle", "model_bundle").metrics["model_bytes"]
+    size = bundled_model(
+        card.architecture, card.num_classes, width=card.width, image_size=32, precision="float16", min_elements=5000
+    )
+    assert found <= size.num_bytes(card.head_rank) <= found + 40_000
 
 
 def test_the_weights_file_holds_exactly_the_checkpoint(root: Path) -> None:
@@ -97,6 +108,38 @@ def test_golden_photos_are_free_credited_and_answered(root: Path) -> None:
             assert value == pytest.approx(row[scores.class_ids.index(name)], abs=1e-3)
 
 
+def test_the_bundle_credits_every_photo_by_species(root: Path) -> None:
+    bundle, licenses = open_artifact(root / "bundle"), open_artifact(root / "licenses")
+    content = json.loads(zlib.decompress(bundle.file("credits/species-00000.bin").read_bytes()))
+    found = {
+        (name, author, license_id, source): count
+        for name, groups in content["species"]
+        for license_id, source, authors, counts in groups
+        for author, count in zip(authors, counts, strict=True)
+    }
+    rows = pq.read_table(licenses.file("attributions.parquet")).to_pylist()
+    keys = ("scientific_name", "author", "license_id", "source")
+    assert found == Counter(tuple(row[key] for key in keys) for row in rows)
+    index = json.loads(bundle.file("credits/index.json").read_text())
+    assert (index["num_photos"], index["num_species"], index["num_authors"]) == (60, 6, 10)
+    assert index["licenses"]["CC-BY-4.0"] == "https://creativecommons.org/licenses/by/4.0/"
+    assert index["full_list"] == {"url": None, "license_report": licenses.digest, "file": "attributions.csv"}
+    for name in ("attributions.html", "LICENSE-MODEL.md"):
+        assert f"attributions.parquet of the model's license_report {licenses.digest[:12]}." in bundle.file(
+            name
+        ).read_text().replace("&#x27;", "'")
+
+
+def test_credits_beyond_their_bound_are_refused_and_the_bound_is_judged_again() -> None:
+    measured = make_bundle().metrics
+    assert judge(ExportTfjsConfig(), measured) == []
+    strict = ExportTfjsConfig(gates=ExportGates(max_credits_bytes=measured["credits_bytes"] - 1))
+    (violation,) = judge(strict, measured)
+    assert f"60 photos by 10 authors have {measured['credits_bytes']} bytes in the bundle" in violation
+    with pytest.raises(GateFailed, match="max_credits_bytes is 100: raise it"):
+        make_bundle(gates={"max_credits_bytes": 100})
+
+
 def test_only_what_was_measured_may_ship() -> None:
     make_checkpoint("other", DATA)
     with pytest.raises(BadRequest, match="evaluation was not made from"):
@@ -106,7 +149,7 @@ def test_only_what_was_measured_may_ship() -> None:
 def test_a_model_too_large_is_stopped_and_formats_are_made_once(root: Path) -> None:
     limit = (root / "bundle/model/weights.bin").stat().st_size
     with pytest.raises(GateFailed, match="max_model_bytes"):
-        make_bundle("large", max_model_bytes=limit)
+        make_bundle("large", gates={"max_model_bytes": limit})
     large = root / "large"
     files = sorted(path for name in ("model", "formats") for path in (large / name).rglob("*") if path.is_file())
     assert len(files) == 6
@@ -114,6 +157,6 @@ def test_a_model_too_large_is_stopped_and_formats_are_made_once(root: Path) -> N
     for path in files:  # a second conversion gave the same bytes
         assert path.read_bytes() == (root / "bundle" / path.relative_to(root / "large")).read_bytes(), path
     with pytest.raises(GateFailed, match="max_model_bytes"):
-        make_bundle("large", max_model_bytes=limit)
+        make_bundle("large", gates={"max_model_bytes": limit})
     assert [path.stat().st_mtime_ns for path in files] == times
     assert load_card(root / "quantized").folded

@@ -81,8 +81,7 @@ def settings(base: str, source: str, output: str, **changes: Any) -> dict[str, A
         "short_side_pixels": 64,
         "max_pixels": 1_000_000,
         "allow_addresses": [base.removeprefix("http://")],
-        "http": {"backoff_seconds": 0.01, "max_attempts": 2},
-        "resources": {"num_actors": 0},
+        "resources": {"num_actors": 0, "http": {"backoff_seconds": 0.01, "max_attempts": 2}},
         **changes,
     }
 
@@ -113,7 +112,7 @@ def test_photos_come_into_their_shards(cdn: str) -> None:
 
 def test_failures_and_duplicates_are_rows(cdn: str, photos: Path) -> None:
     expected = spoil(photos)
-    shards = fetch(cdn, records("records", documents(cdn)), "images", max_failed_fraction=0.5)
+    shards = fetch(cdn, records("records", documents(cdn)), "images", gates={"max_failed_fraction": 0.5})
     assert shards.metrics["failures_by_reason"] == expected
     assert shards.metrics["stored"] == 24 - sum(expected.values())
     assert shards.metrics["in_shards"] == 20  # duplicates stay in their shards, and are left out of splits
@@ -201,6 +200,22 @@ def test_too_many_failures_stop_it_and_running_again_goes_on(cdn: str, root: Pat
     assert resumed.files == fetch(cdn, source, "fresh").files
 
 
+def test_a_fetch_beyond_its_budget_goes_on_with_a_larger_one_and_other_manners(cdn: str) -> None:
+    source = records("records", documents(cdn))
+    faults = {f"/{photo_name(SPECIES[0], number)}": {"status": 404} for number in range(8)}
+    control(cdn, "/__faults", "PUT", faults)
+    with pytest.raises(GateFailed, match=r"missing.*gates\.max_failed_fraction 0\.2"):
+        fetch(cdn, source, "images")
+    requests(cdn)
+    manners = {"num_actors": 0, "http": {"user_agent": "somebody else", "max_attempts": 1}}
+    passed = fetch(cdn, source, "images", gates={"max_failed_fraction": 0.5}, resources=manners)
+    assert passed.metrics["failures_by_reason"] == {"missing": 8}
+    assert sum(requests(cdn).values()) < 24  # shards that were whole are not asked for again
+    assert passed.config["gates"]["max_failed_fraction"] == 0.5
+    with pytest.raises(GateFailed, match=r"gates\.max_failed_fraction 0\.3"):  # sealed, and judged again
+        fetch(cdn, source, "images", gates={"max_failed_fraction": 0.3})
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(cdn: str, root: Path) -> None:
     source = records("records", documents(cdn))
@@ -233,7 +248,7 @@ def test_a_killed_run_goes_on_where_it_was(cdn: str, root: Path) -> None:
 def test_an_address_that_is_not_allowed_is_never_asked(cdn: str) -> None:
     source = records("records", documents(cdn))
     requests(cdn)
-    shards = fetch(cdn, source, "images", allow_addresses=[], max_failed_fraction=1.0)
+    shards = fetch(cdn, source, "images", allow_addresses=[], gates={"max_failed_fraction": 1.0})
     assert shards.metrics["failures_by_reason"] == {"address_refused": 24}
     assert requests(cdn) == {}
     with pytest.raises(BadRequest, match="want host:port"):

@@ -85,7 +85,9 @@ def test_the_folded_model_still_answers_the_same(root: Path) -> None:
 
 
 def test_uint8_for_chosen_tensors_only(root: Path) -> None:
-    artifact = quantize(overrides={"head.weight": "uint8", "body.conv_head.weight": "float32"}, min_top1_agreement=0)
+    artifact = quantize(
+        overrides={"head.weight": "uint8", "body.conv_head.weight": "float32"}, gates={"min_top1_agreement": 0}
+    )
     card = load_card(artifact.path)
     assert card.precision["head.weight"] == "uint8"
     assert "body.conv_head.weight" not in card.precision
@@ -117,7 +119,7 @@ def test_rounding_that_changes_answers_is_stopped(root: Path) -> None:
             output.write_bytes(name, (root / "model" / name).read_bytes())
 
     seal("shifted", "checkpoint", fill)
-    given = {"inputs": {**INPUTS, "checkpoint": "shifted"}, "min_top1_agreement": 1.0}
+    given = {"inputs": {**INPUTS, "checkpoint": "shifted"}, "gates": {"min_top1_agreement": 1.0}}
     with pytest.raises(GateFailed, match="min_top1_agreement"):
         quantize(overrides={"head.weight": "uint8"}, **given)
     assert quantize("exact", precision="float32", **given).metrics["top1_agreement"] == 1.0

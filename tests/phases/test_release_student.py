@@ -37,7 +37,10 @@ def write_graph(folder: Path, validation: str, **bounds: float) -> Path:
             item |= {"inputs": {}, "output": UPSTREAM[node.name]}
         elif node.name in SLICE:
             overlay = folder / f"{node.name}.yaml"
-            change = {**CHANGES.get(node.name, {}), **({"bounds": bounds} if node.name == "validation" else {})}
+            change = {
+                **CHANGES.get(node.name, {}),
+                **({"gates": {"bounds": bounds}} if node.name == "validation" else {}),
+            }
             overlay.write_text(yaml.safe_dump(change))
             output = validation if node.name == "validation" else node.name
             item |= {"config": [*node.config, str(overlay)], "output": output}

@@ -59,7 +59,7 @@ def test_a_student_that_looks_at_mirror_images_too_agrees_with_itself_everywhere
 
 def test_beyond_the_bounds_the_gate_closes() -> None:
     with pytest.raises(GateFailed, match="onnx: probabilities differ"):
-        validate("strict", bounds={"max_probability_difference": 0.0})
+        validate("strict", gates={"bounds": {"max_probability_difference": 0.0}})
 
 
 def test_an_altered_bundle_is_refused_before_anything_runs(root: Path) -> None:
