@@ -135,8 +135,10 @@ def test_a_trial_decodes_with_the_threads_it_has_use_for(
     work, seen = work_in(made, tmp_path), list[TrainTask]()
     asked, free = replace(work, num_loader_workers=3), replace(work, num_loader_workers=None)
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    assert [free.num_loaders(cpu, 16.0), free.num_loaders(gpu, 16.0), free.num_loaders(gpu, 0.5)] == [1, 16, 1]
-    assert [asked.num_loaders(cpu, 16.0), asked.num_loaders(gpu, 16.0)] == [3, 3]
+    for granted, threads in ((16.0, 16), (0.5, 1)):
+        monkeypatch.setattr(module, "_cpus_of_trial", lambda granted=granted: granted)
+        assert (free.num_loaders(cpu), free.num_loaders(gpu)) == (1, threads)
+    assert (asked.num_loaders(cpu), asked.num_loaders(gpu)) == (3, 3)
     monkeypatch.setattr(module, "train", lambda task, context: seen.append(task))
     for each in (work, asked, free):
         run_trial({"temperature": 2.0, "alpha": 0.7}, each)

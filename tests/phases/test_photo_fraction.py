@@ -28,7 +28,7 @@ from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase
 from aplantida.pipeline.runner import execute
-from tests.fixtures import tiny_artifacts
+from tests.fixtures.artifacts import CLASSES, make_checkpoint, make_images, make_split
 
 MODEL_PHASES = (
     *(train_teacher, compute_teacher_logits, sweep_distillation, distill_student, finetune_student),
@@ -47,10 +47,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("APLANTIDA_ROOT", str(root))
-        rows = tiny_artifacts.photos(20)
-        tiny_artifacts.image_shards("images", rows)
-        tiny_artifacts.split("split", rows)
-        tiny_artifacts.checkpoint("teacher")
+        make_images("images", per_class=20)
+        make_split("split", "images", per_class=20)
+        make_checkpoint("teacher", PHOTOS)
         label("logits", SHARE)
         combine("soft", ["logits"])
     return root
@@ -121,7 +120,7 @@ def test_labels_student_and_evaluation_see_the_same_photos(world: Path, monkeypa
     source = BatchSource(plans[0])
     assert set(source.train_photos.image_ids.to_pylist()) == train
     assert set(source.val_photos.image_ids.to_pylist()) == ids_of(world, "val")
-    assert load_card(student.path).class_ids == tiny_artifacts.NAMES  # all classes, whatever the photos show
+    assert load_card(student.path).class_ids == CLASSES.class_ids  # all classes, whatever the photos show
     inputs = {**PHOTOS, "checkpoint": "student"}
     data = {"photo_fraction": SHARE}
     rounded = run(quantize_model.PHASE, "rounded", inputs, data=data, gates={"min_top1_agreement": 0}, resources=CPU)
