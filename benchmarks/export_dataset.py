@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pymongo
 
 from aplantida.demo.mongod import embedded_mongod
-from aplantida.distributed.session import shared_session
+from aplantida.distributed.session import ray_session
 from aplantida.phases.export_dataset import PHASE
 from aplantida.pipeline.runner import execute
 from benchmarks.report import Row, interleaved, show
@@ -27,22 +27,33 @@ from benchmarks.report import Row, interleaved, show
 NUM_SPECIES, IMAGES_PER_SPECIES = 1_000, 100
 LICENSES = ("CC BY 4.0", "cc-by-sa 3.0", "http://creativecommons.org/licenses/by/4.0/", "CC0", "CC BY-NC 4.0", None)
 FIELDS = ("url", "license", "author", "source", "observationId", "observedOn", "country")
+LANGUAGES = ("ar", "ca", "de", "en", "es", "fr", "it", "pt")
+CODES = [one + other for one in "ABCDEFGHIL" for other in "ABCDEFGHIL"]
 DATABASE = "benchmark"
 
 
-def documents(num_species: int) -> Iterator[dict[str, Any]]:
-    """A synthetic collection."""
+def documents(num_species: int, *, wide: bool = False) -> Iterator[dict[str, Any]]:
+    """A synthetic collection.
+
+    Args:
+        num_species: one a document.
+        wide: with URLs of 150 characters, 24 common names in 8 languages, and 60 countries a species.
+    """
     draw = random.Random(1)
     for number in range(num_species):
+        names, countries = {"es": [f"planta {number}"]}, ["ES", "FR", "PT"]
+        if wide:
+            names = {tongue: [f"{tongue} wild plant of gardens {number} {n}" for n in range(3)] for tongue in LANGUAGES}
+            countries = sorted(draw.sample(CODES, 60))
         yield {
             "_id": number,
             "scientificName": f"Planta numero{'abcdefghij'[number % 10]}{'abcdefghij'[number // 10 % 10]}{number}",
             "family": f"Familia {number % 40}",
-            "commonNames": {"es": [f"planta {number}"]},
-            "distribution": ["ES", "FR", "PT"],
+            "commonNames": names,
+            "distribution": countries,
             "images": [
                 {
-                    "url": f"https://photos{draw.randrange(8)}.example.org/{number}/{image}.jpg",
+                    "url": _url(draw, number, image, 150 if wide else 0),
                     "license": draw.choice(LICENSES),
                     "author": f"author {draw.randrange(5_000)}",
                     "source": "example",
@@ -53,6 +64,12 @@ def documents(num_species: int) -> Iterator[dict[str, Any]]:
                 for image in range(IMAGES_PER_SPECIES)
             ],
         }
+
+
+def _url(draw: random.Random, number: int, image: int, length: int) -> str:
+    start = f"https://photos{draw.randrange(8)}.example.org/{number}/{image}"
+    filler = max(0, length - len(start) - len("/.jpg"))
+    return f"{start}/{draw.getrandbits(4 * filler):0{filler}x}.jpg" if filler else f"{start}.jpg"
 
 
 def plain(uri: str, path: Path) -> None:
@@ -85,7 +102,7 @@ def main() -> None:
 
             return run
 
-        with shared_session():
+        with ray_session():
             sides: list[Callable[[], object]] = [export(0), export(2), lambda: plain(uri, Path(name) / "plain.parquet")]
             for side in sides:
                 side()

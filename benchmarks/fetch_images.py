@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from aplantida.data.fetching import Fetcher, FetchSettings
 from aplantida.data.images import store_photo
 from aplantida.demo.cdn import serve_folder
-from aplantida.domain.record import RECORD_SCHEMA, PlantImageRecord, image_id_of
+from aplantida.domain.record import RECORD_SCHEMA, image_id_of
 from aplantida.phases.export_dataset import PHASE as EXPORT
 from aplantida.phases.fetch_images import PHASE
 from aplantida.pipeline.runner import execute
@@ -74,9 +74,11 @@ def seal_records(root: Path, name: str, urls: list[str]) -> str:
     from dataclasses import replace
 
     rows = [
-        PlantImageRecord(
-            image_id=image_id_of("d", url), document_id="d", url=url, scientific_name="Rosa alba", license_id="CC0-1.0"
-        ).to_row()
+        {
+            "image_id": image_id_of("d", url),
+            **{"document_id": "d", "url": url, "scientific_name": "Rosa alba", "license_id": "CC0-1.0"},
+            **{"common_names": [], "distribution": []},
+        }
         for url in urls
     ]
     table = pa.Table.from_pylist(rows, RECORD_SCHEMA).sort_by("image_id")

@@ -14,7 +14,7 @@ from aplantida.data.batches import BatchPlan
 from aplantida.demo.plants import draw_photo
 from aplantida.demo.species import SPECIES
 from aplantida.domain.preprocessing import Preprocessing
-from aplantida.domain.record import IMAGE_SCHEMA, PlantImageRecord
+from aplantida.domain.record import IMAGE_SCHEMA
 from aplantida.domain.split import SPLIT_SCHEMA
 
 SHORT_SIDE = 256
@@ -57,18 +57,15 @@ def write_shard(jpegs: list[bytes], folder: Path, image_size: int, augmentation:
     members: list[dict[str, object]] = []
     for number, jpeg in enumerate(jpegs):
         species, image_id = number % len(SPECIES), f"{number:032x}"
-        record = PlantImageRecord(
-            image_id=image_id,
-            document_id="d",
-            url=image_id,
-            scientific_name=SPECIES[species].scientific_name,
-            license_id="CC0-1.0",
-        )
+        record = {
+            **{"image_id": image_id, "document_id": "d", "url": image_id, "license_id": "CC0-1.0"},
+            **{"scientific_name": SPECIES[species].scientific_name, "common_names": [], "distribution": []},
+        }
         width, height = Image.open(BytesIO(jpeg)).size
         sides = {"width": width, "height": height, "original_width": width, "original_height": height}
         facts = {"exif_rotated": False, "content_type": "image/jpeg", "source_bytes": len(jpeg)}
         hashes = {"source_sha256": image_id, "pixel_sha256": image_id, "perceptual_hash": image_id[:16]}
-        rows.append({**record.to_row(), "image": jpeg, **sides, **facts, **hashes})
+        rows.append({**record, "image": jpeg, **sides, **facts, **hashes})
         place = {"image_id": image_id, "shard": 0, "class_index": species, "split": "train" if number else "val"}
         members.append({**place, "group": image_id, "regions": [], "regions_by_country": []})
     (folder / "shards").mkdir(parents=True)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from typing import Any
 
 import pyarrow as pa
 
-from aplantida.data.entry_store import REASONS_TOGETHER
-from aplantida.data.links import count_values
+from aplantida.data.entry_store import DOCUMENTS_MAY_LACK, ENTRIES_MAY_LACK, EntryStore
 from aplantida.domain.record import Reason
 
-_ASKED_OF_ENTRIES = ("license_text", "author", "source", "observation_id", "observed_on", "country")
-_ASKED_OF_SPECIES = ("family", "common_names", "distribution")
-_UNREAD = frozenset({Reason.ENTRY_OF_NAMELESS_DOCUMENT, Reason.ENTRY_NO_URL})  # nothing else of them is kept
+# nothing but their URL and their document's id is kept of the others
+_READABLE = f"""(
+    FROM checked WHERE position IS NOT NULL
+    AND coalesce(reason NOT IN ('{Reason.ENTRY_OF_NAMELESS_DOCUMENT}', '{Reason.ENTRY_NO_URL}'), true)
+)"""
 SPECIES_SCHEMA = pa.schema(
     [
         pa.field("scientific_name", pa.string(), nullable=False),
@@ -36,46 +36,46 @@ def is_sampled(url: str, fraction: float) -> bool:
     return int(_hash(f"sample\n{url}")[:12], 16) < fraction * 16**12
 
 
-def acceptable_urls(entries: pa.Table) -> list[str]:
-    """The URLs worth asking for, sorted: nothing speaks against the entry alone (its address, its licence)."""
-    rows = zip(entries["url"].to_pylist(), entries["reason"].to_pylist(), strict=True)
-    return sorted({url for url, reason in rows if reason is None or reason in REASONS_TOGETHER})
+def sampled_urls(store: EntryStore, fraction: float) -> pa.Array:
+    """The URLs to ask for, sorted: a sample of those whose entries nothing speaks against (address, licence)."""
+    some = (_sample(urls, fraction).cast(pa.large_string()) for urls in store.urls())
+    return pa.chunked_array(some, pa.large_string()).unique().sort()
 
 
-def describe(entries: pa.Table, health: pa.Table, max_broken_fraction: float) -> dict[str, Any]:
+def describe(store: EntryStore, health: pa.Table, max_broken_fraction: float) -> dict[str, Any]:
     """The audit as JSON values.
 
     Args:
-        entries: all entries and refused documents, each with its first reason or null.
+        store: all entries, checked.
         health: a row of ``url``, ``reason`` (null = healthy) and ``detail`` per URL asked for.
         max_broken_fraction: share of broken links at which the verdict turns to ``fail``.
     """
-    images = entries.filter(entries["position"].is_valid())
-    readable = images.filter(pa.array([reason not in _UNREAD for reason in images["reason"].to_pylist()], pa.bool_()))
-    reasons = health["reason"].to_pylist()
-    broken = sum(reason is not None for reason in reasons)
-    fraction = broken / len(reasons) if reasons else 0.0
-    acceptable = images.filter(images["reason"].is_null())
-    per_species = Counter(acceptable["scientific_name"].to_pylist())
-    sizes = sorted(per_species.values())
+    broken = health.num_rows - health["reason"].null_count
+    fraction = broken / health.num_rows if health.num_rows else 0.0
+    sizes = sorted(store.count("scientific_name", accepted=True).values())
     return {
-        "num_documents": len(set(entries["document_id"].to_pylist())),
-        "num_entries": images.num_rows,
-        "num_species": len(set(entries["scientific_name"].to_pylist()) - {None}),
-        "num_acceptable_entries": acceptable.num_rows,
-        "num_acceptable_species": len(per_species),
-        "refused_by_reason": count_values(entries["reason"].drop_null()),
-        "entries_by_license": count_values(readable["license_id"]),
-        "license_spellings": count_values(readable["license_text"]),
-        "entries_without": {name: readable[name].null_count for name in _ASKED_OF_ENTRIES},
-        "documents_without": _documents_without(readable),
+        "num_documents": store.count_distinct("document_id"),
+        "num_entries": _number(store, "count(position) FROM checked"),
+        "num_species": store.count_distinct("scientific_name"),
+        "num_acceptable_entries": sum(sizes),
+        "num_acceptable_species": len(sizes),
+        "refused_by_reason": store.count("reason"),
+        "entries_by_license": _counts(store, "license_id"),
+        "license_spellings": _counts(store, "license_text"),
+        "entries_without": {
+            name: _number(store, f"count(*) FROM {_READABLE} WHERE lacks_{name}") for name in ENTRIES_MAY_LACK
+        },
+        "documents_without": {
+            name: _number(store, f"count(DISTINCT document_id) FROM {_READABLE} WHERE lacks_{name}")
+            for name in DOCUMENTS_MAY_LACK
+        },
         "images_per_species": {
             "min": sizes[0] if sizes else 0,
             "median": sizes[len(sizes) // 2] if sizes else 0,
             "max": sizes[-1] if sizes else 0,
         },
         "links": {
-            "asked": len(reasons),
+            "asked": health.num_rows,
             "broken": broken,
             "broken_fraction": round(fraction, 6),
             "max_broken_fraction": max_broken_fraction,
@@ -85,23 +85,25 @@ def describe(entries: pa.Table, health: pa.Table, max_broken_fraction: float) ->
     }
 
 
-def species_table(entries: pa.Table, health: pa.Table) -> pa.Table:
+def species_table(store: EntryStore, health: pa.Table) -> pa.Table:
     """One row of ``SPECIES_SCHEMA`` per species, by name."""
-    broken = {row["url"] for row in health.to_pylist() if row["reason"] is not None}
-    counts: dict[str, dict[str, Any]] = {}
-    documents: dict[str, set[str]] = {}
-    for row in entries.select(["scientific_name", "document_id", "position", "url", "reason"]).to_pylist():
-        name = row["scientific_name"]
-        if name is None:
-            continue
-        count = counts.setdefault(name, {"num_entries": 0, "num_acceptable": 0, "num_broken_links": 0})
-        documents.setdefault(name, set()).add(row["document_id"])
-        accepted = row["reason"] is None
-        count["num_entries"] += row["position"] is not None
-        count["num_acceptable"] += accepted
-        count["num_broken_links"] += accepted and row["url"] in broken
-    rows = [{"scientific_name": name, "num_documents": len(documents[name]), **counts[name]} for name in sorted(counts)]
-    return pa.Table.from_pylist(rows, SPECIES_SCHEMA)
+    store.database.run("CREATE TABLE broken (url UHUGEINT, is_broken BOOLEAN)")
+    urls = health.filter(health["reason"].is_valid()).select(["url"])
+    store.database.insert("broken", urls, "md5_number(url) AS url, true AS is_broken")
+    query = """
+        SELECT scientific_name, count(DISTINCT document_id) AS num_documents, count(position) AS num_entries,
+               count(*) FILTER (WHERE reason IS NULL) AS num_acceptable,
+               count(*) FILTER (WHERE reason IS NULL AND is_broken) AS num_broken_links
+        FROM checked LEFT JOIN broken USING (url) WHERE scientific_name IS NOT NULL
+        GROUP BY scientific_name ORDER BY scientific_name
+    """
+    return store.database.batches(query).read_all().cast(SPECIES_SCHEMA).combine_chunks()
+
+
+def count_values(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value of a column occurs, by value."""
+    counts = {item["values"]: item["counts"] for item in column.value_counts().to_pylist()}
+    return {str(value): counts[value] for value in sorted(counts, key=str)}
 
 
 def summary_text(report: dict[str, Any]) -> str:
@@ -134,13 +136,20 @@ def summary_text(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _documents_without(entries: pa.Table) -> dict[str, int]:
-    lacking: dict[str, set[str]] = {name: set() for name in _ASKED_OF_SPECIES}
-    for row in entries.select(["document_id", *_ASKED_OF_SPECIES]).to_pylist():
-        for name, some in lacking.items():
-            if not row[name]:
-                some.add(row["document_id"])
-    return {name: len(some) for name, some in lacking.items()}
+def _number(store: EntryStore, query: str) -> int:
+    return int(store.database.fetch(f"SELECT {query}")[0][0])
+
+
+def _counts(store: EntryStore, column: str) -> dict[str, int]:
+    """How often each value occurs among the entries that could be read, by value; null is ``None``."""
+    name = f"coalesce({column}, 'None')"
+    return dict(store.database.fetch(f"SELECT {name}, count(*) FROM {_READABLE} GROUP BY ALL ORDER BY ALL"))
+
+
+def _sample(urls: pa.Array, fraction: float) -> pa.Array:
+    if fraction >= 1:
+        return urls
+    return urls.filter(pa.array([is_sampled(url, fraction) for url in urls.to_pylist()], pa.bool_()))
 
 
 def _cell(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from aplantida.data.shard_cache import SoftTargets
+from aplantida.data.soft_labels import SoftTargets
 
 
 @dataclass(frozen=True, slots=True)

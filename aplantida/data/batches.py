@@ -23,7 +23,8 @@ import torch
 from aplantida.data.augmentation import POLICIES, color_matrix, drawn_view, show_view, turn_and_erase
 from aplantida.data.batch import Batch
 from aplantida.data.sampling import Sampling, expected_copies, occurrences
-from aplantida.data.shard_cache import ShardCache, SoftShard, StoredPhoto, soft_targets
+from aplantida.data.shard_cache import ShardCache, StoredPhoto
+from aplantida.data.soft_labels import SoftLabels, SoftShard, soft_targets
 from aplantida.data.views import View
 from aplantida.domain.memory import keep_freed_memory
 from aplantida.domain.preprocessing import Preprocessing
@@ -86,7 +87,7 @@ class BatchPlan:
         train_split: name of the split to train on.
         region: photos of this region only.
         photo_fraction: a hash-chosen share of the photos of each split, above 0 and up to 1.
-        soft_labels: folder with ``scores/`` and ``views/``, or None.
+        soft_labels: of the photos, over the model's classes; or None.
         temperature: at which the tail of top-k soft labels is read.
         sampling: how often a class is seen; see :func:`aplantida.data.sampling.expected_copies`.
         shuffle_shards: shards per shuffling window; twice as many lie in memory.
@@ -104,7 +105,7 @@ class BatchPlan:
     train_split: str = "train"
     region: str | None = None
     photo_fraction: float = 1.0
-    soft_labels: Path | None = None
+    soft_labels: SoftLabels | None = None
     temperature: float = 1.0
     sampling: Sampling = "natural"
     shuffle_shards: int = 4

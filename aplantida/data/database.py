@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,11 @@ import pyarrow.parquet as pq
 
 ROWS_PER_GROUP = 32_768
 ROWS_SORTED_PER_MB = 500
+MB_PER_THREAD = 256
+
+
+class DatabaseFull(Exception):
+    """Neither the memory given nor the disk beyond it has room for what was asked."""
 
 
 class Database:
@@ -29,26 +35,42 @@ class Database:
 
     @classmethod
     @contextmanager
-    def open(cls, folder: Path, *, memory_mb: int = 512, num_threads: int = 1) -> Iterator[Database]:
-        """An empty database.
+    def open(cls, folder: Path, *, memory_mb: int = 512) -> Iterator[Database]:
+        """An empty database, with as many threads as its memory serves: each wants buffers of its own.
 
         Args:
             folder: where it puts what goes beyond its memory; what an earlier one left there is removed.
             memory_mb: what it may hold in memory, MB.
-            num_threads: it works with.
+
+        Raises:
+            DatabaseFull: from inside the ``with`` block, when it can hold no more.
         """
         shutil.rmtree(folder, ignore_errors=True)
-        settings = {"memory_limit": f"{memory_mb}MB", "threads": num_threads, "temp_directory": str(folder)}
-        with duckdb.connect(":memory:", config=settings) as connection:
-            yield cls(connection, memory_mb)
+        settings = {
+            "memory_limit": f"{memory_mb}MB",
+            "threads": max(1, min(os.cpu_count() or 1, memory_mb // MB_PER_THREAD)),
+            "temp_directory": str(folder),
+        }
+        try:
+            with duckdb.connect(":memory:", config=settings) as connection:
+                connection.execute("SET enable_progress_bar = false")
+                yield cls(connection, memory_mb)
+        except duckdb.OutOfMemoryException as error:
+            raise DatabaseFull(str(error).splitlines()[0]) from error
 
     def create(self, name: str, schema: pa.Schema) -> None:
         """An empty table."""
         self._with_table(f"CREATE TABLE {name} AS SELECT * FROM given", schema.empty_table())
 
-    def insert(self, name: str, rows: pa.Table) -> None:
-        """Add rows, whose columns are in the table's order."""
-        self._with_table(f"INSERT INTO {name} SELECT * FROM given", rows)
+    def insert(self, name: str, rows: pa.Table, values: str = "*") -> None:
+        """Add rows, whose columns are found by name.
+
+        Args:
+            name: of the table.
+            rows: to be added.
+            values: what to make of their columns first, as SQL selects it.
+        """
+        self._with_table(f"INSERT INTO {name} BY NAME SELECT {values} FROM given", rows)
 
     def run(self, statements: str) -> None:
         """Run SQL."""
@@ -63,11 +85,9 @@ class Database:
         return self._connection.sql(query).to_arrow_reader(ROWS_PER_GROUP)
 
     def write_parquet(self, path: Path, schema: pa.Schema, queries: Iterable[str]) -> None:
-        """Write the rows of some queries, one after the other: bytes that hang on the rows and their order alone."""
-        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-            batches = (batch for query in queries for batch in self.batches(query))
-            for table in _of_equal_size(pa.Table.from_batches([batch]).cast(schema) for batch in batches):
-                writer.write_table(table)
+        """:func:`write_parquet` of the rows of some queries, one after the other."""
+        batches = (batch for query in queries for batch in self.batches(query))
+        write_parquet(path, schema, (pa.Table.from_batches([batch]) for batch in batches))
 
     def write_json_lines(self, path: Path, query: str) -> None:
         """Write the rows of a query as JSON lines; nulls are written too."""
@@ -77,6 +97,13 @@ class Database:
         self._connection.register("given", given)
         self._connection.execute(statement)
         self._connection.unregister("given")
+
+
+def write_parquet(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Write rows as Parquet: bytes that hang on the rows and their order alone, however they come."""
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for table in _of_equal_size(table.cast(schema) for table in tables):
+            writer.write_table(table)
 
 
 def id_ranges(number: int) -> list[tuple[str, str]]:

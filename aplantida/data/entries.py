@@ -3,28 +3,37 @@
 The rows are built column by column: a collection holds a hundred times more entries than documents.
 
 An anti-corruption layer. What a collection calls its fields is a :class:`FieldMapping`. What they may hold (strings for
-images, nulls, numbers for text, names in any case) is settled here, and never raises: what cannot be read is null, or a
-row with a reason.
+images, nulls, numbers for text, names in any case) is settled here and in ``field_values``, and never raises: what
+cannot be read is null, or a row with a reason.
 """
 
+# pyarrow makes its compute functions when it is imported: a type checker does not see them
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from aplantida.data.field_values import (
+    common_names_of,
+    countries_of,
+    country_of,
+    first_of,
+    iso_date_of,
+    license_of,
+    read_each,
+    text_of,
+    texts_of,
+)
 from aplantida.domain.licensing import normalize_license
 from aplantida.domain.record import RECORD_SCHEMA, Reason, image_id_of
 from aplantida.domain.taxonomy import genus_of, normalize_name
-
-_COUNTRY = re.compile(r"[A-Za-z]{2}$")
 
 ENTRY_SCHEMA = pa.schema(
     [
@@ -36,8 +45,8 @@ ENTRY_SCHEMA = pa.schema(
     ]
 )
 _OF_DOCUMENTS = ("document_id", "scientific_name", "synonym", "family", "genus", "common_names", "distribution")
-_OF_ENTRIES = tuple(name for name in ENTRY_SCHEMA.names if name not in _OF_DOCUMENTS)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_BYTES_OF_ENTRY, _BYTES_OF_OFFSET = 400, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,10 @@ class FieldMapping:
     image_country: tuple[str, ...]
 
 
+_IMAGE_FIELDS = tuple(field.name for field in fields(FieldMapping) if field.name.startswith("image_"))  # the URL first
+_NO_VALUES = (None,) * len(_IMAGE_FIELDS)
+
+
 class EntryBuilder:
     """Gathers the entries of documents into tables of ``ENTRY_SCHEMA``.
 
@@ -71,12 +84,18 @@ class EntryBuilder:
         default_license: licence of entries whose shape has no place for one (a bare string, or a mapping without
             ``image_license`` paths). An entry that could name a licence and does not is not covered.
         synonyms: accepted name by normalized name; see :func:`aplantida.domain.taxonomy.read_synonyms`.
+
+    Attributes:
+        num_bytes: about how much memory the rows gathered since the last :meth:`take` will need.
     """
 
     def __init__(
         self, mapping: FieldMapping, default_license: str | None, synonyms: Mapping[str, str] = _NOTHING
     ) -> None:
         self._paths: dict[str, Sequence[str]] = {field.name: getattr(mapping, field.name) for field in fields(mapping)}
+        self._image_paths = [self._paths[name] for name in _IMAGE_FIELDS]
+        plain = all(len(paths) == 1 and "." not in paths[0] for paths in self._image_paths)
+        self._keys = [paths[0] for paths in self._image_paths] if plain else None
         self._names_licenses = bool(mapping.image_license)
         self._default_license = normalize_license(default_license)
         self._synonyms = synonyms
@@ -88,7 +107,7 @@ class EntryBuilder:
 
     def add(self, document: Mapping[str, Any]) -> None:
         """Gather one document, as the collection holds it: its image entries, or itself when it is refused."""
-        name_text = _text(self._first(document, "scientific_name"))
+        name_text = text_of(self._first(document, "scientific_name"))
         name = normalize_name(name_text) if name_text else None
         accepted = self._synonyms.get(name) if name else None
         images = self._first(document, "images")
@@ -101,186 +120,126 @@ class EntryBuilder:
         }
         if name is None:
             self._refuse(owner, Reason.DOCUMENT_NO_NAME, f"name is {name_text!r}")
-            self._add_nameless(owner["document_id"], images if isinstance(images, Sequence) else ())
+            if isinstance(images, Sequence):
+                self._add_nameless(owner["document_id"], images)
         elif images is None or images == []:
             self._refuse(owner, Reason.DOCUMENT_NO_IMAGES)
         elif not isinstance(images, Sequence):
             self._refuse(owner, Reason.DOCUMENT_INVALID, f"images is a {type(images).__name__}")
         else:
             owner |= {
-                "family": _text(self._first(document, "family")),
-                "genus": _text(self._first(document, "genus")) or genus_of(accepted or name),
-                "common_names": _common_names(self._first(document, "common_names")),
-                "distribution": _countries(self._first(document, "distribution")),
+                "family": text_of(self._first(document, "family")),
+                "genus": text_of(self._first(document, "genus")) or genus_of(accepted or name),
+                "common_names": common_names_of(self._first(document, "common_names")),
+                "distribution": countries_of(self._first(document, "distribution")),
             }
-            self._own(owner, len(images))
-            self._add_images(owner["document_id"], images)
+            self._add_images(owner, images)
 
     def take(self) -> pa.Table:
         """The rows gathered so far, in the order they came; the builder is empty afterwards."""
         owners = pa.table({name: pa.array(self._documents[name], _type(name)) for name in _OF_DOCUMENTS})
         owned = owners.take(pa.array(self._owners, pa.int32()))
-        columns = {name: owned[name] for name in _OF_DOCUMENTS}
-        columns |= {name: pa.array(self._entries[name], _type(name)) for name in _OF_ENTRIES}
+        columns = {name: owned[name] for name in _OF_DOCUMENTS} | self._entries(owned["document_id"].to_pylist())
         self._clear()
         return pa.table({name: columns[name] for name in ENTRY_SCHEMA.names}, schema=ENTRY_SCHEMA)
 
     def _clear(self) -> None:
         self._documents: dict[str, list[Any]] = {name: [] for name in _OF_DOCUMENTS}
-        self._entries: dict[str, list[Any]] = {name: [] for name in _OF_ENTRIES}
-        self._owners: list[int] = []  # of each entry: its document's place in _documents
+        self._owners: list[int] = []  # of each row: its document's place in _documents
+        self._positions: list[int | None] = []
+        self._values: list[tuple[Any, ...]] = []  # of each row: _IMAGE_FIELDS as the collection holds them
+        self._bare: list[int] = []  # rows of entries that are no mappings
+        self._said: dict[int, tuple[Reason, str | None]] = {}  # what speaks against rows
+        self.num_bytes = 0
 
-    def _own(self, owner: Mapping[str, Any], num_entries: int) -> None:
+    def _own(self, owner: Mapping[str, Any], positions: Sequence[int | None]) -> None:
         for name, values in self._documents.items():
             values.append(owner.get(name))
-        self._owners += [len(self._documents["document_id"]) - 1] * num_entries
-
-    def _extend(self, num_entries: int, **columns: Iterable[Any]) -> None:
-        for name, values in self._entries.items():
-            values += columns.get(name) or [None] * num_entries
+        self._owners += [len(self._documents["document_id"]) - 1] * len(positions)
+        self._positions += positions
+        words = [*owner.get("common_names", ()), *owner.get("distribution", ())]
+        self.num_bytes += len(positions) * (_BYTES_OF_ENTRY + sum(map(len, words)) + _BYTES_OF_OFFSET * len(words))
 
     def _refuse(self, owner: Mapping[str, Any], reason: Reason, detail: str | None = None) -> None:
-        self._own(owner, 1)
-        self._extend(1, reason=[reason], detail=[detail])
+        self._said[len(self)] = reason, detail
+        self._own(owner, [None])
+        self._values.append(_NO_VALUES)
 
     def _add_nameless(self, document_id: str, images: Sequence[Any]) -> None:
-        urls = self._urls(images)
-        self._own({"document_id": document_id}, len(urls))
-        self._extend(
-            len(urls),
-            url=urls,
-            image_id=_ids(document_id, urls),
-            position=range(len(urls)),
-            reason=[Reason.ENTRY_OF_NAMELESS_DOCUMENT] * len(urls),
-        )
+        said = Reason.ENTRY_OF_NAMELESS_DOCUMENT, None
+        self._said |= dict.fromkeys(range(len(self), len(self) + len(images)), said)
+        self._own({"document_id": document_id}, range(len(images)))
+        self._values += [(self._read(image)[0], *_NO_VALUES[1:]) for image in images]
 
-    def _add_images(self, document_id: str, images: Sequence[Any]) -> None:
-        urls = self._urls(images)
-        photos = [
-            image if url and isinstance(image, dict | Mapping) else _NOTHING
-            for image, url in zip(images, urls, strict=True)
-        ]
-        licenses: list[tuple[str | None, str | None]] = [(None, self._default_license)] * len(urls)
-        if self._names_licenses:
-            licenses = [
-                (None, self._default_license) if isinstance(image, str) else _license(value)
-                for image, value in zip(images, self._values("image_license", photos), strict=True)
-            ]
-        lacking = None in urls
-        self._extend(
-            len(urls),
-            url=urls,
-            image_id=_ids(document_id, urls),
-            position=range(len(urls)),
-            license_text=[text for text, _license_id in licenses],
-            license_id=[license_id if url else None for (_text, license_id), url in zip(licenses, urls, strict=True)],
-            author=_texts(self._values("image_author", photos)),
-            source=_texts(self._values("image_source", photos)),
-            observation_id=_texts(self._values("image_observation_id", photos)),
-            observed_on=[_iso_date(value) for value in self._values("image_observed_on", photos)],
-            country=[_country(value) for value in self._values("image_country", photos)],
-            reason=[None if url else Reason.ENTRY_NO_URL for url in urls] if lacking else (),
-            detail=[None if url else _shape(image) for url, image in zip(urls, images, strict=True)] if lacking else (),
-        )
+    def _add_images(self, owner: Mapping[str, Any], images: Sequence[Any]) -> None:
+        if set(map(type, images)) != {dict}:
+            for row, image in enumerate(images, start=len(self)):
+                if not isinstance(image, Mapping):
+                    self._bare.append(row)
+                    if text_of(image) is None or not isinstance(image, str):
+                        self._said[row] = Reason.ENTRY_NO_URL, _shape(image)
+        self._own(owner, range(len(images)))
+        self._values += map(self._read, images)
 
-    def _urls(self, images: Sequence[Any]) -> list[str | None]:
-        if all(type(image) is dict for image in images):
-            return _texts(self._values("image_url", images))
-        return _texts(image if isinstance(image, str) else self._first(image, "image_url") for image in images)
+    def _read(self, image: Any) -> tuple[Any, ...]:
+        """``_IMAGE_FIELDS`` of an entry of any shape."""
+        if type(image) is dict and self._keys is not None:  # nearly always: and there are very many entries
+            return tuple(map(image.get, self._keys))
+        if isinstance(image, str):
+            return image, *_NO_VALUES[1:]
+        if not isinstance(image, Mapping):
+            return _NO_VALUES
+        return tuple(first_of(image, paths) for paths in self._image_paths)
+
+    def _entries(self, document_ids: Sequence[str]) -> dict[str, pa.Array]:
+        """The columns that belong to entries."""
+        texts = texts_of([values[0] for values in self._values])
+        for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False)).tolist():
+            self._said.setdefault(row, (Reason.ENTRY_NO_URL, _shape({})))
+            self._values[row] = _NO_VALUES
+        columns = zip(*self._values, strict=True) if self._values else [()] * len(_IMAGE_FIELDS)
+        values = dict[str, Sequence[Any]](zip(_IMAGE_FIELDS, columns, strict=True))
+        return {
+            "url": texts,
+            "image_id": pa.array(map(_id, document_ids, texts.to_pylist()), pa.string()),
+            "position": pa.array(self._positions, pa.int32()),
+            "license_text": read_each(values["image_license"], lambda value: license_of(value)[0]),
+            "license_id": self._license_ids(values["image_license"], texts),
+            "author": texts_of(values["image_author"]),
+            "source": texts_of(values["image_source"]),
+            "observation_id": texts_of(values["image_observation_id"]),
+            "observed_on": read_each(values["image_observed_on"], iso_date_of),
+            "country": read_each(values["image_country"], country_of),
+            "reason": self._column_of_said(0),
+            "detail": self._column_of_said(1),
+        }
+
+    def _license_ids(self, values: Sequence[Any], urls: pa.Array) -> pa.Array:
+        ids = read_each(values, lambda value: license_of(value)[1])
+        if self._default_license is None or (self._names_licenses and not self._bare):
+            return ids
+        covered = np.zeros(len(values), bool)
+        covered[self._bare if self._names_licenses else slice(None)] = True
+        covered[[row for row, (reason, _detail) in self._said.items() if reason != Reason.ENTRY_NO_URL]] = False
+        return pc.if_else(pc.and_(pa.array(covered), urls.is_valid()), self._default_license, ids)
+
+    def _column_of_said(self, which: int) -> pa.Array:
+        column: list[str | None] = [None] * len(self)
+        for row, said in self._said.items():
+            column[row] = said[which]
+        return pa.array(column, pa.string())
 
     def _first(self, value: Any, field: str) -> Any:
-        return _first(value, self._paths[field])
-
-    def _values(self, field: str, photos: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """A field of every photo."""
-        paths = self._paths[field]
-        if len(paths) == 1 and "." not in paths[0]:  # nearly always: and there are very many photos
-            return [photo.get(paths[0]) for photo in photos]
-        return [_first(photo, paths) for photo in photos]
+        return first_of(value, self._paths[field])
 
 
 def _type(name: str) -> pa.DataType:
     return ENTRY_SCHEMA.field(name).type
 
 
-def _ids(document_id: str, urls: Sequence[str | None]) -> list[str | None]:
-    return [image_id_of(document_id, url) if url else None for url in urls]
+def _id(document_id: str, url: str | None) -> str | None:
+    return image_id_of(document_id, url) if url else None
 
 
 def _shape(image: Any) -> str:
     return f"an image entry ({'null' if image is None else type(image).__name__}) without a URL"
-
-
-def _license(value: Any) -> tuple[str | None, str | None]:
-    """Text and id; several licences count only when they say the same."""
-    if not isinstance(value, list):
-        text = _text(value)
-        return text, normalize_license(text)
-    texts = [text for text in map(_text, value) if text]
-    ids = {normalize_license(text) for text in texts}
-    return "; ".join(texts) or None, ids.pop() if len(ids) == 1 else None
-
-
-def _first(value: Any, paths: Sequence[str]) -> Any:
-    for path in paths:
-        found = value
-        for key in path.split("."):
-            found = found.get(key) if isinstance(found, Mapping) else None
-        if found is not None:
-            return found
-    return None
-
-
-def _texts(values: Iterable[Any]) -> list[str | None]:
-    return [value.strip() or None if type(value) is str else _text(value) for value in values]
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value.strip() or None
-    if value is None or isinstance(value, Mapping | list | bool | bytes):
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return str(value)
-
-
-def _iso_date(value: Any) -> str | None:
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    text = _text(value)
-    return _iso_day(text[:10]) if text else None
-
-
-@lru_cache(maxsize=4096)
-def _iso_day(text: str) -> str | None:
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        return None
-
-
-def _country(value: Any) -> str | None:
-    return _first_country(value) if isinstance(value, str) else next(iter(_countries(value)), None)
-
-
-@lru_cache(maxsize=4096)
-def _first_country(text: str) -> str | None:
-    return next(iter(_countries(text)), None)
-
-
-def _countries(value: Any) -> list[str]:
-    words = re.split(r"[,;\s]+", value) if isinstance(value, str) else value if isinstance(value, list) else []
-    codes = [word.strip().upper() for word in words if isinstance(word, str) and _COUNTRY.match(word.strip())]
-    return list(dict.fromkeys(codes))
-
-
-def _common_names(value: Any) -> list[str]:
-    by_language = value if isinstance(value, Mapping) else {"und": value}
-    names = [
-        f"{language}:{name.strip()}"
-        for language, some in sorted(by_language.items())
-        for name in (some if isinstance(some, list) else [some])
-        if isinstance(name, str) and name.strip()
-    ]
-    return list(dict.fromkeys(names))

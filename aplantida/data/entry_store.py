@@ -1,34 +1,68 @@
-"""All entries of a collection in a database, for the checks that need all of them and for what is written.
+"""All entries of a collection, for the checks that need all of them and for what is written.
 
-Memory stays bounded however many entries there are.
+Memory stays bounded however many entries there are, however wide: a database holds what the checks and counts need of
+each (its *facts*: names, ids, the URL's hash), the rest stays in the runs that the collection's readers wrote.
 """
 
+# pyarrow makes its compute functions when it is imported: a type checker does not see them
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from aplantida.data.database import Database, id_ranges, quoted
-from aplantida.data.entries import ENTRY_SCHEMA
+from aplantida.data.database import Database, quoted, write_parquet
+from aplantida.data.entry_runs import NUM_BUCKETS, read_run
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason
 
-REASONS_TOGETHER = frozenset(
-    {Reason.SAME_URL_IN_ONE_SPECIES, Reason.SAME_URL_IN_TWO_SPECIES, Reason.SPECIES_WITH_TOO_FEW_IMAGES}
+ENTRIES_MAY_LACK = ("license_text", "author", "source", "observation_id", "observed_on", "country")
+DOCUMENTS_MAY_LACK = ("family", "common_names", "distribution")
+_MAY_LACK = (*ENTRIES_MAY_LACK, *DOCUMENTS_MAY_LACK)
+_AS_THEY_ARE = ("document_id", "position", "scientific_name", "synonym", "license_id", "license_text", "reason")
+_CREATE_FACTS = f"""
+CREATE TABLE entries (
+    entry BIGINT, bucket UTINYINT, document_id VARCHAR, position INTEGER, scientific_name VARCHAR, synonym VARCHAR,
+    license_id VARCHAR, license_text VARCHAR, reason VARCHAR, url UHUGEINT,
+    {", ".join(f"lacks_{name} BOOLEAN" for name in _MAY_LACK)}
 )
-_ORDER = "document_id, position, url"
+"""
+_ROWS_PER_RUN = 1 << 32  # at most: an entry's number is its run's times this, and its place in there
+_REFUSED_SCHEMA = pa.schema([*REJECTION_SCHEMA, pa.field("position", pa.int32())])
 
 
 class EntryStore:
-    """Entries with their first reason. Fill it with :meth:`add`, then :meth:`check_together`, then read."""
+    """Entries with their first reason. Fill it with :meth:`add`, then :meth:`check_together`, then read.
+
+    Attributes:
+        database: holds the table ``entries`` of facts, and once they are checked the view ``checked``: the same with
+            the reasons that come of looking at all entries.
+    """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        database.create("entries", ENTRY_SCHEMA)
+        self.database = database
+        self._runs: list[Path] = []
+        self._starts: list[list[int]] = []  # of each run: the row where each bucket begins, and the number of rows
+        database.run(_CREATE_FACTS)
 
-    def add(self, entries: pa.Table) -> None:
-        """Keep a table of ``ENTRY_SCHEMA``."""
-        self._database.insert("entries", entries)
+    def add(self, run: Path) -> None:
+        """Take a run in, which stays where it is."""
+        columns = dict.fromkeys((*_AS_THEY_ARE, "url", *_MAY_LACK))
+        table = read_run(run, list(columns))
+        sizes = [len(chunk) for chunk in table["url"].chunks]
+        first = len(self._runs) * _ROWS_PER_RUN
+        self._runs.append(run)
+        self._starts.append([0, *np.cumsum(sizes).tolist()])
+        facts = {
+            "entry": pa.array(np.arange(first, first + table.num_rows)),
+            "bucket": pa.array(np.repeat(np.arange(len(sizes), dtype=np.uint8), sizes)),
+            **{name: table[name] for name in (*_AS_THEY_ARE, "url")},
+            **{f"lacks_{name}": _is_lacking(table[name]) for name in _MAY_LACK},
+        }
+        self.database.insert("entries", pa.table(facts), "* REPLACE (md5_number(url) AS url)")
 
     def check_together(self, min_images_per_species: int) -> None:
         """The checks that need all entries: same URL twice, then species with too few images.
@@ -37,60 +71,58 @@ class EntryStore:
         by document id and position, stays.
         """
         least = int(min_images_per_species)
-        self._database.run(
+        self.database.run(
             f"""
             CREATE TABLE repeated AS
-            SELECT url, min(row(document_id, position)) AS kept, count(DISTINCT scientific_name) AS num_species,
-                   array_to_string(list_sort(list(DISTINCT scientific_name)), '; ') AS names
-            FROM entries
-            JOIN (SELECT url FROM entries WHERE reason IS NULL GROUP BY url HAVING count(*) > 1) USING (url)
+            SELECT url, min(row(document_id, position)) AS kept, count(DISTINCT scientific_name) AS num_species
+            FROM entries SEMI JOIN (SELECT url FROM entries WHERE reason IS NULL GROUP BY url HAVING count(*) > 1)
+            USING (url) WHERE reason IS NULL GROUP BY url;
+
+            CREATE TABLE claimed AS
+            SELECT url, array_to_string(list_sort(list(DISTINCT scientific_name)), '; ') AS names
+            FROM entries SEMI JOIN (FROM repeated WHERE num_species > 1) USING (url)
             WHERE reason IS NULL GROUP BY url;
 
-            CREATE VIEW with_urls_checked AS
-            SELECT entries.* REPLACE (
-                CASE WHEN reason IS NOT NULL THEN reason
-                     WHEN num_species > 1 THEN '{Reason.SAME_URL_IN_TWO_SPECIES}'
-                     WHEN row(document_id, position) <> kept THEN '{Reason.SAME_URL_IN_ONE_SPECIES}' END AS reason,
-                CASE WHEN reason IS NULL AND num_species > 1 THEN names ELSE detail END AS detail)
-            FROM entries LEFT JOIN repeated ON entries.reason IS NULL AND entries.url = repeated.url;
+            CREATE TABLE verdicts AS
+            SELECT entry, bucket, names AS detail,
+                   CASE WHEN num_species > 1 THEN '{Reason.SAME_URL_IN_TWO_SPECIES}'
+                        ELSE '{Reason.SAME_URL_IN_ONE_SPECIES}' END AS reason
+            FROM entries JOIN repeated USING (url) LEFT JOIN claimed USING (url)
+            WHERE entries.reason IS NULL AND (num_species > 1 OR row(document_id, position) <> kept);
 
             CREATE TABLE species AS
-            SELECT scientific_name, count(*) AS num_images FROM with_urls_checked WHERE reason IS NULL GROUP BY ALL;
+            SELECT scientific_name, count(*) AS num_images FROM entries ANTI JOIN verdicts USING (entry)
+            WHERE reason IS NULL GROUP BY ALL;
+
+            INSERT INTO verdicts
+            SELECT entry, bucket, num_images || ' images, want {least}', '{Reason.SPECIES_WITH_TOO_FEW_IMAGES}'
+            FROM entries JOIN (FROM species WHERE num_images < {least}) USING (scientific_name)
+            ANTI JOIN verdicts USING (entry) WHERE reason IS NULL;
 
             CREATE VIEW checked AS
-            SELECT with_urls_checked.* REPLACE (
-                CASE WHEN reason IS NULL AND num_images < {least} THEN '{Reason.SPECIES_WITH_TOO_FEW_IMAGES}'
-                     ELSE reason END AS reason,
-                CASE WHEN reason IS NULL AND num_images < {least}
-                     THEN num_images || ' images, want {least}' ELSE detail END AS detail)
-            FROM with_urls_checked LEFT JOIN species USING (scientific_name)
+            SELECT entries.* REPLACE (coalesce(entries.reason, verdicts.reason) AS reason)
+            FROM entries LEFT JOIN verdicts USING (entry)
             """
         )
 
-    def entries(self) -> pa.Table:
-        """All checked entries by document id and position, in memory."""
-        return self._database.batches(f"SELECT * FROM checked ORDER BY {_ORDER}").read_all().cast(ENTRY_SCHEMA)
-
     def write_records(self, parquet: Path, json_lines: Path) -> None:
         """Write the accepted entries, by ``image_id``: as Parquet of ``RECORD_SCHEMA`` and as JSON lines."""
-        columns, database = ", ".join(RECORD_SCHEMA.names), self._database
-        total = database.fetch("SELECT count(*) FROM checked WHERE reason IS NULL")[0][0]
-        parts = [
-            f"SELECT {columns} FROM checked WHERE reason IS NULL AND image_id >= '{low}' AND image_id < '{high}' "
-            "ORDER BY image_id"
-            for low, high in id_ranges(total // database.rows_sorted_at_once + 1)
-        ]
-        database.write_parquet(parquet, RECORD_SCHEMA, parts)
-        database.write_json_lines(json_lines, f"FROM read_parquet({quoted(parquet)})")
+        write_parquet(parquet, RECORD_SCHEMA, self._accepted())
+        self.database.write_json_lines(json_lines, f"FROM read_parquet({quoted(parquet)})")
 
     def write_rejections(self, parquet: Path) -> None:
         """Write the refused entries and documents as Parquet of ``REJECTION_SCHEMA``, by document id and position."""
+        self.database.create("refused", _REFUSED_SCHEMA)
+        for bucket in range(NUM_BUCKETS + 1):
+            table = pa.concat_tables(self._checked(bucket, _REFUSED_SCHEMA.names))
+            self.database.insert("refused", table.filter(table["reason"].is_valid()))
         columns = ", ".join(REJECTION_SCHEMA.names)
-        query = f"SELECT {columns} FROM checked WHERE reason IS NOT NULL ORDER BY {_ORDER}"
-        self._database.write_parquet(parquet, REJECTION_SCHEMA, [query])
+        query = f"SELECT {columns} FROM refused ORDER BY document_id, position, url"
+        self.database.write_parquet(parquet, REJECTION_SCHEMA, [query])
+        self.database.run("DROP TABLE refused")
 
     def count(self, column: str, *, accepted: bool = False) -> dict[str, int]:
-        """How often each value of a column of ``ENTRY_SCHEMA`` occurs, by value; nulls are left out.
+        """How often each value of a column of ``entries`` occurs, by value; nulls are left out.
 
         Args:
             column: its name.
@@ -98,8 +130,45 @@ class EntryStore:
         """
         where = "AND reason IS NULL" if accepted else ""
         query = f"SELECT {column}, count(*) FROM checked WHERE {column} IS NOT NULL {where} GROUP BY ALL ORDER BY ALL"
-        return dict(self._database.fetch(query))
+        return dict(self.database.fetch(query))
 
     def count_distinct(self, column: str) -> int:
-        """How many different values a column has, nulls left out."""
-        return int(self._database.fetch(f"SELECT count(DISTINCT {column}) FROM checked")[0][0])
+        """How many different values a column of ``entries`` has, nulls left out."""
+        return int(self.database.fetch(f"SELECT count(DISTINCT {column}) FROM entries")[0][0])
+
+    def urls(self) -> Iterator[pa.Array]:
+        """The URLs of the entries that nothing speaks against but, maybe, other entries; those of a run at a time."""
+        for run in self._runs:
+            table = read_run(run, ["url", "reason"])
+            yield table.filter(table["reason"].is_null())["url"].combine_chunks()
+
+    def _accepted(self) -> Iterator[pa.Table]:
+        columns = [*RECORD_SCHEMA.names, "reason", "position"]
+        for bucket in range(NUM_BUCKETS):
+            table = pa.concat_tables(self._checked(bucket, [*columns, "detail"]))
+            taken = table.filter(table["reason"].is_null())
+            order = [(name, "ascending") for name in ("image_id", "document_id", "position")]
+            yield taken.sort_by(order).select(RECORD_SCHEMA.names)
+
+    def _checked(self, bucket: int, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Rows of a bucket, those of a run at a time, with the reasons and details that came of all entries."""
+        query = f"SELECT entry, reason, detail FROM verdicts WHERE bucket = {bucket} ORDER BY entry"
+        verdicts = self.database.batches(query).read_all()
+        entries = verdicts["entry"].to_numpy()
+        for number, (run, starts) in enumerate(zip(self._runs, self._starts, strict=True)):
+            table = read_run(run, columns, bucket)
+            first = number * _ROWS_PER_RUN + starts[bucket]
+            begin, end = np.searchsorted(entries, [first, first + table.num_rows]).tolist()
+            mask = np.zeros(table.num_rows, bool)
+            mask[entries[begin:end] - first] = True
+            for name in ("reason", "detail"):
+                given = verdicts[name].slice(begin, end - begin).combine_chunks()
+                column = pc.replace_with_mask(table[name].combine_chunks(), pa.array(mask), given)
+                table = table.set_column(table.column_names.index(name), name, column)
+            yield table
+
+
+def _is_lacking(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_list(column.type):
+        return pc.equal(pc.coalesce(pc.list_value_length(column), 0), 0)
+    return column.is_null()

@@ -23,7 +23,7 @@ URI_VARIABLE = "MONGO_URI"
 DEFAULT_URI = "mongodb://localhost:27017"
 SELECTION_TIMEOUT_MS = 15_000
 MAX_RECONNECTS = 5
-ROWS_PER_TABLE = 16_384
+ROWS_PER_TABLE, BYTES_PER_TABLE = 65_536, 64_000_000
 
 
 class CollectionError(Exception):
@@ -111,12 +111,12 @@ def read_entries(
     default_license: str | None,
     synonyms: Mapping[str, str],
 ) -> Iterator[pa.Table]:
-    """Entries of some ``_id`` ranges, in tables of ``ENTRY_SCHEMA`` of some thousand rows."""
+    """Entries of some ``_id`` ranges, in tables of ``ENTRY_SCHEMA`` of bounded size (one document may be larger)."""
     builder = EntryBuilder(mapping, default_license, synonyms)
     for item in ranges.to_pylist():
         for document in read_documents(address, item["lower"], item["upper"]):
             builder.add(document)
-            if len(builder) >= ROWS_PER_TABLE:
+            if len(builder) >= ROWS_PER_TABLE or builder.num_bytes >= BYTES_PER_TABLE:
                 yield builder.take()
     yield builder.take()
 

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from aplantida.data.database import Database, id_ranges, quoted
-from aplantida.data.duplicates import hashes_of, near_pairs
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason
 from aplantida.domain.split import PLACES, SPLIT_SCHEMA, SPLITS
 
@@ -68,22 +67,17 @@ class PhotoStore:
         """Photos that are not left out."""
         return int(self._database.fetch("SELECT count(*) FROM photos")[0][0])
 
-    def near_pairs_across_species(self, max_distance: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """Photos of two species whose 64-bit hashes differ in at most so many bits: image_id, name, url and hash."""
-        table = self._database.batches("SELECT image_id, scientific_name, perceptual_hash FROM photos").read_all()
-        if not table.num_rows:
-            return []
-        names = table["scientific_name"].combine_chunks().dictionary_encode().indices.to_numpy()
-        pairs = near_pairs(hashes_of(table["perceptual_hash"].to_pylist()), max_distance)
-        pairs = pairs[names[pairs[:, 0]] != names[pairs[:, 1]]]
-        rows = np.unique(pairs)
-        ids = table["image_id"].take(pa.array(rows, pa.int64())).to_pylist()
+    def looks(self) -> pa.Table:
+        """All photos by ``image_id``: that, scientific_name, perceptual_hash and shard."""
+        query = "SELECT image_id, scientific_name, perceptual_hash, shard FROM photos"
+        return self._database.batches(query).read_all().sort_by("image_id").combine_chunks()
+
+    def photos(self, image_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Some photos by ``image_id``: that, scientific_name, url and perceptual_hash."""
         columns = ("image_id", "scientific_name", "url", "perceptual_hash")
-        which = ", ".join(map(quoted, ids)) or "NULL"
+        which = ", ".join(map(quoted, image_ids)) or "NULL"
         found = self._database.fetch(f"SELECT {', '.join(columns)} FROM photos WHERE image_id IN ({which})")
-        by_id = {row[0]: dict[str, Any](zip(columns, row, strict=True)) for row in found}
-        by_row = {row: by_id[image_id] for row, image_id in zip(rows.tolist(), ids, strict=True)}
-        return [(by_row[one], by_row[other]) for one, other in pairs.tolist()]
+        return {row[0]: dict(zip(columns, row, strict=True)) for row in found}
 
     def by_species(self) -> Iterator[tuple[str, pa.Table]]:
         """The photos of each species by ``image_id``, species in order; tables of ``PHOTO_SCHEMA``."""

@@ -1,77 +1,21 @@
-"""Shards in memory: stored photos, and the soft labels and views that belong to them."""
+"""Shards in memory: stored photos, and the soft labels that belong to them."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow.parquet as pq
-import torch
 
-from aplantida.data.views import CENTRE, View, views_from_arrow
+from aplantida.data.soft_labels import SoftLabels, SoftShard
 from aplantida.domain.pixels import Pixels, decode_photo
-from aplantida.domain.scores import ScoreTable, tail_at
-from aplantida.domain.seeds import derive_seed
 
 _Shard = TypeVar("_Shard")
-
-
-@dataclass(frozen=True, slots=True)
-class SoftTargets:
-    """What the teachers say of N photos: dense logits, or k logits with their classes and the tail's sum.
-
-    Attributes:
-        logits: (N, C) or (N, k) float32, raw.
-        indices: None when dense, else (N, k) int64.
-        tail: None when dense, else (N,) float32, log sum of exp(logit / T) over the other classes at the recipe's T.
-    """
-
-    logits: torch.Tensor
-    indices: torch.Tensor | None = None
-    tail: torch.Tensor | None = None
-
-    def take(self, rows: torch.Tensor) -> SoftTargets:
-        """The targets of these rows."""
-        return SoftTargets(
-            self.logits[rows],
-            None if self.indices is None else self.indices[rows],
-            None if self.tail is None else self.tail[rows],
-        )
-
-
-class SoftShard:
-    """One shard's soft labels and the views they belong to."""
-
-    def __init__(self, scores: ScoreTable, views: dict[tuple[str, int], View]) -> None:
-        self.scores = scores
-        self._views = views
-        self._rows: dict[str, list[tuple[int, int]]] = {}
-        for row, (image_id, view) in enumerate(zip(scores.image_ids.tolist(), scores.views.tolist(), strict=True)):
-            self._rows.setdefault(image_id, []).append((view, row))
-
-    @cached_property
-    def _drawn(self) -> dict[str, list[tuple[int, int]]]:
-        return {key: [item for item in sorted(rows) if item[0] != CENTRE] or rows for key, rows in self._rows.items()}
-
-    def choose(self, image_id: str, epoch: int, seed: int) -> tuple[View | None, int]:
-        """The view a photo shows in an epoch, None for the centre crop, and the row of its label.
-
-        Epochs go round the drawn views, each photo starting elsewhere; the centre crop only where nothing was drawn.
-
-        Raises:
-            ValueError: when the photo has no soft label.
-        """
-        if image_id not in self._drawn:
-            raise ValueError(f"soft labels: no row for photo {image_id}; were they made of the same split?")
-        rows = self._drawn[image_id]
-        number, row = rows[(derive_seed(seed, "first view", image_id) + epoch) % len(rows)]
-        return (None if number == CENTRE else self._views[image_id, number]), row
 
 
 class StoredPhoto(NamedTuple):
@@ -96,12 +40,12 @@ class ShardCache:
 
     Args:
         images: folder of the image shards.
-        soft_labels: folder with ``scores/`` and ``views/``, or None.
+        soft_labels: the photos' soft labels, or None.
         num_shards: how many shards of each lie in memory.
         cache_images: also keep every decoded photo.
     """
 
-    def __init__(self, images: Path, soft_labels: Path | None, num_shards: int, cache_images: bool) -> None:
+    def __init__(self, images: Path, soft_labels: SoftLabels | None, num_shards: int, cache_images: bool) -> None:
         self._folder = images
         self._soft_labels = soft_labels
         self._num_shards = num_shards
@@ -150,9 +94,15 @@ class ShardCache:
         return buffer
 
     def soft(self, shard: int) -> SoftShard:
-        """Soft labels of a shard."""
+        """Soft labels of a shard.
+
+        Raises:
+            ValueError: when the cache was given none, or they speak of other classes than the model's.
+        """
+        if self._soft_labels is None:
+            raise ValueError("soft labels were asked for, but the plan names none")
         with self._lock:
-            return self._kept(self._soft, shard, self._read_soft)
+            return self._kept(self._soft, shard, self._soft_labels.read)
 
     def _kept(self, kept: OrderedDict[int, _Shard], shard: int, read: Callable[[int], _Shard]) -> _Shard:
         if shard not in kept:
@@ -168,25 +118,3 @@ class ShardCache:
         ids, widths, heights = (table[name].to_pylist() for name in columns if name != "image")
         rows = zip(range(len(ids)), widths, heights, strict=True)
         return _Images(dict(zip(ids, rows, strict=True)), table["image"].combine_chunks())
-
-    def _read_soft(self, shard: int) -> SoftShard:
-        folder = self._soft_labels
-        if folder is None:
-            raise ValueError("soft labels were asked for, but the plan names none")
-        name = f"shard-{shard:05d}.parquet"
-        scores = ScoreTable.from_arrow(pq.read_table(folder / "scores" / name))
-        return SoftShard(scores, views_from_arrow(pq.read_table(folder / "views" / name)))
-
-
-def soft_targets(rows: Sequence[tuple[SoftShard, int]], temperature: float) -> SoftTargets:
-    """Gather the soft labels of a batch: (shard, row) each, in order."""
-    logits = np.stack([shard.scores.logits[row] for shard, row in rows]).astype(np.float32)
-    first = rows[0][0].scores
-    if first.indices is None:
-        return SoftTargets(torch.from_numpy(logits))
-    indices = np.stack([shard.scores.indices[row] for shard, row in rows if shard.scores.indices is not None])
-    tails = np.stack(
-        [shard.scores.tail_logsumexp[row] for shard, row in rows if shard.scores.tail_logsumexp is not None]
-    )
-    tail = tail_at(tails, temperature).astype(np.float32)
-    return SoftTargets(torch.from_numpy(logits), torch.from_numpy(indices.astype(np.int64)), torch.from_numpy(tail))

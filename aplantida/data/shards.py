@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +83,17 @@ def sort_out(records: pa.Table, results: pa.Table) -> tuple[pa.Table, pa.Table, 
         everything.filter(rows).select(schema.names).cast(schema).combine_chunks() for rows, schema in wanted
     )
     return photos, failures, validators
+
+
+def stored_images(shard: Path, wanted: Set[str]) -> Iterator[list[tuple[str, bytes]]]:
+    """``image_id`` and JPEG of some photos of a shard, a row group at a time."""
+    with pq.ParquetFile(shard) as file:
+        for group in range(file.num_row_groups):
+            ids = file.read_row_group(group, ["image_id"])["image_id"].to_pylist()
+            rows = [row for row, image_id in enumerate(ids) if image_id in wanted]
+            if rows:
+                images = file.read_row_group(group, ["image"])["image"].take(pa.array(rows, pa.int64()))
+                yield list(zip([ids[row] for row in rows], images.to_pylist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

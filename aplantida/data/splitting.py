@@ -9,10 +9,10 @@ a real one comes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
-from aplantida.data.duplicates import components, hashes_of, near_pairs
+from aplantida.data.duplicates import components
 from aplantida.domain.seeds import derive_seed
 
 TRAIN, VAL, TEST = "train", "val", "test"
@@ -26,13 +26,11 @@ class SplitRule:
         val_fraction: share of a species' groups that goes to val, 0 to below 1.
         test_fraction: the same for test; the two leave something for train.
         min_groups_to_hold_out: a species of fewer groups goes to train as a whole.
-        near_distance: photos of one species whose perceptual hashes differ in at most this many bits stay together.
     """
 
     val_fraction: float
     test_fraction: float
     min_groups_to_hold_out: int
-    near_distance: int
 
     def __post_init__(self) -> None:
         """Refuse fractions that leave nothing to train on."""
@@ -46,8 +44,7 @@ def group_keys(
     image_ids: Sequence[str],
     observation_ids: Sequence[str | None],
     sessions: Sequence[str | None],
-    perceptual_hashes: Sequence[str],
-    near_distance: int,
+    near_duplicates: Iterable[tuple[str, str]],
 ) -> list[str]:
     """The group of each photo of one species: photos of one observation, one session, and near duplicates share one.
 
@@ -55,13 +52,13 @@ def group_keys(
         image_ids: the photos.
         observation_ids: which plant, where somebody knows.
         sessions: which photographer on which day, where both are known.
-        perceptual_hashes: 16 hex digits each.
-        near_distance: bits in which hashes of near duplicates differ at most.
+        near_duplicates: pairs of photos; those with another photo than ``image_ids`` count for nothing.
 
     Returns:
         A key per photo: the least of its members' observation ids (``o:…``), else image ids (``i:…``).
     """
-    pairs = near_pairs(hashes_of(perceptual_hashes), near_distance).tolist()
+    row = {image_id: at for at, image_id in enumerate(image_ids)}
+    pairs = [(row[one], row[other]) for one, other in near_duplicates if one in row and other in row]
     parts = components(len(image_ids), pairs, observation_ids, sessions)
     own = [
         f"o:{observation}" if observation else f"i:{image_id}"
@@ -105,7 +102,7 @@ def split_species(
     image_ids: Sequence[str],
     observation_ids: Sequence[str | None],
     sessions: Sequence[str | None],
-    perceptual_hashes: Sequence[str],
+    near_duplicates: Iterable[tuple[str, str]],
     rule: SplitRule,
     seed: int,
     frozen_test: Set[str] | None = None,
@@ -115,7 +112,7 @@ def split_species(
     With ``frozen_test`` (image ids) exactly these photos are test. Another photo of a group with one of them has no
     split (None): in train it would leak, and in test it would change what is measured.
     """
-    groups = group_keys(image_ids, observation_ids, sessions, perceptual_hashes, rule.near_distance)
+    groups = group_keys(image_ids, observation_ids, sessions, near_duplicates)
     if frozen_test is None:
         splits = assign_splits(species, groups, rule, seed)
         return [(splits[group], _short(species, group)) for group in groups]

@@ -96,8 +96,8 @@ class ClassIndex:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of the ordered class ids: two models with equal digests speak of the same outputs."""
-        return hashlib.sha256("\n".join(self.class_ids).encode()).hexdigest()
+        """sha256 of the ordered class ids; see :func:`class_index_digest`."""
+        return class_index_digest(self.class_ids)
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -107,6 +107,11 @@ class ClassIndex:
     def load(cls, path: Path) -> ClassIndex:
         """Read what :meth:`save` wrote."""
         return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def class_index_digest(class_ids: Sequence[str]) -> str:
+    """sha256 (hex) of the class ids in output order: equal digests speak of the same outputs."""
+    return hashlib.sha256("\n".join(class_ids).encode()).hexdigest()
 
 
 def _class_from_json(item: dict[str, Any]) -> PlantClass:

@@ -80,6 +80,7 @@ _DOUBT = re.compile(
     r"scientific|expired|unknown|unclear|maybe)(?![a-z])|\?"
 )
 DEFAULT_VERSION = "4.0"
+_CC_ID = re.compile(r"CC-(BY(?:-[A-Z]+)*)-(\d\.\d)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +189,18 @@ _FORMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str | None]
     (_RESERVED, "LicenseRef-AllRightsReserved"),
     (_PUBLIC_DOMAIN, "PDM-1.0"),
 )
+
+
+def needs_author(license_id: str) -> bool:
+    """Whether the licence asks for the author's name."""
+    return license_id.startswith("CC-BY")
+
+
+def license_url(license_id: str) -> str | None:
+    """Where a Creative Commons licence can be read; None for others."""
+    if license_id == "CC0-1.0":
+        return "https://creativecommons.org/publicdomain/zero/1.0/"
+    if license_id == "PDM-1.0":
+        return "https://creativecommons.org/publicdomain/mark/1.0/"
+    match = _CC_ID.match(license_id)
+    return f"https://creativecommons.org/licenses/{match[1].lower()}/{match[2]}/" if match else None

@@ -91,14 +91,14 @@ def boxed_square(
     if interpolation != "bilinear" or max(bottom - top, right - left) >= ANTIALIASED_FROM * image_size:
         square[...] = scaled(crop, image_size, image_size, interpolation, flip)
     else:
-        _opencv().resize(crop, square.shape[:2], dst=square)
+        opencv().resize(crop, square.shape[:2], dst=square)
         if flip:
-            _opencv().flip(square, 1, dst=square)
+            opencv().flip(square, 1, dst=square)
     return square
 
 
 @cache
-def _opencv() -> Any:
+def opencv() -> Any:
     """OpenCV, in the calling thread alone: several photos at a time are the loader's business."""
     import cv2
 

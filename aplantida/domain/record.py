@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
 
 import pyarrow as pa
 
@@ -57,47 +55,6 @@ def shard_of(image_id: str, num_shards: int) -> int:
     return int(hashlib.sha256(image_id.encode()).hexdigest(), 16) % num_shards
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlantImageRecord:
-    """One image entry of the collection, normalized.
-
-    ``license_id`` is SPDX-like (``CC-BY-4.0``); ``license_text`` is what the collection said, kept for the audit.
-    ``country`` and ``distribution`` are ISO 3166-1 alpha-2 codes; ``observed_on`` is an ISO date.
-    ``common_names`` are ``language:name`` strings (``es:Amapola``).
-    """
-
-    image_id: str
-    document_id: str
-    url: str
-    scientific_name: str
-    family: str | None = None
-    genus: str | None = None
-    common_names: tuple[str, ...] = ()
-    distribution: tuple[str, ...] = ()
-    license_id: str
-    license_text: str | None = None
-    author: str | None = None
-    source: str | None = None
-    observation_id: str | None = None
-    observed_on: str | None = None
-    country: str | None = None
-
-    def to_row(self) -> dict[str, Any]:
-        """A plain dict in the column order of ``RECORD_SCHEMA``."""
-        row = asdict(self)
-        row["common_names"] = list(self.common_names)
-        row["distribution"] = list(self.distribution)
-        return row
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> PlantImageRecord:
-        """Inverse of :meth:`to_row`; columns of a wider schema (an image shard's) are ignored."""
-        values = {field.name: row[field.name] for field in fields(cls)}
-        values["common_names"] = tuple(values["common_names"] or ())
-        values["distribution"] = tuple(values["distribution"] or ())
-        return cls(**values)
-
-
 RECORD_SCHEMA = pa.schema(
     [
         pa.field("image_id", pa.string(), nullable=False),
@@ -106,15 +63,15 @@ RECORD_SCHEMA = pa.schema(
         pa.field("scientific_name", pa.string(), nullable=False),
         pa.field("family", pa.string()),
         pa.field("genus", pa.string()),
-        pa.field("common_names", pa.list_(pa.string())),
-        pa.field("distribution", pa.list_(pa.string())),
-        pa.field("license_id", pa.string(), nullable=False),
-        pa.field("license_text", pa.string()),
+        pa.field("common_names", pa.list_(pa.string())),  # language:name, e.g. es:Amapola
+        pa.field("distribution", pa.list_(pa.string())),  # ISO 3166-1 alpha-2 codes
+        pa.field("license_id", pa.string(), nullable=False),  # SPDX-like, e.g. CC-BY-4.0
+        pa.field("license_text", pa.string()),  # what the collection said
         pa.field("author", pa.string()),
         pa.field("source", pa.string()),
         pa.field("observation_id", pa.string()),
-        pa.field("observed_on", pa.string()),
-        pa.field("country", pa.string()),
+        pa.field("observed_on", pa.string()),  # an ISO date
+        pa.field("country", pa.string()),  # ISO 3166-1 alpha-2 code
     ]
 )
 

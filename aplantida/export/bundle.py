@@ -114,7 +114,7 @@ def altered_files(folder: Path) -> list[str]:
     ]
 
 
-def license_text(name: str, version: str, model_license: str, report: Mapping[str, Any]) -> str:
+def license_text(name: str, version: str, model_license: str, report: Mapping[str, Any], full_list: str) -> str:
     """``LICENSE-MODEL.md``: under what the weights are given, and what went into them.
 
     Args:
@@ -122,6 +122,7 @@ def license_text(name: str, version: str, model_license: str, report: Mapping[st
         version: of the bundle.
         model_license: SPDX id of the weights' licence.
         report: ``license_report.json``.
+        full_list: where every photo is listed.
     """
     lines = [
         f"# Licence of the model {name} {version}",
@@ -132,7 +133,8 @@ def license_text(name: str, version: str, model_license: str, report: Mapping[st
         "",
         "## Photos the model was trained and measured on",
         "",
-        "Credits: `attributions.html`, or `attributions.jsonl` for programs.",
+        "The page credits the authors of every species it names, from `credits/`; `attributions.html` sums up.",
+        f"Every photo, with its author, licence and address: {full_list}",
         "",
         "| licence | photos |",
         "|---|---:|",

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aplantida.domain.class_index import ClassIndex
+from aplantida.domain.class_index import ClassIndex, class_index_digest
+from aplantida.phases._device import device_here
 from aplantida.phases._training_config import InputSection, ModelSection, PhotosSection, TrainConfig, TrainingSection
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import expand, root
@@ -94,16 +95,18 @@ def read_class_index(ctx: PhaseContext[Any], num_classes: int | None) -> ClassIn
 
 
 def batch_plan(
-    ctx: PhaseContext[Any], photos: PhotosSection, card: ModelCard, index: ClassIndex, **more: Any
+    ctx: PhaseContext[Any],
+    photos: PhotosSection,
+    card: ModelCard,
+    index: ClassIndex,
+    *,
+    soft_labels: Path | None = None,
+    **more: Any,
 ) -> BatchPlan:
     """Batches of the phase's inputs for the classes of ``card``; ``more`` goes to the plan as it is."""
     from aplantida.data.batches import BatchPlan
+    from aplantida.data.soft_labels import SoftLabels
 
-    unknown = [class_id for class_id in card.class_ids if class_id not in index]
-    if unknown:
-        raise BadRequest(
-            f"the checkpoint knows {len(unknown)} classes that {ctx.input('split').path} does not, e.g. {unknown[0]!r}"
-        )
     return BatchPlan(
         images=ctx.input("images").path / "shards",
         split_file=ctx.input("split").file("split.parquet"),
@@ -118,6 +121,7 @@ def batch_plan(
         shuffle_shards=photos.shuffle_shards,
         num_loader_workers=ctx.config.resources.num_loader_workers or 0,
         cache_images=ctx.config.resources.cache_images,
+        soft_labels=None if soft_labels is None else SoftLabels(soft_labels, class_index_digest(card.class_ids)),
         **more,
     )
 
@@ -159,7 +163,7 @@ def run_training(
             task,
             folder=ctx.output.scratch,
             log_path=ctx.output.log_path,
-            device=ctx.device,
+            device=ctx.device if config.resources.num_workers else device_here(ctx),
             num_workers=config.resources.num_workers,
             num_threads=config.resources.num_threads,
             max_failures=config.resources.max_failures,
@@ -196,7 +200,7 @@ def new_task(ctx: PhaseContext[Any], **parts: Any) -> TrainTask:
 
 
 def _check_compiler(training: TrainingSection) -> None:
-    from aplantida.training.devices import compiler_trouble
+    from aplantida.models.devices import compiler_trouble
 
     trouble = compiler_trouble() if training.compile else None
     if trouble is not None:

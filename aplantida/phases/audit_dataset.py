@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.data.actors import PROBE_SCHEMA, UrlProber, slices
 from aplantida.data.addresses import host_of
-from aplantida.data.auditing import acceptable_urls, bucket_of, describe, is_sampled, species_table, summary_text
+from aplantida.data.auditing import bucket_of, describe, sampled_urls, species_table, summary_text
 from aplantida.phases._network import (
     BLOCKS_PER_ACTOR,
     HTTP_MOVED,
@@ -69,15 +70,13 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
     from aplantida.distributed.session import ray_session_if
 
     fetch_settings(config.http, config.allow_addresses, config.resources, 1)
-    with ray_session_if(config.resources.num_actors != 0 or config.resources.num_readers != 0):
-        with checked_collection(ctx, config, config.resources) as store:
-            entries = store.entries()
-            store.write_rejections(ctx.output.scratch / "rejections.parquet")
+    needs_ray = config.resources.num_actors != 0 or config.resources.num_readers != 0
+    with ray_session_if(needs_ray), checked_collection(ctx, config, config.resources) as store:
+        store.write_rejections(ctx.output.scratch / "rejections.parquet")
         ctx.output.publish(ctx.output.scratch / "rejections.parquet", "rejections.parquet")
-        urls = acceptable_urls(entries)
-        health = _probe(ctx, [url for url in urls if is_sampled(url, config.url_sample_fraction)])
-    report = describe(entries, health, config.gates.max_broken_fraction)
-    species = species_table(entries, health)
+        health = _probe(ctx, sampled_urls(store, config.url_sample_fraction))
+        report = describe(store, health, config.gates.max_broken_fraction)
+        species = species_table(store, health)
     ctx.output.write_table("species.parquet", species)
     ctx.output.write_table("url_health.parquet", health)
     ctx.output.write_json("audit.json", report)
@@ -106,27 +105,27 @@ def judge(config: AuditDatasetConfig, metrics: Mapping[str, Any]) -> list[str]:
 def _page(report: dict[str, Any], species: pa.Table, health: pa.Table) -> str:
     from aplantida.release.data_pages import audit_page
 
-    broken = health.filter(health["reason"].is_valid()).to_pylist()
-    hosts = Counter((host_of(row["url"]), row["reason"]) for row in broken)
+    hosts = Counter[tuple[str, str]]()
+    for batch in health.filter(health["reason"].is_valid()).select(["url", "reason"]).to_batches(max_chunksize=10_000):
+        hosts.update((host_of(url), reason) for url, reason in zip(*batch.to_pydict().values(), strict=True))
     return audit_page(report, species.to_pylist(), hosts)
 
 
-def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: list[str]) -> pa.Table:
+def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: pa.Array) -> pa.Table:
     """One row of ``PROBE_SCHEMA`` per URL, sorted; each bucket of URLs is a unit of resume."""
     config = ctx.config
-    buckets: dict[int, list[str]] = {number: [] for number in range(config.num_url_buckets)}
-    for url in urls:
-        buckets[bucket_of(url, config.num_url_buckets)].append(url)
+    bucket_numbers = np.array([bucket_of(url.as_py(), config.num_url_buckets) for url in urls])
+    buckets = {number: urls.filter(pa.array(bucket_numbers == number)) for number in range(config.num_url_buckets)}
     limits = {"allow_addresses": config.allow_addresses, "max_redirects": config.http.max_redirects}
     keys = {
-        number: unit_key("url_health/1", limits, hashlib.sha256("\n".join(some).encode()).hexdigest())
+        number: unit_key("url_health/1", limits, hashlib.sha256("\n".join(some.to_pylist()).encode()).hexdigest())
         for number, some in buckets.items()
     }
     pending = {number: some for number, some in buckets.items() if not ctx.output.is_done(_name(number), keys[number])}
     found: dict[int, list[dict[str, Any]]] = {number: [] for number in pending}
-    for number in [number for number, some in pending.items() if not some]:
+    for number in [number for number, some in pending.items() if not len(some)]:
         _write_bucket(ctx, number, keys[number], found.pop(number))
-    for row in _outcomes(ctx, [url for some in pending.values() for url in some], len(urls)):
+    for row in _outcomes(ctx, pa.chunked_array(list(pending.values()), urls.type), len(urls)):
         number = bucket_of(row["url"], config.num_url_buckets)
         found[number].append(row)
         if len(found[number]) == len(pending[number]):
@@ -135,14 +134,14 @@ def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: list[str]) -> pa.Table:
     return pa.concat_tables(pq.read_table(file) for file in files).cast(PROBE_SCHEMA).sort_by("url").combine_chunks()
 
 
-def _outcomes(ctx: PhaseContext[AuditDatasetConfig], urls: list[str], total: int) -> Any:
+def _outcomes(ctx: PhaseContext[AuditDatasetConfig], urls: pa.ChunkedArray, total: int) -> Any:
     from aplantida.distributed.mapping import map_with_actors
     from aplantida.distributed.session import cluster_cpus
 
     config, broken = ctx.config, Counter[str]()
     num_actors = choose_num_actors(config.resources, cluster_cpus)
     settings = fetch_settings(config.http, config.allow_addresses, config.resources, num_actors)
-    blocks = list(slices(pa.table({"url": pa.array(urls, pa.string())}), ("url",)))
+    blocks = list(slices(pa.table({"url": urls.cast(pa.string())}), ("url",)))
     with ctx.progress(total, "links", "asking for links") as progress:
         progress.update(total - len(urls))
         for table in map_with_actors(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from aplantida.domain.licensing import LicensePolicy
+from aplantida.phases._scratch import scratch_database
 from aplantida.pipeline.config import PhaseConfig, Section
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
-from aplantida.release.attributions import COLUMNS, attribution_of, to_html, to_jsonl
+from aplantida.release.attributions import LIST_FILES, to_html
+
+if TYPE_CHECKING:
+    from aplantida.release.credit_store import CreditStore
+    from aplantida.release.licenses import PhotoAudit, WeightAudit
 
 FORMAT = "aplantida.license_report/1"
-NAMED = 20  # violations in the error message
+NAMED_AUTHORS = 1000  # of most photos, on the page
 
 
 class PhotoPolicy(Section):
@@ -25,65 +30,93 @@ class PhotoPolicy(Section):
     require_author: bool = False
 
 
+class CheckResources(Section):
+    """What the credits may use."""
+
+    memory_mb: int = Field(default=512, ge=128)
+
+
 class CheckLicensesConfig(PhaseConfig):
     """What may be shipped."""
 
     license_policy: PhotoPolicy = PhotoPolicy()
     allowed_weight_licenses: tuple[str, ...] = ("Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC0-1.0")
     title: str = "Photo credits"
+    resources: CheckResources = CheckResources()
 
 
 def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
     """Audit, refuse or report."""
-    from aplantida.release.licenses import LISTED, audit_photos, audit_weights
+    from aplantida.release.credit_store import CreditStore
+    from aplantida.release.licenses import audit_photos, audit_weights
     from aplantida.release.lineage import trace
 
     config, images, split = ctx.config, ctx.input("images"), ctx.input("split")
     policy = LicensePolicy(config.license_policy.allow_share_alike, config.license_policy.also_allowed)
-    credits = _credits(ctx)
-    photos = audit_photos(credits, policy, require_author=config.license_policy.require_author)
-    lineage = trace(ctx.input_list("checkpoints"))
-    weights = audit_weights(lineage, images, split, config.allowed_weight_licenses)
-    violations = [*photos.violations, *weights.violations]
-    if violations:
-        listing = ctx.output.log_path / "license_violations.json"
-        listing.write_text(json.dumps(violations, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        shown = "\n  ".join(violations[:NAMED])
-        more = f"\n  … and {len(violations) - NAMED} more" if len(violations) > NAMED else ""
-        raise GateFailed(f"{len(violations)} licence violations, all in {listing}:\n  {shown}{more}")
+    with scratch_database(ctx, "credits", config.resources.memory_mb) as database:
+        credits = CreditStore(database)
+        _read_credits(ctx, credits)
+        photos = audit_photos(credits, policy, require_author=config.license_policy.require_author)
+        lineage = trace(ctx.input_list("checkpoints"))
+        weights = audit_weights(lineage, images, split, config.allowed_weight_licenses)
+        if photos.num_violations or weights.violations:
+            raise GateFailed(_refusal(ctx, credits, photos, weights))
+        summary = {
+            **credits.count(),
+            "by_license": photos.by_license,
+            "num_missing_author": photos.num_missing_author,
+            "missing_author": list(photos.missing_author),
+            "authors": credits.authors(NAMED_AUTHORS),
+        }
+        _write_credits(ctx, credits, summary)
     report = {
         "format": FORMAT,
         "production_safe": True,
         "policy": config.model_dump(mode="json", include={"license_policy", "allowed_weight_licenses"}),
-        "photos": {
-            "num_photos": len(credits),
-            "by_license": photos.by_license,
-            "num_missing_author": len(photos.missing_author),
-            "missing_author": list(photos.missing_author[:LISTED]),
-        },
+        "photos": summary,
         "weights": list(weights.checkpoints),
     }
     ctx.output.write_json("license_report.json", report)
-    ctx.output.write_text("attributions.jsonl", to_jsonl(credits))
-    ctx.output.write_text("attributions.html", to_html(credits, config.title))
-    if photos.missing_author:
-        ctx.log.warning("%d photos under CC BY give no author; the report lists them", len(photos.missing_author))
-    ctx.log.info("%d photos and %d checkpoints pass", len(credits), len(weights.checkpoints))
-    return {"num_photos": len(credits), "num_missing_author": len(photos.missing_author), "violations": 0}
+    if photos.num_missing_author:
+        ctx.log.warning("%d photos under CC BY give no author; the report lists them", photos.num_missing_author)
+    ctx.log.info("%d photos and %d checkpoints pass", summary["num_photos"], len(weights.checkpoints))
+    return {"num_photos": summary["num_photos"], "num_missing_author": photos.num_missing_author, "violations": 0}
 
 
-def _credits(ctx: PhaseContext[CheckLicensesConfig]) -> list[dict[str, Any]]:
-    """The credit of every photo of the split, by image id."""
+def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) -> None:
+    """Fill ``credits`` with those of every photo of the split."""
+    from aplantida.release.credit_store import CREDIT_SCHEMA
+
     images, split = ctx.input("images"), ctx.input("split")
-    wanted = set(pq.read_table(split.file("split.parquet"), columns=["image_id"])["image_id"].to_pylist())
-    credits: list[dict[str, Any]] = []
     for shard in images.files_under("shards"):
-        rows = pq.read_table(shard, columns=list(COLUMNS)).to_pylist()
-        credits += [attribution_of(row) for row in rows if row["image_id"] in wanted]
-    absent = wanted - {credit["image_id"] for credit in credits}
-    if absent:
-        raise BadRequest(f"{images.path}: lacks {len(absent)} photos of {split.path}, {min(absent)} among them")
-    return sorted(credits, key=lambda credit: credit["image_id"])
+        credits.add(pq.read_table(shard, columns=CREDIT_SCHEMA.names))
+    num_absent, first = credits.keep(split.file("split.parquet"))
+    if num_absent:
+        raise BadRequest(f"{images.path}: lacks {num_absent} photos of {split.path}, {first} among them")
+
+
+def _refusal(
+    ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore, photos: PhotoAudit, weights: WeightAudit
+) -> str:
+    """List every violation in a file; the message that names the first of them."""
+    from aplantida.release.licenses import NAMED
+
+    listing = ctx.output.log_path / "license_violations.json"
+    credits.write_violations(listing, list(weights.violations))
+    total = photos.num_violations + len(weights.violations)
+    named = [*photos.violations, *weights.violations][:NAMED]
+    more = f"\n  … and {total - len(named)} more" if total > len(named) else ""
+    return f"{total} licence violations, all in {listing}:\n  " + "\n  ".join(named) + more
+
+
+def _write_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore, photos: dict[str, Any]) -> None:
+    """The list of all photos, for programs and for people, and a page that sums it up."""
+    csv, parquet = LIST_FILES
+    credits.write_list(ctx.output.scratch / parquet, ctx.output.scratch / csv)
+    for name in LIST_FILES:
+        ctx.output.publish(ctx.output.scratch / name, name)
+    html = to_html(photos, ctx.config.title, f"{csv} and {parquet} beside this page.")
+    ctx.output.write_text("attributions.html", html)
 
 
 PHASE = Phase(
@@ -91,6 +124,6 @@ PHASE = Phase(
     config=CheckLicensesConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoints": "checkpoint+"},
     output="license_report",
-    version=1,
+    version=2,
     run=run,
 )

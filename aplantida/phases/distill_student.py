@@ -13,6 +13,7 @@ from aplantida.phases._distillation import (
     SoftLabelsSection,
     soft_labels_folder,
 )
+from aplantida.phases._pairing import check_pairing
 from aplantida.phases._student import SizeGates, StudentModelSection, check_size, judge_size, keep_rank, new_student
 from aplantida.phases._training import batch_plan, digest_pretrained, read_class_index, run_training
 from aplantida.phases._training_config import InputSection, TrainConfig
@@ -37,6 +38,7 @@ class DistillStudentConfig(TrainConfig):
 
 def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
     """Train."""
+    check_pairing(ctx)
     ctx = _with_recipe(ctx)
     config, wanted = ctx.config, ctx.config.distillation
     soft_labels = soft_labels_folder(ctx, wanted.alpha)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pyarrow as pa
 from pydantic import Field
 
 from aplantida.data.addresses import AddressGuard
-from aplantida.data.database import Database
 from aplantida.data.entries import FieldMapping
+from aplantida.data.entry_runs import write_checked_runs
 from aplantida.data.entry_store import EntryStore
-from aplantida.data.links import read_checked_entries
 from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
 from aplantida.domain.licensing import LicensePolicy, normalize_license
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.taxonomy import read_synonyms
+from aplantida.phases._scratch import scratch_database
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import PhaseConfig, Section, expand, root
 from aplantida.pipeline.errors import BadRequest, GateFailed
@@ -182,30 +182,42 @@ def checked_collection(
     Raises:
         BadRequest: for a default licence nobody can read, an address list that is none, or an empty collection.
     """
-    from aplantida.distributed.session import cluster_cpus, ray_session_if
+    from aplantida.distributed.session import ray_session_if
 
     _check(config)
-    with ray_session_if(resources.num_readers != 0):
-        num_readers = cluster_cpus() if resources.num_readers is None else resources.num_readers
-        folder, memory_mb, num_threads = ctx.output.scratch / "entries", resources.memory_mb, max(1, num_readers)
-        with Database.open(folder, memory_mb=memory_mb, num_threads=num_threads) as database:
+    runs = ctx.output.scratch / "runs"
+    shutil.rmtree(runs, ignore_errors=True)
+    runs.mkdir()
+    try:
+        with (
+            ray_session_if(resources.num_readers != 0),
+            scratch_database(ctx, "entries", resources.memory_mb) as database,
+        ):
             store, num_entries = EntryStore(database), 0
-            for table in _read(ctx, config, num_readers):
-                store.add(table)
-                num_entries += table.num_rows
+            for name, num_rows in _read(ctx, config, resources.num_readers, runs):
+                store.add(runs / name)
+                num_entries += num_rows
             if not num_entries:
                 raise BadRequest(
                     f"{config.db_name}.{config.collection} holds no documents: check db_name and collection"
                 )
             store.check_together(config.min_images_per_species)
             yield store
+    finally:
+        shutil.rmtree(runs, ignore_errors=True)
 
 
-def _read(ctx: PhaseContext[Any], config: CollectionConfig, num_readers: int) -> Iterator[pa.Table]:
+def _read(
+    ctx: PhaseContext[Any], config: CollectionConfig, wanted_readers: int | None, runs: Path
+) -> Iterator[tuple[str, int]]:
+    """Have the collection written down in runs: the name of each, and its number of rows."""
     from aplantida.distributed.mapping import map_tables
+    from aplantida.distributed.session import cluster_cpus
 
+    num_readers = cluster_cpus() if wanted_readers is None else wanted_readers
     address = address_of(config)
     arguments = {
+        "folder": runs,
         "address": address,
         "mapping": config.mapping.to_mapping(),
         "default_license": config.default_license,
@@ -218,9 +230,10 @@ def _read(ctx: PhaseContext[Any], config: CollectionConfig, num_readers: int) ->
         with ctx.progress(None, "entries", "reading the collection") as progress:
             ranges = split_ranges(address, max(1, num_readers))
             blocks = (ranges.slice(row, 1) for row in range(ranges.num_rows))
-            for table in map_tables(blocks, read_checked_entries, arguments, max_tasks=num_readers):
-                progress.update(table.num_rows)
-                yield table
+            for table in map_tables(blocks, write_checked_runs, arguments, max_tasks=num_readers):
+                for run in table.to_pylist():
+                    progress.update(run["num_rows"])
+                    yield run["name"], run["num_rows"]
     except CollectionError as error:
         raise BadRequest(str(error)) from None
 

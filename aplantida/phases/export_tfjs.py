@@ -10,18 +10,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import read_photos, split_rows
 from aplantida.phases._student import SizeGates
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
 from aplantida.pipeline.config import PhaseConfig, Resources
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
+from aplantida.release.attributions import LIST_FILES, to_html, where_listed
 
 if TYPE_CHECKING:
     from aplantida.models.checkpoint import ModelCard
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 ONNX_FILE, SAVED_MODEL_FOLDER = "formats/model.onnx", "formats/saved_model"
+
+
+class BundleGates(SizeGates):
+    """How large the bundle's model and its credits may be."""
+
+    max_credits_bytes: int = Field(default=12_000_000, ge=1)
 
 
 class ExportTfjsConfig(PhaseConfig):
@@ -32,9 +40,10 @@ class ExportTfjsConfig(PhaseConfig):
     name: str = Field(default="student", pattern=NAME)
     version: str = Field(default="v1.0", pattern=NAME)
     model_license: str = "CC-BY-4.0"
+    credits_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     num_golden: int = Field(default=16, ge=1)
     golden_split: str = Field(default="test", pattern="train|val|test")
-    gates: SizeGates = SizeGates()
+    gates: BundleGates = BundleGates()
     resources: Resources = Resources()
 
 
@@ -44,8 +53,10 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
     from aplantida.export.graph_model import MODEL_FILE, WEIGHTS_FILE
     from aplantida.models.checkpoint import load_card
 
+    check_pairing(ctx)
     _check_lineage(ctx)
     card = load_card(ctx.input("checkpoint").file("model.json").parent)
+    credited = _write_credits(ctx, card)
     _convert(ctx)
     sizes = {name: ctx.output.files[f"model/{name}"].bytes for name in (MODEL_FILE, WEIGHTS_FILE)}
     _write_texts(ctx, card)
@@ -62,11 +73,13 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
     bundle = bundle_json(ctx.config.name, ctx.config.version, facts, digests, entries)
     ctx.output.write_json("bundle.json", bundle)
     shipped = sum(entry["bytes"] for entry in bundle["files"].values())
-    ctx.log.info("model %.2f MB, bundle %.2f MB in %d files, %d golden photos",
-                 sum(sizes.values()) / 1e6, shipped / 1e6, len(bundle["files"]), num_golden)  # fmt: skip
+    model_mb, credits_mb, bundle_mb = (size / 1e6 for size in (sum(sizes.values()), credited["credits_bytes"], shipped))
+    ctx.log.info("model %.2f MB, credits %.2f MB, bundle %.2f MB in %d files, %d golden photos",
+                 model_mb, credits_mb, bundle_mb, len(bundle["files"]), num_golden)  # fmt: skip
     return {
         "model_bytes": sum(sizes.values()),
         "weights_bytes": sizes[WEIGHTS_FILE],
+        **credited,
         "bundle_bytes": shipped,
         "formats_bytes": sum(entry["bytes"] for entry in bundle["formats"].values()),
         "num_files": len(bundle["files"]),
@@ -75,14 +88,22 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
 
 
 def judge(config: ExportTfjsConfig, metrics: Mapping[str, Any]) -> list[str]:
-    """Whether the page has little enough to load."""
+    """Whether the page has little enough to load, and the bundle few enough credits to keep."""
+    violations: list[str] = []
     found, most = metrics["model_bytes"], config.gates.max_model_bytes
-    if found <= most:
-        return []
-    return [
-        f"the model has {found} bytes, {metrics['weights_bytes']} of them weights; gates.max_model_bytes is {most}: "
-        "lower quantize_model's min_elements, or train a student whose head_rank is auto"
-    ]
+    if found > most:
+        violations.append(
+            f"the model has {found} bytes, {metrics['weights_bytes']} of them weights; gates.max_model_bytes is "
+            f"{most}: lower quantize_model's min_elements, or train a student whose head_rank is auto"
+        )
+    found, most, photos = metrics["credits_bytes"], config.gates.max_credits_bytes, metrics["num_credited"]
+    if found > most:
+        violations.append(
+            f"the credits of {photos} photos by {metrics['num_authors']} authors have {found} bytes in the bundle "
+            f"({found / photos:.1f} a photo); gates.max_credits_bytes is {most}: raise it, or shorten what the "
+            f"collection gives as authors and sources ({LIST_FILES[0]} of the license_report lists them)"
+        )
+    return violations
 
 
 def _check_lineage(ctx: PhaseContext[ExportTfjsConfig]) -> None:
@@ -158,14 +179,29 @@ def _write_texts(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> None:
     output.write_json("classes.json", classes.to_json())
     output.write_json("preprocessing.json", card.preprocessing.to_json())
     output.write_bytes("decision.json", ctx.input("calibration").file("decision.json").read_bytes())
-    for name in ("attributions.html", "attributions.jsonl"):
-        output.write_bytes(name, licenses.file(name).read_bytes())
-    report = _json(licenses, "license_report.json")
-    text = license_text(ctx.config.name, ctx.config.version, ctx.config.model_license, report)
+    report, listed = _json(licenses, "license_report.json"), where_listed(ctx.config.credits_url, licenses.digest)
+    text = license_text(ctx.config.name, ctx.config.version, ctx.config.model_license, report, listed)
     output.write_text("LICENSE-MODEL.md", text)
     calibration = _json(ctx.input("calibration"), "calibration.json")
     metrics = {"evaluation": _json(ctx.input("evaluation"), "metrics.json"), "ece": calibration["ece"]}
     output.write_json("metrics.json", metrics)
+
+
+def _write_credits(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> dict[str, int]:
+    """Who took the photos, by species, and a page that sums it up; the metrics of it."""
+    from aplantida.export.credits import INDEX_FILE, credit_files, index_json, read_list
+
+    config, licenses = ctx.config, ctx.input("license_report")
+    photos = _json(licenses, "license_report.json")["photos"]
+    csv, parquet = (licenses.file(name) for name in LIST_FILES)
+    size = 0
+    for name, content in credit_files(read_list(parquet), card.class_ids):
+        size += ctx.output.write_bytes(name, content).bytes
+    full_list = {"url": config.credits_url, "license_report": licenses.digest, "file": csv.name}
+    size += ctx.output.write_json(INDEX_FILE, index_json(photos, full_list)).bytes
+    html = to_html(photos, licenses.config["title"], where_listed(config.credits_url, licenses.digest))
+    ctx.output.write_text("attributions.html", html)
+    return {"credits_bytes": size, "num_credited": photos["num_photos"], "num_authors": photos["num_authors"]}
 
 
 def _json(artifact: Artifact, name: str) -> dict[str, Any]:
@@ -233,7 +269,7 @@ PHASE = Phase(
         "images": "image_shards",
     },
     output="model_bundle",
-    version=1,
+    version=2,
     run=run,
     judge=judge,
 )

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.data.actors import PhotoFetcher, PhotoSettings, slices
+from aplantida.data.auditing import count_values
 from aplantida.data.duplicates import exact_duplicates
 from aplantida.data.fetching import TRANSIENT
 from aplantida.data.images import VERSION
-from aplantida.data.links import count_values
 from aplantida.data.pending import ASKED_SCHEMA, PendingShard
 from aplantida.data.shards import (
     EarlierShard,

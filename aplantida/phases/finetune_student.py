@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import Field
 
 from aplantida.phases._distillation import SoftLabelsSection, soft_labels_folder
+from aplantida.phases._pairing import check_pairing, check_same
 from aplantida.phases._student import SizeGates, check_size, judge_size
 from aplantida.phases._training import batch_plan, read_class_index, run_training
 from aplantida.phases._training_config import PhotosSection, TrainConfig
-from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 
@@ -44,6 +44,7 @@ def run(ctx: PhaseContext[FinetuneStudentConfig]) -> dict[str, Any]:
 
     from aplantida.models.checkpoint import load_card
 
+    check_pairing(ctx)
     checkpoint, config = ctx.input("checkpoint"), ctx.config
     card = replace(load_card(checkpoint.path), dropout=config.regularization.dropout, precision={})
     if config.data.image_size is not None:
@@ -51,11 +52,9 @@ def run(ctx: PhaseContext[FinetuneStudentConfig]) -> dict[str, Any]:
     size = check_size(ctx, card)
     index, wanted = read_class_index(ctx, None), config.distillation
     soft_labels = soft_labels_folder(ctx, wanted.alpha)
-    if soft_labels is not None and card.class_ids != index.class_ids:
-        raise BadRequest(
-            f"distillation.alpha is {wanted.alpha}, but {checkpoint.path} knows {len(card.class_ids)} of the "
-            f"{len(index)} classes that soft labels of {ctx.input('split').path} speak of: say alpha 0"
-        )
+    if soft_labels is not None:
+        advice = f"; distillation.alpha is {wanted.alpha}, say 0 to learn from the labels alone"
+        check_same(checkpoint, ctx.input("soft_labels"), advice)
     metrics = run_training(
         ctx,
         card=card,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from aplantida.phases._device import device_here
+from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection, drawn, read_photos, split_rows
 from aplantida.pipeline.config import PhaseConfig, Resources, Section
 from aplantida.pipeline.errors import BadRequest
@@ -52,6 +54,7 @@ def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
     from aplantida.models.checkpoint import load_checkpoint, load_weights, save_checkpoint
     from aplantida.models.folding import fold_batch_norm
 
+    check_pairing(ctx)
     config, source = ctx.config, ctx.input("checkpoint")
     model, card = load_checkpoint(source.file("model.json").parent)
     if card.folded or card.precision:
@@ -117,7 +120,8 @@ def _compare(ctx: PhaseContext[QuantizeModelConfig], exact: Path, rounded: Path)
         share = "" if fraction == 1 else f" in the share {fraction} (data.photo_fraction)"
         raise BadRequest(f"{split.path}: holds no {CHECKED_SPLIT} photo to compare on{share}")
     threads = config.resources.num_threads
-    scorers = [Scorer(folder, ctx.device, threads, config.batch_size) for folder in (exact, rounded)]
+    device = device_here(ctx)
+    scorers = [Scorer(folder, device, threads, config.batch_size) for folder in (exact, rounded)]
     import numpy as np
 
     settings = scorers[0].card.preprocessing

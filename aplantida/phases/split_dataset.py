@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from aplantida.data.database import Database
 from aplantida.data.photo_store import PHOTO_SCHEMA, PhotoStore
 from aplantida.data.review import ReviewPair, pairs_to_review, read_decisions
 from aplantida.data.shards import shard_name
@@ -22,6 +22,8 @@ from aplantida.domain.class_index import ClassIndex, PlantClass
 from aplantida.domain.record import Reason
 from aplantida.domain.region import Membership, Region, regions_from_mapping
 from aplantida.domain.split import PLACES, SPLITS
+from aplantida.phases._look_alikes import Pairs, find_look_alikes
+from aplantida.phases._scratch import scratch_database
 from aplantida.phases._split_reports import CardSection, Tally, num_shards_of, write_card, write_review
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import PhaseConfig, Section, expand, root
@@ -46,6 +48,7 @@ class SplitResources(Section):
     """How much of the machine splitting takes."""
 
     memory_mb: int = Field(default=512, ge=128)
+    num_threads: int | None = Field(default=None, ge=1)
 
 
 class SplitDatasetConfig(PhaseConfig):
@@ -69,17 +72,19 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
     config, started = ctx.config, time.monotonic()
     try:
         regions = regions_from_mapping(config.regions)
-        rule = SplitRule(config.val_fraction, config.test_fraction, config.min_groups_to_hold_out, config.near_distance)
+        rule = SplitRule(config.val_fraction, config.test_fraction, config.min_groups_to_hold_out)
     except ValueError as error:
         raise BadRequest(f"split_dataset: {error}") from None
-    with Database.open(ctx.output.scratch / "photos", memory_mb=config.resources.memory_mb) as database:
+    with scratch_database(ctx, "photos", config.resources.memory_mb) as database:
         store = PhotoStore(database)
         _read_shards(ctx, store)
-        pairs = _leave_out(ctx, store)
+        threads = config.resources.num_threads
+        look_alikes = find_look_alikes(ctx, store, config.near_distance, config.review.distance, threads)
+        pairs = _leave_out(ctx, store, look_alikes.across)
         if not len(store):
             raise GateFailed(f"no species is left with {config.min_images_per_species} images")
         tally = Tally(regions, config.card, ctx.seed)
-        index = _deal_out(ctx, store, rule, regions, tally)
+        index = _deal_out(ctx, store, rule, regions, tally, look_alikes.within)
         copies = _copies(ctx)
         _write(ctx, store, copies)
         excluded = store.left_out_by_reason()
@@ -90,6 +95,7 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
     if undecided:
         ctx.log.warning("%d pairs of nearly equal photos of two species are left out: see review.html", undecided)
     summary = tally.summary(index) | {"excluded": sum(excluded.values()), "pairs_to_review": undecided}
+    summary["near_duplicates"] = look_alikes.counts
     ctx.log.info("%d classes; photos: %s", len(index), json.dumps(summary["photos"]))
     ctx.output.write_json("summary.json", summary)
     write_card(ctx, tally, excluded, summary, config.card)
@@ -117,9 +123,9 @@ def _read_shards(ctx: PhaseContext[SplitDatasetConfig], store: PhotoStore) -> No
             progress.update()
 
 
-def _leave_out(ctx: PhaseContext[SplitDatasetConfig], store: PhotoStore) -> list[ReviewPair]:
+def _leave_out(ctx: PhaseContext[SplitDatasetConfig], store: PhotoStore, look_alikes: Pairs) -> list[ReviewPair]:
     """Leave out what a person has to look at, then species with too few photos. Returns the pairs to review."""
-    pairs = _pairs(ctx, store)
+    pairs = _to_review(ctx, store, look_alikes)
     dropped: dict[str, str] = {}
     for pair in pairs:
         dropped |= {key: why for key, why in pair.dropped().items() if key not in dropped}
@@ -147,15 +153,14 @@ def decisions_digest(config: SplitDatasetConfig) -> str:
     return "none" if path is None else hash_file(path)
 
 
-def _pairs(ctx: PhaseContext[SplitDatasetConfig], store: PhotoStore) -> list[ReviewPair]:
-    distance, path = ctx.config.review.distance, _decisions_path(ctx.config)
-    if distance is None:
-        return []
+def _to_review(ctx: PhaseContext[SplitDatasetConfig], store: PhotoStore, look_alikes: Pairs) -> list[ReviewPair]:
+    path = _decisions_path(ctx.config)
     try:
         decisions = {} if path is None else read_decisions(path.read_text(encoding="utf-8-sig").splitlines())
     except ValueError as error:
         raise BadRequest(f"review.decisions: {path}: {error}") from None
-    return pairs_to_review(store.near_pairs_across_species(distance), decisions)
+    photos = store.photos({image_id for pair in look_alikes for image_id in pair})
+    return pairs_to_review([(photos[one], photos[other]) for one, other in look_alikes], decisions)
 
 
 def _frozen_test(ctx: PhaseContext[SplitDatasetConfig]) -> frozenset[str] | None:
@@ -174,6 +179,7 @@ def _deal_out(
     rule: SplitRule,
     regions: tuple[Region, ...],
     tally: Tally,
+    near_duplicates: Mapping[str, Pairs],
 ) -> ClassIndex:
     """Give every photo its split, species by species; those that can have none are left out. Returns the classes."""
     frozen_test, classes, unplaced = _frozen_test(ctx), list[PlantClass](), list[tuple[str, None]]()
@@ -185,7 +191,7 @@ def _deal_out(
                 [row["image_id"] for row in rows],
                 [_observation(row) for row in rows],
                 [_session(row) for row in rows],
-                [row["perceptual_hash"] for row in rows],
+                near_duplicates.get(species, ()),
                 rule,
                 ctx.seed,
                 frozen_test,
@@ -258,7 +264,7 @@ PHASE = Phase(
     config=SplitDatasetConfig,
     inputs={"images": "image_shards", "frozen": "split?"},
     output="split",
-    version=4,
+    version=5,
     run=run,
     sources={"review_decisions": decisions_digest},
 )

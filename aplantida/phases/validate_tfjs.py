@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import drawn, read_photos, split_rows
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import PhaseConfig, Resources, Section
@@ -83,6 +84,7 @@ def run(ctx: PhaseContext[ValidateTfjsConfig]) -> dict[str, Any]:
     from aplantida.export.bundle import altered_files
     from aplantida.export.parity import compare, to_csv, to_markdown
 
+    check_pairing(ctx)
     bundle, checkpoint = ctx.input("bundle"), ctx.input("checkpoint")
     if bundle.inputs["checkpoint"][0]["digest"] != checkpoint.digest:
         raise BadRequest(f"{bundle.path}: was not made from {checkpoint.path}")

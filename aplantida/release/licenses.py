@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from aplantida.domain.licensing import LicensePolicy
+from aplantida.domain.licensing import LicensePolicy, needs_author
 from aplantida.models.checkpoint import load_card
 from aplantida.pipeline.artifact import Artifact
-from aplantida.release.attributions import needs_author
+from aplantida.release.credit_store import CreditStore
 from aplantida.release.lineage import Lineage
 
 LISTED = 1000  # image ids without author that the report names
+NAMED = 20  # violations that a message names
 
 
 @dataclass(frozen=True)
@@ -23,39 +23,40 @@ class PhotoAudit:
 
     Attributes:
         by_license: photos per licence id, most frequent first.
-        violations: refused photos, a sentence each.
-        missing_author: ids of photos whose licence asks for an author that the collection does not give.
+        num_violations: how many photos are refused.
+        violations: the first refused photos, a sentence each.
+        num_missing_author: of how many photos the licence asks for an author that the collection does not give.
+        missing_author: ids of the first of these.
     """
 
-    by_license: dict[str, int] = field(default_factory=dict)
-    violations: tuple[str, ...] = ()
-    missing_author: tuple[str, ...] = ()
+    by_license: dict[str, int]
+    num_violations: int
+    violations: tuple[str, ...]
+    num_missing_author: int
+    missing_author: tuple[str, ...]
 
 
-def audit_photos(credits: Iterable[dict[str, Any]], policy: LicensePolicy, *, require_author: bool) -> PhotoAudit:
+def audit_photos(credits: CreditStore, policy: LicensePolicy, *, require_author: bool) -> PhotoAudit:
     """Hold each photo's credit against the policy.
 
     Args:
-        credits: rows of :func:`aplantida.release.attributions.attribution_of`.
+        credits: of the split's photos.
         policy: which licences are accepted.
         require_author: whether a missing author that the licence asks for is a violation too.
     """
-    counts: Counter[str] = Counter()
-    violations: list[str] = []
-    missing: list[str] = []
-    for credit in credits:
-        license_id = credit["license_id"]
-        counts[license_id] += 1
+    by_license = credits.by_license()
+    asking = [license_id for license_id in by_license if needs_author(license_id)]
+    refusals: dict[tuple[str, bool], str] = {}
+    for license_id in by_license:
         refusal = policy.refusal(license_id)
-        nameless = needs_author(license_id) and not credit["author"]
-        if nameless:
-            missing.append(credit["image_id"])
-        if refusal is None and nameless and require_author:
-            refusal = f"{license_id} asks for the author, and none is given"
         if refusal is not None:
-            violations.append(f"photo {credit['image_id']} ({credit['scientific_name']}, {credit['url']}): {refusal}")
-    ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    return PhotoAudit(ordered, tuple(sorted(violations)), tuple(sorted(missing)))
+            refusals |= {(license_id, nameless): refusal for nameless in (False, True)}
+        elif require_author and license_id in asking:
+            refusals[license_id, True] = f"{license_id} asks for the author, and none is given"
+    credits.refuse(refusals)
+    num_violations, violations = credits.violations(NAMED)
+    num_missing, missing = credits.missing_author(asking, LISTED)
+    return PhotoAudit(by_license, num_violations, tuple(violations), num_missing, tuple(missing))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
-from aplantida.training.devices import set_threads
+from aplantida.models.devices import set_threads
 
 STATE_FILE = "state.pt"
 ProgressCallback = Callable[..., None]

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch.nn import functional
 
-from aplantida.data.shard_cache import SoftTargets
+from aplantida.data.soft_labels import SoftTargets
 
 Distance = Literal["kd", "dkd", "dist", "js"]
 _LOWEST = -1e4

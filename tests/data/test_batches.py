@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from aplantida.data.batches import BatchPlan, BatchSource, select_photos
+from aplantida.data.soft_labels import SoftLabels
 from aplantida.data.views import View, random_view, views_to_arrow
+from aplantida.domain.class_index import class_index_digest
 from aplantida.domain.pixels import boxed_square, centre_square, decode_photo
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.scores import ScoreTable
@@ -19,6 +21,8 @@ from tests.fixtures.artifacts import NUM_SHARDS, make_images, make_split
 
 SETTINGS = Preprocessing(image_size=32)
 NUM_VIEWS = 3
+CLASS_IDS = tuple("abcdef")
+DIGEST = class_index_digest(CLASS_IDS)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ def stored(plan: BatchPlan, image_id: str) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def soft(plan: BatchPlan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def soft(plan: BatchPlan, tmp_path_factory: pytest.TempPathFactory) -> SoftLabels:
     """Soft labels whose first logit is the view's number and whose second is the photo's place in its shard."""
     folder = tmp_path_factory.mktemp("soft_labels")
     photos = BatchSource(plan).train_photos
@@ -62,7 +66,7 @@ def soft(plan: BatchPlan, tmp_path_factory: pytest.TempPathFactory) -> Path:
         table = ScoreTable(
             np.array([image_id for image_id, _ in rows]),
             np.array([view for _, view in rows], np.int16),
-            tuple("abcdef"),
+            CLASS_IDS,
             logits,
         )
         views = [
@@ -72,7 +76,7 @@ def soft(plan: BatchPlan, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for part, content in (("scores", table.to_arrow()), ("views", views_to_arrow(views))):
             (folder / part).mkdir(exist_ok=True)
             pq.write_table(content, folder / part / f"shard-{shard:05d}.parquet")
-    return folder
+    return SoftLabels(folder, DIGEST)
 
 
 def test_every_photo_of_an_epoch_comes_once_and_windows_come_whole(plan: BatchPlan) -> None:
@@ -178,7 +182,7 @@ def test_a_region_keeps_its_own_photos(plan: BatchPlan) -> None:
         BatchSource(replace(plan, region="atlantis"))
 
 
-def test_a_photo_shows_the_view_its_soft_label_belongs_to(plan: BatchPlan, soft: Path) -> None:
+def test_a_photo_shows_the_view_its_soft_label_belongs_to(plan: BatchPlan, soft: SoftLabels) -> None:
     source = BatchSource(replace(plan, soft_labels=soft, augmentation="none"))
     photos = source.train_photos
     seen: dict[str, list[int]] = {}
@@ -198,13 +202,14 @@ def test_a_photo_shows_the_view_its_soft_label_belongs_to(plan: BatchPlan, soft:
     assert len({views[0] for views in seen.values()}) == 3
 
 
-def test_top_k_soft_labels_come_with_their_tail(plan: BatchPlan, soft: Path, tmp_path: Path) -> None:
-    for file in (soft / "scores").iterdir():
+def test_top_k_soft_labels_come_with_their_tail(plan: BatchPlan, soft: SoftLabels, tmp_path: Path) -> None:
+    for file in (soft.folder / "scores").iterdir():
         (tmp_path / "scores").mkdir(exist_ok=True)
         table = ScoreTable.from_arrow(pq.read_table(file)).to_top_k(2)
         pq.write_table(table.to_arrow(), tmp_path / "scores" / file.name)
-    (tmp_path / "views").symlink_to(soft / "views")
-    batch = next(iter(BatchSource(replace(plan, soft_labels=tmp_path, temperature=3.0)).train(0, global_batch_size=6)))
+    (tmp_path / "views").symlink_to(soft.folder / "views")
+    top = replace(plan, soft_labels=SoftLabels(tmp_path, DIGEST), temperature=3.0)
+    batch = next(iter(BatchSource(top).train(0, global_batch_size=6)))
     assert batch.soft is not None
     assert batch.soft.indices is not None
     assert batch.soft.tail is not None
@@ -212,14 +217,21 @@ def test_top_k_soft_labels_come_with_their_tail(plan: BatchPlan, soft: Path, tmp
     assert torch.allclose(batch.soft.tail, torch.tensor(4.0).log(), atol=1e-5)
 
 
-def test_a_photo_without_a_label_is_named(plan: BatchPlan, soft: Path, tmp_path: Path) -> None:
-    for file in (soft / "scores").iterdir():
+def test_soft_labels_over_other_classes_or_in_another_order_are_refused(plan: BatchPlan, soft: SoftLabels) -> None:
+    swapped = class_index_digest(CLASS_IDS[::-1])
+    source = BatchSource(replace(plan, soft_labels=replace(soft, class_index_digest=swapped)))
+    with pytest.raises(ValueError, match=rf"6 classes of digest {DIGEST[:12]}, the model's .* {swapped[:12]}"):
+        next(iter(source.train(0, global_batch_size=6)))
+
+
+def test_a_photo_without_a_label_is_named(plan: BatchPlan, soft: SoftLabels, tmp_path: Path) -> None:
+    for file in (soft.folder / "scores").iterdir():
         (tmp_path / "scores").mkdir(exist_ok=True)
         table = ScoreTable.from_arrow(pq.read_table(file)).take(range(4))
         pq.write_table(table.to_arrow(), tmp_path / "scores" / file.name)
-    (tmp_path / "views").symlink_to(soft / "views")
+    (tmp_path / "views").symlink_to(soft.folder / "views")
     with pytest.raises(ValueError, match=r"no row for photo [0-9a-f]{32}"):
-        list(BatchSource(replace(plan, soft_labels=tmp_path)).train(0, global_batch_size=36))
+        list(BatchSource(replace(plan, soft_labels=SoftLabels(tmp_path, DIGEST))).train(0, global_batch_size=36))
 
 
 def test_a_photo_the_shards_do_not_hold_is_named(plan: BatchPlan, tmp_path: Path) -> None:
@@ -230,7 +242,7 @@ def test_a_photo_the_shards_do_not_hold_is_named(plan: BatchPlan, tmp_path: Path
         [list(stream) for stream in (source.val(12), source.train(0, global_batch_size=36))]
 
 
-def test_micro_batches_hold_the_whole_batch(plan: BatchPlan, soft: Path) -> None:
+def test_micro_batches_hold_the_whole_batch(plan: BatchPlan, soft: SoftLabels) -> None:
     batch = next(iter(BatchSource(replace(plan, soft_labels=soft)).train(0, global_batch_size=7)))
     parts = batch.split(3)
     assert [len(part) for part in parts] == [3, 3, 1]
@@ -240,7 +252,9 @@ def test_micro_batches_hold_the_whole_batch(plan: BatchPlan, soft: Path) -> None
 
 
 @pytest.mark.parametrize("with_soft_labels", [False, True])
-def test_squares_trained_on_may_be_smaller_than_the_models(plan: BatchPlan, soft: Path, with_soft_labels: bool) -> None:
+def test_squares_trained_on_may_be_smaller_than_the_models(
+    plan: BatchPlan, soft: SoftLabels, with_soft_labels: bool
+) -> None:
     smaller = replace(plan, train_image_size=24, soft_labels=soft if with_soft_labels else None)
     source = BatchSource(smaller)
     assert next(iter(source.train(0, global_batch_size=8))).pixels.shape[1:] == (24, 24, 3)

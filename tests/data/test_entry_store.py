@@ -10,28 +10,44 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aplantida.data import database
-from aplantida.data.database import Database
+from aplantida.data.database import Database, DatabaseFull
 from aplantida.data.entries import ENTRY_SCHEMA
+from aplantida.data.entry_runs import write_run
 from aplantida.data.entry_store import EntryStore
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA
 from tests.fixtures.entries import entry
 
 
 @contextmanager
-def store_of(folder: Path, rows: list[dict[str, Any]], least: int = 1, **options: Any) -> Iterator[EntryStore]:
-    """A checked store of rows that came in tables of two."""
+def store_of(
+    folder: Path, rows: list[dict[str, Any]], least: int = 1, rows_per_run: int = 2, **options: Any
+) -> Iterator[EntryStore]:
+    """A checked store of rows that came in runs of two."""
     with Database.open(folder / "store", **options) as opened:
         store = EntryStore(opened)
-        for start in range(0, len(rows), 2):
-            store.add(pa.Table.from_pylist(rows[start : start + 2], ENTRY_SCHEMA))
+        for start in range(0, len(rows), rows_per_run):
+            table = pa.Table.from_pylist(rows[start : start + rows_per_run], ENTRY_SCHEMA)
+            store.add(folder / write_run(folder, table))
         store.check_together(least)
         yield store
 
 
-def reasons(folder: Path, rows: list[dict[str, Any]], least: int = 1) -> list[str | None]:
+def checked(folder: Path, rows: list[dict[str, Any]], least: int = 1) -> list[tuple[str | None, str | None]]:
+    """Reason and detail of every row, by document and position; a row has its reason everywhere it is looked for."""
     with store_of(folder, rows, least) as store:
-        return store.entries()["reason"].to_pylist()
+        facts = store.database.fetch("SELECT reason FROM checked ORDER BY document_id, position")
+        store.write_records(folder / "records", folder / "lines")
+        store.write_rejections(folder / "rejections")
+    rejected = [(row["reason"], row["detail"]) for row in pq.read_table(folder / "rejections").to_pylist()]
+    accepted = pq.read_table(folder / "records").num_rows
+    assert accepted == len((folder / "lines").read_text().splitlines()) == len(rows) - len(rejected)
+    assert [reason for reason, _detail in rejected] == [reason for (reason,) in facts if reason is not None]
+    found = iter(rejected)
+    return [(None, None) if reason is None else next(found) for (reason,) in facts]
+
+
+def reasons(folder: Path, rows: list[dict[str, Any]], least: int = 1) -> list[str | None]:
+    return [reason for reason, _detail in checked(folder, rows, least)]
 
 
 def test_a_url_repeated_in_a_species_stays_once_whatever_the_order_of_rows(tmp_path: Path) -> None:
@@ -42,10 +58,7 @@ def test_a_url_repeated_in_a_species_stays_once_whatever_the_order_of_rows(tmp_p
 
 def test_a_url_of_two_species_is_refused_for_both_unless_one_was_refused_before(tmp_path: Path) -> None:
     rows = [entry("a", 0, "Rosa gallica", "1"), entry("b", 0, "Rosa canina", "1"), entry("b", 1, "Rosa canina", "1")]
-    with store_of(tmp_path, rows) as store:
-        table = store.entries()
-    assert table["reason"].to_pylist() == ["same_url_in_two_species"] * 3
-    assert table["detail"].to_pylist() == ["Rosa canina; Rosa gallica"] * 3
+    assert checked(tmp_path, rows) == [("same_url_in_two_species", "Rosa canina; Rosa gallica")] * 3
     rows[0]["reason"] = "license_refused"
     assert reasons(tmp_path, rows) == ["license_refused", None, "same_url_in_one_species"]
 
@@ -54,10 +67,8 @@ def test_images_are_counted_per_species_over_all_its_documents(tmp_path: Path) -
     rows = [entry("a", n, "Rosa canina", f"a{n}") for n in range(2)]
     rows += [entry("b", n, "Rosa canina", f"b{n}") for n in range(2)]
     rows += [entry("c", n, "Rosa gallica", f"c{n}") for n in range(3)]
-    with store_of(tmp_path, rows, 4) as store:
-        table = store.entries()
-    assert table["reason"].to_pylist() == [None] * 4 + ["entry_of_species_with_too_few_images"] * 3
-    assert table["detail"].to_pylist() == [None] * 4 + ["3 images, want 4"] * 3
+    few = "entry_of_species_with_too_few_images", "3 images, want 4"
+    assert checked(tmp_path, rows, 4) == [(None, None)] * 4 + [few] * 3
 
 
 def test_repeated_urls_do_not_count_as_images_of_a_species(tmp_path: Path) -> None:
@@ -72,8 +83,8 @@ def test_a_refused_document_has_no_url_and_comes_after_its_entries(tmp_path: Pat
     assert reasons(tmp_path, rows) == ["entry_of_nameless_document", "document_no_name", "document_no_images"]
 
 
-def test_what_is_written_has_its_schema_and_order_and_the_same_bytes_with_other_resources(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_is_written_has_its_schema_and_order_and_the_same_bytes_with_other_runs_and_resources(
+    tmp_path: Path,
 ) -> None:
     rows = [
         entry(f"d{n % 7}", n, f"Rosa {'ab'[n % 2]}", f"{n}", common_names=["es:rosa", "fr:é"], distribution=[])
@@ -81,10 +92,9 @@ def test_what_is_written_has_its_schema_and_order_and_the_same_bytes_with_other_
     ]
     rows += [entry("z", n, "Rosa a", f"z{n}", reason="license_refused", detail='it\'s "no"') for n in range(9)]
     written: list[list[bytes]] = []
-    for num_threads, rows_per_mb in ((1, 500), (2, 1)):  # 512 rows at once: in two parts
-        monkeypatch.setattr(database, "ROWS_SORTED_PER_MB", rows_per_mb)
-        paths = [tmp_path / f"it's {name} {num_threads}" for name in ("records", "lines", "rejections")]
-        with store_of(tmp_path, rows, num_threads=num_threads) as store:
+    for memory_mb, rows_per_run in ((128, 1000), (512, 50)):
+        paths = [tmp_path / f"it's {name} {memory_mb}" for name in ("records", "lines", "rejections")]
+        with store_of(tmp_path, rows[::-1], rows_per_run=rows_per_run, memory_mb=memory_mb) as store:
             store.write_records(paths[0], paths[1])
             store.write_rejections(paths[2])
             assert store.count("reason") == {"license_refused": 9}
@@ -103,18 +113,32 @@ def test_what_is_written_has_its_schema_and_order_and_the_same_bytes_with_other_
     assert rejections["detail"].to_pylist() == ['it\'s "no"'] * 9
 
 
-def test_more_entries_than_its_memory_holds(tmp_path: Path) -> None:
+def test_more_facts_than_its_memory_holds(tmp_path: Path) -> None:
     long = "x" * 2000
-    with Database.open(tmp_path / "store", memory_mb=256) as opened:
+    with Database.open(tmp_path / "store", memory_mb=128) as opened:
         store = EntryStore(opened)
         for document in range(100):
-            rows = [entry(f"d{document:03d}", n, "Rosa canina", f"{document}/{n}/{long}") for n in range(1000)]
-            store.add(pa.Table.from_pylist(rows, ENTRY_SCHEMA))
+            rows = [
+                entry(f"d{document:03d}", n, "Rosa canina", f"{document}/{n}", license_text=f"{document}/{n}/{long}")
+                for n in range(1000)
+            ]
+            rows[0]["reason"] = "license_refused"
+            store.add(tmp_path / write_run(tmp_path, pa.Table.from_pylist(rows, ENTRY_SCHEMA)))
         store.check_together(1)
         assert any((tmp_path / "store").iterdir())  # on disk, that is
         store.write_records(tmp_path / "records", tmp_path / "lines")
-    assert pq.ParquetFile(tmp_path / "records").metadata.num_rows == 100_000
+        store.write_rejections(tmp_path / "rejections")
+    assert pq.ParquetFile(tmp_path / "records").metadata.num_rows == 99_900
+    assert pq.ParquetFile(tmp_path / "rejections").metadata.num_rows == 100
     assert not any((tmp_path / "store").glob("*"))
+
+
+def test_a_database_without_room_says_so(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DatabaseFull, match=r"Out of Memory"),
+        Database.open(tmp_path / "store", memory_mb=4) as opened,
+    ):
+        opened.run("SELECT list(range) FROM range(10_000_000)")
 
 
 def test_what_a_killed_session_left_is_cleared(tmp_path: Path) -> None:

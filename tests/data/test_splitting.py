@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -9,12 +9,7 @@ from hypothesis import strategies as st
 
 from aplantida.data.splitting import SplitRule, assign_splits, group_keys, split_species
 
-RULE = SplitRule(val_fraction=0.1, test_fraction=0.15, min_groups_to_hold_out=3, near_distance=4)
-
-
-def far_apart(name: str) -> str:
-    """A hash as random as a photo's."""
-    return hashlib.sha256(name.encode()).hexdigest()[:16]
+RULE = SplitRule(val_fraction=0.1, test_fraction=0.15, min_groups_to_hold_out=3)
 
 
 def groups(count: int) -> list[str]:
@@ -61,25 +56,30 @@ def test_another_seed_is_another_split() -> None:
 
 
 def test_an_observation_and_near_duplicates_share_a_group() -> None:
-    base = int(far_apart("x"), 16)
-    hashes = [far_apart("a"), far_apart("b"), f"{base:016x}", f"{base ^ 0b11:016x}", far_apart("c")]
-    keys = group_keys(["1", "2", "3", "4", "5"], ["obs", "obs", None, None, None], [None] * 5, hashes, 4)
+    keys = group_keys(["1", "2", "3", "4", "5"], ["obs", "obs", None, None, None], [None] * 5, [("3", "4")])
     assert keys[0] == keys[1] == "o:obs"
     assert keys[2] == keys[3] == "i:3"
     assert keys[4] == "i:5"
 
 
 def test_a_near_duplicate_joins_the_group_of_its_observation() -> None:
-    hashes = [far_apart("a"), far_apart("a"), far_apart("b")]
-    assert group_keys(["1", "2", "3"], [None, "obs", "obs"], [None] * 3, hashes, 0) == ["o:obs"] * 3
+    assert group_keys(["1", "2", "3"], [None, "obs", "obs"], [None] * 3, [("1", "2")]) == ["o:obs"] * 3
+
+
+def test_a_pair_with_a_photo_that_is_left_out_joins_nothing() -> None:
+    assert group_keys(["1", "3"], [None] * 2, [None] * 2, [("1", "2"), ("2", "3")]) == ["i:1", "i:3"]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d", None]), st.integers(0, 30)), min_size=1, max_size=60))
 @settings(max_examples=60, deadline=None)
 def test_no_group_is_ever_in_two_splits(photos: list[tuple[str | None, int]]) -> None:
     ids = [f"{row:032x}" for row in range(len(photos))]
-    hashes = [far_apart(str(look)) for _, look in photos]
-    dealt = split_species("Rosa", ids, [observation for observation, _ in photos], [None] * len(ids), hashes, RULE, 7)
+    pairs = [
+        (one, other)
+        for (one, (_, look)), (other, (_, same)) in combinations(zip(ids, photos, strict=True), 2)
+        if look == same
+    ]
+    dealt = split_species("Rosa", ids, [observation for observation, _ in photos], [None] * len(ids), pairs, RULE, 7)
     splits: defaultdict[object, set[str]] = defaultdict(set)
     for (split, group), (observation, look) in zip(dealt, photos, strict=True):
         for key in (("group", group), ("look", look), *([("observation", observation)] if observation else [])):
@@ -90,26 +90,24 @@ def test_no_group_is_ever_in_two_splits(photos: list[tuple[str | None, int]]) ->
 @pytest.mark.parametrize(("val", "test"), [(0.5, 0.5), (-0.1, 0.2), (0.9, 0.2)])
 def test_fractions_that_leave_nothing_to_train_on_are_refused(val: float, test: float) -> None:
     with pytest.raises(ValueError, match="sum < 1"):
-        SplitRule(val, test, 3, 4)
+        SplitRule(val, test, 3)
 
 
 def test_a_photographer_s_day_joins_observations() -> None:
-    hashes = [far_apart(str(number)) for number in range(4)]
     days = ["ana|2024-05-01", "ana|2024-05-01", None, "ana|2024-05-02"]
-    keys = group_keys(list("1234"), ["a", "b", None, "c"], days, hashes, 0)
+    keys = group_keys(list("1234"), ["a", "b", None, "c"], days, [])
     assert keys == ["o:a", "o:a", "i:3", "o:c"]
 
 
 def test_a_frozen_test_set_stays_what_it_was_and_nothing_leaks_into_training() -> None:
     ids = [f"{number:03d}" for number in range(40)]
     observations = [f"obs{number // 2}" for number in range(40)]
-    hashes = [far_apart(item) for item in ids]
     nobody: list[str | None] = [None] * 40
-    before = split_species("Rosa", ids[:30], observations[:30], nobody[:30], hashes[:30], RULE, 7)
+    before = split_species("Rosa", ids[:30], observations[:30], nobody[:30], [], RULE, 7)
     tested = {image_id for image_id, (split, _) in zip(ids, before, strict=False) if split == "test"}
     one = min(tested)  # of its observation only one photo was in the earlier collection
     frozen = tested - {f"{int(one) ^ 1:03d}"}
-    after = split_species("Rosa", ids, observations, nobody, hashes, RULE, 7, frozen)
+    after = split_species("Rosa", ids, observations, nobody, [], RULE, 7, frozen)
     places = {image_id: split for image_id, (split, _) in zip(ids, after, strict=True)}
     assert {image_id for image_id, split in places.items() if split == "test"} == frozen
     assert places[f"{int(one) ^ 1:03d}"] is None

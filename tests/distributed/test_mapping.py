@@ -10,8 +10,8 @@ import ray as ray_module
 from aplantida.data.actors import PhotoFetcher, PhotoSettings, slices
 from aplantida.data.addresses import AddressGuard
 from aplantida.data.entries import ENTRY_SCHEMA
+from aplantida.data.entry_checks import check_each
 from aplantida.data.fetching import FetchSettings
-from aplantida.data.links import check_each
 from aplantida.distributed.mapping import map_tables, map_with_actors
 from aplantida.distributed.session import (
     MAX_OBJECT_STORE_BYTES,

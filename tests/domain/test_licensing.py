@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aplantida.domain.licensing import LicensePolicy, normalize_license
+from aplantida.domain.licensing import LicensePolicy, license_url, normalize_license
 
 SPELLINGS = [
     ("CC BY 2.0", "CC-BY-2.0"),
@@ -148,3 +148,17 @@ def test_share_alike_can_be_excluded_and_others_allowed() -> None:
     assert "share-alike" in (LicensePolicy(allow_share_alike=False).refusal("CC-BY-SA-4.0") or "")
     assert LicensePolicy(also_allowed=("Apache-2.0",)).refusal("Apache-2.0") is None
     assert LicensePolicy().refusal("Apache-2.0") is not None
+
+
+@pytest.mark.parametrize(
+    ("license_id", "address"),
+    [
+        ("CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/"),
+        ("CC-BY-SA-3.0", "https://creativecommons.org/licenses/by-sa/3.0/"),
+        ("CC0-1.0", "https://creativecommons.org/publicdomain/zero/1.0/"),
+        ("PDM-1.0", "https://creativecommons.org/publicdomain/mark/1.0/"),
+        ("LicenseRef-AllRightsReserved", None),
+    ],
+)
+def test_license_addresses(license_id: str, address: str | None) -> None:
+    assert license_url(license_id) == address

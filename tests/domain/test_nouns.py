@@ -3,12 +3,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from aplantida.domain.class_index import ClassIndex, PlantClass
+from aplantida.domain.class_index import ClassIndex, PlantClass, class_index_digest
 from aplantida.domain.preprocessing import Preprocessing
-from aplantida.domain.record import RECORD_SCHEMA, PlantImageRecord, image_id_of, shard_of
+from aplantida.domain.record import image_id_of, shard_of
 from aplantida.domain.region import Membership, regions_from_mapping
 from aplantida.domain.seeds import derive_seed
 from aplantida.domain.taxonomy import genus_of, normalize_name
@@ -51,15 +50,6 @@ def test_image_id_and_shard_are_hashes_of_content() -> None:
     assert min(counts) > 400
 
 
-def test_record_rows_round_trip() -> None:
-    record = PlantImageRecord(
-        image_id="i", document_id="d", url="u", scientific_name="Rosa canina", license_id="CC0-1.0",
-        common_names=("es:Rosal",), distribution=("ES",),
-    )  # fmt: skip
-    table = pa.Table.from_pylist([record.to_row()], schema=RECORD_SCHEMA)
-    assert PlantImageRecord.from_row(table.to_pylist()[0]) == record
-
-
 def test_regions() -> None:
     (spain,) = regions_from_mapping({"spain": ["es"]})
     assert spain.membership("ES", ["US"]) == Membership.BY_COUNTRY
@@ -77,6 +67,7 @@ def test_class_index(tmp_path: Path) -> None:
     assert index.in_region("spain") == (1,)
     assert index.subset(["b"]).class_ids == ("b",)
     assert index.subset(["b"]).digest != index.digest
+    assert class_index_digest(index.class_ids) == index.digest != class_index_digest(index.class_ids[::-1])
     with pytest.raises(ValueError, match="unique and sorted"):
         ClassIndex((PlantClass(class_id="b"), PlantClass(class_id="a")))
 

@@ -97,6 +97,80 @@ def test_the_page_classifies_and_then_does_so_without_its_server(bundle: Path, t
         assert "es:" not in line
 
 
+def kept_credits(page: Page) -> list[str]:
+    """Names of the credit files in the page's cache."""
+    names = page.evaluate(
+        "async () => (await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys())))"
+        ".flat().map((request) => new URL(request.url).pathname)"
+    )
+    return sorted(name.lstrip("/") for name in names if name.startswith("/credits/"))
+
+
+def test_the_authors_of_what_is_named_are_credited_without_the_server_too(
+    bundle: Path, tmp_path: Path, page: Page
+) -> None:
+    photo, other = write_photos(tmp_path, 2)
+    problems: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("request", lambda request: asked.append(request.url))
+    credits = page.locator("#credits")
+    with served(bundle) as url:
+        page.goto(url)
+        ready(page)
+        expect(credits).to_be_hidden()
+        answer_for(page, photo)
+        assert not [address for address in asked if "/credits/" in address]  # nothing before a visitor asks
+        credits.locator("summary").click()
+        named = next(predict(bundle, [str(photo)]))["top"]
+        expect(credits.locator("h3")).to_have_text([item["scientific_name"] for item in named], timeout=SECONDS)
+        for number, item in enumerate(named):
+            lines = credits.locator("ul").nth(number).locator("li")
+            friend = f"Friend of <b>{item['scientific_name']}</b> (3): CC-BY-4.0, Herbarium"
+            expect(lines).to_have_text([friend, "author not given: CC0-1.0, photos.example"])
+        license_link = credits.locator("a").first
+        assert license_link.get_attribute("href") == "https://creativecommons.org/licenses/by/4.0/"
+        expect(credits).to_contain_text("attributions.csv of the model's license report (license_report 0123456789ab)")
+        expect(page.locator("html")).to_have_attribute("data-offline", "ready", timeout=SECONDS)
+        files = sorted(path.relative_to(bundle).as_posix() for path in (bundle / "credits").iterdir())
+        assert len(files) == 3
+        page.wait_for_function("() => navigator.serviceWorker.ready")
+        for _ in range(600):
+            if kept_credits(page) == files:
+                break
+            page.wait_for_timeout(100)
+        assert kept_credits(page) == files
+        assert problems == []
+
+    page.reload()
+    ready(page)
+    answer_for(page, other)
+    credits.locator("summary").click()
+    named = next(predict(bundle, [str(other)]))["top"]
+    expect(credits.locator("h3")).to_have_text([item["scientific_name"] for item in named], timeout=SECONDS)
+    expect(credits.locator("li").first).to_contain_text(f"Friend of <b>{named[0]['scientific_name']}</b> (3)")
+    page.locator("#language").click()
+    expect(credits.locator("summary")).to_have_text("De quién son las fotos con las que aprendí estas plantas")
+    expect(credits.locator("li").nth(1)).to_contain_text("autor no indicado")
+    answer_for(page, photo)
+    named = next(predict(bundle, [str(photo)]))["top"]
+    expect(credits.locator("h3")).to_have_text([item["scientific_name"] for item in named], timeout=SECONDS)
+
+
+def test_altered_credits_are_not_shown_and_the_answer_stays(tmp_path: Path, page: Page) -> None:
+    folder = write_bundle(tmp_path / "bundle", threshold=0.0)
+    for path in (folder / "credits").glob("*.bin"):
+        path.write_bytes(path.read_bytes()[:-1] + b"\x55")
+    (photo,) = write_photos(tmp_path / "photos", 1)
+    with FolderServer(folder) as server:
+        page.goto(server.url)
+        ready(page)
+        answer_for(page, photo)
+        page.locator("#credits summary").click()
+        expect(page.locator("#credits p").first).to_contain_text("cannot be read", timeout=SECONDS)
+        expect(page.locator("#winner")).to_be_visible()
+
+
 def test_a_newer_bundle_is_fetched_and_taken_over_when_asked(tmp_path: Path, page: Page) -> None:
     folder = write_bundle(tmp_path / "bundle")
     with FolderServer(folder) as server:

@@ -82,8 +82,11 @@ def test_the_licence_names_photos_and_weights() -> None:
         "photos": {"by_license": {"CC0-1.0": 2, "CC-BY-4.0": 5}},
         "weights": [{"pretrained": "body.pth", "pretrained_license": "MIT"}, {"pretrained": None}],
     }
-    text = license_text("demo", "v1.0", "CC-BY-4.0", report)
+    text = license_text("demo", "v1.0", "CC-BY-4.0", report, "https://plants.example/all.csv")
     assert "| CC-BY-4.0 | 5 |" in text
+    assert "address: https://plants.example/all.csv" in text
     assert "- body.pth: MIT" in text
     report["weights"] = []
-    assert "trained from random weights" in license_text("demo", "v1.0", "CC-BY-4.0", report)
+    assert "trained from random weights" in license_text(
+        "demo", "v1.0", "CC-BY-4.0", report, "https://plants.example/all.csv"
+    )

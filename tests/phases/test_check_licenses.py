@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from aplantida.phases.check_licenses import PHASE
@@ -35,13 +36,13 @@ def test_a_clean_lineage_passes_with_every_credit() -> None:
     assert report["photos"]["by_license"] == {"CC-BY-4.0": 36, "CC0-1.0": 24}
     assert report["photos"]["missing_author"] == sorted(photo_row(index, 1)["image_id"] for index in range(6))
     assert {row["pretrained_license"] for row in report["weights"]} == {None, "Apache-2.0"}
-    credits = [json.loads(line) for line in artifact.file("attributions.jsonl").read_text().splitlines()]
-    assert len(credits) == 60
-    assert credits == sorted(credits, key=lambda credit: credit["image_id"])
     want = photo_row(3, 4)
+    credits = pq.read_table(artifact.file("attributions.parquet")).to_pylist()
+    assert len(credits) == 60
     assert {name: want[name] for name in credits[0]} in credits
-    page = artifact.file("attributions.html").read_text()
-    assert page.count("https://photos.example/") == 60
+    assert [credit["scientific_name"] for credit in credits] == sorted(credit["scientific_name"] for credit in credits)
+    assert len(artifact.file("attributions.csv").read_text().splitlines()) == 61
+    assert "60 photos of 6 species, by 9 authors" in artifact.file("attributions.html").read_text()
     assert check(["student"], "again").digest == artifact.digest
 
 

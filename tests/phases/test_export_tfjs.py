@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from aplantida.export.parity import softmax
 from aplantida.export.quantization import read_encodings
 from aplantida.export.size import bundled_model
 from aplantida.models.checkpoint import load_card, load_checkpoint
-from aplantida.phases.export_tfjs import PHASE
+from aplantida.phases.export_tfjs import PHASE, ExportGates, ExportTfjsConfig, judge
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from tests.fixtures.artifacts import make_checkpoint
@@ -35,7 +37,7 @@ def test_the_bundle_holds_what_its_manifest_says(root: Path, tmp_path: Path) -> 
     assert {"model/model.json", "model/weights.bin", "classes.json", "decision.json", "preprocessing.json"} <= set(
         manifest["files"]
     )
-    assert {"attributions.html", "attributions.jsonl", "LICENSE-MODEL.md", "metrics.json", "golden/golden.json"} <= set(
+    assert {"attributions.html", "credits/index.json", "LICENSE-MODEL.md", "metrics.json", "golden/golden.json"} <= set(
         manifest["files"]
     )
     assert {"index.html", "app.js", "classifier.js", "classifier.d.ts", "service-worker.js"} <= set(manifest["files"])
@@ -104,6 +106,38 @@ def test_golden_photos_are_free_credited_and_answered(root: Path) -> None:
         assert len(expected) == 5
         for name, value in expected.items():
             assert value == pytest.approx(row[scores.class_ids.index(name)], abs=1e-3)
+
+
+def test_the_bundle_credits_every_photo_by_species(root: Path) -> None:
+    bundle, licenses = open_artifact(root / "bundle"), open_artifact(root / "licenses")
+    content = json.loads(zlib.decompress(bundle.file("credits/species-00000.bin").read_bytes()))
+    found = {
+        (name, author, license_id, source): count
+        for name, groups in content["species"]
+        for license_id, source, authors, counts in groups
+        for author, count in zip(authors, counts, strict=True)
+    }
+    rows = pq.read_table(licenses.file("attributions.parquet")).to_pylist()
+    keys = ("scientific_name", "author", "license_id", "source")
+    assert found == Counter(tuple(row[key] for key in keys) for row in rows)
+    index = json.loads(bundle.file("credits/index.json").read_text())
+    assert (index["num_photos"], index["num_species"], index["num_authors"]) == (60, 6, 10)
+    assert index["licenses"]["CC-BY-4.0"] == "https://creativecommons.org/licenses/by/4.0/"
+    assert index["full_list"] == {"url": None, "license_report": licenses.digest, "file": "attributions.csv"}
+    for name in ("attributions.html", "LICENSE-MODEL.md"):
+        assert f"attributions.parquet of the model's license_report {licenses.digest[:12]}." in bundle.file(
+            name
+        ).read_text().replace("&#x27;", "'")
+
+
+def test_credits_beyond_their_bound_are_refused_and_the_bound_is_judged_again() -> None:
+    measured = make_bundle().metrics
+    assert judge(ExportTfjsConfig(), measured) == []
+    strict = ExportTfjsConfig(gates=ExportGates(max_credits_bytes=measured["credits_bytes"] - 1))
+    (violation,) = judge(strict, measured)
+    assert f"60 photos by 10 authors have {measured['credits_bytes']} bytes in the bundle" in violation
+    with pytest.raises(GateFailed, match="max_credits_bytes is 100: raise it"):
+        make_bundle(gates={"max_credits_bytes": 100})
 
 
 def test_only_what_was_measured_may_ship() -> None:

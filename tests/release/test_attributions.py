@@ -1,42 +1,40 @@
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from aplantida.release.attributions import attribution_of, license_url, to_html, to_jsonl
-from tests.fixtures.artifacts import photo_row
+from aplantida.release.attributions import to_html, where_listed
+
+PHOTOS: dict[str, Any] = {
+    "num_photos": 7,
+    "num_species": 2,
+    "num_authors": 2,
+    "num_nameless": 1,
+    "by_license": {"CC-BY-4.0": 6, "LicenseRef-Own": 1},
+    "authors": [["Ana", 4], ["Luis", 2]],
+}
 
 
-@pytest.mark.parametrize(
-    ("license_id", "address"),
-    [
-        ("CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/"),
-        ("CC-BY-SA-3.0", "https://creativecommons.org/licenses/by-sa/3.0/"),
-        ("CC0-1.0", "https://creativecommons.org/publicdomain/zero/1.0/"),
-        ("PDM-1.0", "https://creativecommons.org/publicdomain/mark/1.0/"),
-        ("LicenseRef-AllRightsReserved", None),
-    ],
-)
-def test_license_addresses(license_id: str, address: str | None) -> None:
-    assert license_url(license_id) == address
+def test_the_page_sums_up_and_says_where_every_photo_is_listed() -> None:
+    page = to_html(PHOTOS, "Credits", where_listed("https://plants.example/credits.csv", "ab" * 32))
+    assert "7 photos of 2 species, by 2 authors" in page
+    assert '<a href="https://creativecommons.org/licenses/by/4.0/" rel="noopener">CC-BY-4.0</a></td><td>6</td>' in page
+    assert "<td>LicenseRef-Own</td><td>1</td>" in page
+    assert "<td>Ana</td><td>4</td>" in page
+    assert '<a href="https://plants.example/credits.csv" rel="noopener">' in page
+    assert "<h2>Authors</h2>" in page
+
+
+def test_a_list_that_is_not_published_is_named_by_its_artifact() -> None:
+    where = where_listed(None, "0123456789abcdef" * 4)
+    assert where == "attributions.csv and attributions.parquet of the model's license_report 0123456789ab."
+    assert where in to_html(PHOTOS, "Credits", where).replace("&#x27;", "'")
 
 
 def test_what_a_collection_says_cannot_break_out_of_the_page() -> None:
-    row = attribution_of(photo_row(0, 1, author='<script>alert("x")</script>', url='javascript:alert("x")'))
-    page = to_html([row], "Credits & thanks")
+    photos = {**PHOTOS, "authors": [['<script>alert("x")</script>', 1]], "num_authors": 9}
+    page = to_html(photos, "Credits & thanks", 'javascript:alert("x")')
     assert "<script>" not in page
-    assert "javascript:" not in page
+    assert 'href="javascript:' not in page
     assert "&lt;script&gt;" in page
     assert "<title>Credits &amp; thanks</title>" in page
-
-
-def test_photos_of_one_author_share_a_line() -> None:
-    rows = [attribution_of(photo_row(0, number, author="Ana", license_id="CC-BY-4.0")) for number in range(3)]
-    page = to_html(rows, "Credits")
-    assert page.count("<li>Ana, ") == 1
-    assert "[3]" in page
-    assert "author not given" in to_html([{**rows[0], "author": None}], "Credits")
-
-
-def test_no_photo_still_gives_a_page() -> None:
-    assert "0 photos of 0 species" in to_html([], "Credits")
-    assert to_jsonl([]) == ""
+    assert "The 1 authors of most photos" in page

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from aplantida.data.shard_cache import SoftTargets
+from aplantida.data.soft_labels import SoftTargets
 from aplantida.training.objectives import (
     CrossEntropy,
     Distillation,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from aplantida.data.shard_cache import SoftTargets
+from aplantida.data.soft_labels import SoftTargets
 from aplantida.domain.scores import TAIL_TEMPERATURES
 from aplantida.phases.combine_teacher_logits import CombineTeacherLogitsConfig
 from aplantida.training.objectives import soft_divergence

@@ -1,6 +1,7 @@
 /** The page: one photo in, five names out. */
 
 import { load, type Candidate, type Classifier, type Prediction } from "./classifier.js";
+import { showCredits } from "./credits-view";
 import { showExamples } from "./examples";
 import { keepOffline } from "./offline";
 import {
@@ -23,6 +24,7 @@ const drop = element("drop");
 const input = element<HTMLInputElement>("photo");
 const preview = element<HTMLImageElement>("preview");
 const answer = element("answer");
+const credits = element<HTMLDetailsElement>("credits");
 
 let language: Language = preferredLanguage();
 let classifier: Classifier | undefined;
@@ -35,6 +37,7 @@ type View = "loading" | "ready" | "problem" | "result";
 function show(view: View): void {
   for (const id of ["loading", "ready", "problem", "result"]) element(id).hidden = id !== view;
   answer.setAttribute("aria-busy", String(view === "loading"));
+  credits.hidden = view !== "result";
   document.documentElement.dataset.view = view;
 }
 
@@ -83,6 +86,19 @@ function showPrediction(found: Prediction): void {
   element("bars").replaceChildren(...found.top.map(bar));
   element("note").textContent = text(language, unsure ? "unsureNote" : "sureNote");
   show("result");
+  offerCredits(found);
+}
+
+/** Who is to be credited for what was named: nothing is fetched before a visitor opens it. */
+function offerCredits(found: Prediction): void {
+  const place = element("credits-list");
+  if (!classifier || !credits.open) {
+    place.replaceChildren();
+    return;
+  }
+  const names = found.top.map((candidate) => candidate.scientific_name);
+  const spoken = language;
+  void showCredits(place, classifier, names, spoken, () => prediction === found && language === spoken);
 }
 
 function showProblem(key: TextKey, detail = ""): void {
@@ -176,6 +192,9 @@ function listen(): void {
     event.preventDefault();
     drop.classList.remove("over");
     take(event.dataTransfer?.files);
+  });
+  credits.addEventListener("toggle", () => {
+    if (prediction) offerCredits(prediction);
   });
   element("language").addEventListener("click", () => {
     language = language === "es" ? "en" : "es";

@@ -8,9 +8,12 @@
 
 import type { ReadOptions } from "./bundle";
 import { open } from "./core";
+import { Credits, type SpeciesCredits } from "./credits";
 import { decide } from "./decide";
 import { withPixels } from "./decode";
 import { prepare } from "./preprocess";
+
+export type { CreditGroup, FullList, SpeciesCredits } from "./credits";
 
 /** What a photo may come as. Of a Blob (a File, say) the EXIF orientation counts, the color profile does not. */
 export type Photo =
@@ -67,6 +70,8 @@ export interface Classifier {
   prepare(photo: Photo): Promise<Float32Array>;
   /** The model's raw outputs for an input such as `prepare` gives. */
   logitsOfInput(input: Float32Array): Float32Array;
+  /** Whose photos of a species the model has seen, out of a small file of the bundle; null when of nobody. */
+  credits(scientificName: string): Promise<SpeciesCredits | null>;
   dispose(): void;
 }
 
@@ -107,6 +112,8 @@ export async function load(url: string, options: LoadOptions = {}): Promise<Clas
   };
   const parts = await open(readFile, options.wasmPath ?? folder.href, options.onProgress);
   const { bundle, classes, decision, model, preprocessing } = parts;
+  const credits = new Credits(bundle);
+  const places = new Map(classes.map((plant, place) => [plant.class_id, place]));
   const input = (photo: Photo) => withPixels(photo, (source) => prepare(source, preprocessing));
   return {
     name: bundle.manifest.name,
@@ -124,6 +131,10 @@ export async function load(url: string, options: LoadOptions = {}): Promise<Clas
         const logits = model.logits(prepare(source, preprocessing));
         return { ...decide(logits, classes, decision, k), milliseconds: performance.now() - start };
       });
+    },
+    async credits(scientificName) {
+      const place = places.get(scientificName);
+      return place === undefined ? null : credits.of(scientificName, place);
     },
     dispose: () => model.dispose(),
   };

@@ -23,6 +23,12 @@ function settled(worker: ServiceWorker): Promise<boolean> {
   });
 }
 
+/** Have the credits kept too, after all else, unless the visitor's browser is to save data. */
+function keepCredits(worker: ServiceWorker | null): void {
+  const { connection } = navigator as Navigator & { connection?: { saveData?: boolean } };
+  if (!connection?.saveData) worker?.postMessage("keep credits");
+}
+
 /**
  * Keep the bundle `digest`, which the page runs now; when the server has another, fetch it in the background.
  *
@@ -41,7 +47,7 @@ export async function keepOffline(
   const coming = registration.installing ?? registration.waiting;
   const updating = registration.active !== null && coming !== null;
   if (!updating) {
-    await serviceWorker.ready;
+    keepCredits((await serviceWorker.ready).active);
     onKept();
     return;
   }

@@ -14,6 +14,11 @@ const ENGLISH = {
   privacy: "Your photo never leaves this device: the plant is named here, in your browser.",
   credits: "Photo credits",
   license: "Model license",
+  speciesCredits: "Whose photos I learned these plants from",
+  authorNotGiven: "author not given",
+  noCredits: "I learned it from no photo that is to be credited.",
+  creditsUnread: "The authors cannot be read now. Try again with a connection.",
+  everyPhoto: "Every photo, with its address:",
   update: "A newer model is ready.",
   reload: "Reload",
   looking: "Looking…",
@@ -41,6 +46,11 @@ const SPANISH: Record<TextKey, string> = {
   privacy: "Tu foto no sale de este dispositivo: la planta se reconoce aquí, en tu navegador.",
   credits: "Autores de las fotos",
   license: "Licencia del modelo",
+  speciesCredits: "De quién son las fotos con las que aprendí estas plantas",
+  authorNotGiven: "autor no indicado",
+  noCredits: "No la aprendí de ninguna foto que haya que acreditar.",
+  creditsUnread: "Ahora no se pueden leer los autores. Prueba otra vez con conexión.",
+  everyPhoto: "Cada foto, con su dirección:",
   update: "Hay un modelo más nuevo.",
   reload: "Recargar",
   looking: "Mirando…",
@@ -95,4 +105,11 @@ export function commonNames(language: Language, names: readonly string[]): strin
 export function speciesKnown(language: Language, count: number): string {
   const number = new Intl.NumberFormat(language).format(count);
   return language === "es" ? `Conozco ${number} especies.` : `I know ${number} species.`;
+}
+
+/** Which file of which artifact lists every photo. */
+export function listedIn(language: Language, file: string, artifact: string): string {
+  return language === "es"
+    ? `${file} del informe de licencias del modelo (license_report ${artifact})`
+    : `${file} of the model's license report (license_report ${artifact})`;
 }

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from aplantida.data.addresses import AddressGuard
 from aplantida.data.entries import ENTRY_SCHEMA
-from aplantida.data.links import check_each
+from aplantida.data.entry_checks import check_each
 from aplantida.domain.licensing import LicensePolicy
 from aplantida.domain.opt_out import OptOuts
 from tests.fixtures.entries import entry

@@ -1,39 +1,16 @@
-"""The checks of entries that need one entry only: address, opt-out, licence; as they come out of the collection."""
+"""The checks of entries that need one entry only: address, opt-out, licence."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 import pyarrow as pa
 
 from aplantida.data.addresses import AddressGuard, AddressRefused, UrlChecker
-from aplantida.data.entries import ENTRY_SCHEMA, FieldMapping
-from aplantida.data.mongo import CollectionAddress, read_entries
+from aplantida.data.entries import ENTRY_SCHEMA
 from aplantida.domain.licensing import LicensePolicy
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import Reason
-
-
-def read_checked_entries(
-    ranges: pa.Table,
-    *,
-    address: CollectionAddress,
-    mapping: FieldMapping,
-    default_license: str | None,
-    synonyms: Mapping[str, str],
-    allow_addresses: Sequence[str],
-    opt_outs: OptOuts,
-    policy: LicensePolicy,
-) -> Iterator[pa.Table]:
-    """Entries of some ``_id`` ranges with the checks that need one entry only: shape, address, opt-out, licence."""
-    guard = AddressGuard.of(allow_addresses)
-    for table in read_entries(
-        ranges, address=address, mapping=mapping, default_license=default_license, synonyms=synonyms
-    ):
-        yield check_each(table, guard, opt_outs, policy)
 
 
 def check_each(entries: pa.Table, guard: AddressGuard, opt_outs: OptOuts, policy: LicensePolicy) -> pa.Table:
@@ -64,9 +41,3 @@ def check_each(entries: pa.Table, guard: AddressGuard, opt_outs: OptOuts, policy
     columns = {name: entries[name] for name in ENTRY_SCHEMA.names}
     columns |= {"reason": pa.array(reasons, pa.string()), "detail": pa.array(details, pa.string())}
     return pa.table(columns, schema=ENTRY_SCHEMA)
-
-
-def count_values(column: pa.ChunkedArray) -> dict[str, int]:
-    """How often each value of a column occurs, by value."""
-    counts: Counter[Any] = Counter(column.to_pylist())
-    return {str(value): counts[value] for value in sorted(counts, key=str)}

@@ -1,0 +1,72 @@
+"""Entries on their way from the collection to what is written: sorted runs on disk.
+
+Whoever reads the collection writes its entries down, so that no process ever holds all of them: files of one batch a
+range of image ids (a *bucket*). Taking the same bucket of every file brings them into order.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from aplantida.data.addresses import AddressGuard
+from aplantida.data.entries import ENTRY_SCHEMA, FieldMapping
+from aplantida.data.entry_checks import check_each
+from aplantida.data.mongo import CollectionAddress, read_entries
+from aplantida.domain.licensing import LicensePolicy
+from aplantida.domain.opt_out import OptOuts
+
+NUM_BUCKETS = 64  # and one more for rows without an id
+_FIRST_IDS = np.array([f"{256 * bucket // NUM_BUCKETS:02x}" for bucket in range(1, NUM_BUCKETS)], object)
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+def write_checked_runs(
+    ranges: pa.Table,
+    *,
+    folder: Path,
+    address: CollectionAddress,
+    mapping: FieldMapping,
+    default_license: str | None,
+    synonyms: Mapping[str, str],
+    allow_addresses: Sequence[str],
+    opt_outs: OptOuts,
+    policy: LicensePolicy,
+) -> Iterator[pa.Table]:
+    """Read entries of some ``_id`` ranges, check what one entry alone tells (shape, address, opt-out, licence), write.
+
+    Yields:
+        A row per run: its ``name`` in ``folder``, and ``num_rows``.
+    """
+    guard = AddressGuard.of(allow_addresses)
+    for entries in read_entries(
+        ranges, address=address, mapping=mapping, default_license=default_license, synonyms=synonyms
+    ):
+        if entries.num_rows:
+            name = write_run(folder, check_each(entries, guard, opt_outs, policy))
+            yield pa.table({"name": [name], "num_rows": [entries.num_rows]})
+
+
+def write_run(folder: Path, entries: pa.Table) -> str:
+    """Write a table of ``ENTRY_SCHEMA`` that has rows as a run; its name, which no other run has."""
+    rows = entries.sort_by("image_id").combine_chunks().to_batches()[0]
+    ids = rows["image_id"].drop_null().to_numpy(zero_copy_only=False)
+    cuts = [0, *np.searchsorted(ids, _FIRST_IDS).tolist(), len(ids), rows.num_rows]
+    name = f"{uuid.uuid4().hex}.arrow"
+    with pa.ipc.new_file(folder / name, ENTRY_SCHEMA, options=_OPTIONS) as writer:
+        for start, end in pairwise(cuts):
+            writer.write_batch(rows.slice(start, end - start))
+    return name
+
+
+def read_run(run: Path, columns: Sequence[str], bucket: int | None = None) -> pa.Table:
+    """Some columns of a run, a chunk a bucket; or those of one bucket in [0, ``NUM_BUCKETS``]: the last has no ids."""
+    included = [ENTRY_SCHEMA.get_field_index(name) for name in columns]
+    with pa.ipc.open_file(run, options=pa.ipc.IpcReadOptions(included_fields=included)) as reader:
+        buckets = range(reader.num_record_batches) if bucket is None else [bucket]
+        return pa.Table.from_batches([reader.get_batch(number) for number in buckets]).select(list(columns))

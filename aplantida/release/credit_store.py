@@ -1,0 +1,137 @@
+"""The credits of all photos of a split in a scratch database: memory stays bounded however many there are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from itertools import accumulate, groupby
+from pathlib import Path
+
+import pyarrow as pa
+
+from aplantida.data.database import Database, id_ranges, quoted
+from aplantida.domain.record import RECORD_SCHEMA
+
+CREDIT_SCHEMA = pa.schema(
+    [RECORD_SCHEMA.field(name) for name in ("image_id", "scientific_name", "author", "license_id", "source", "url")]
+)
+_REFUSALS = pa.schema([("license_id", pa.string()), ("nameless", pa.bool_()), ("refusal", pa.string())])
+
+
+class CreditStore:
+    """Credits, a row a photo. Fill it with :meth:`add`, then :meth:`keep` the split's, then read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.create("photos", CREDIT_SCHEMA)
+
+    def add(self, photos: pa.Table) -> None:
+        """Take the credits of a table that has the columns of ``CREDIT_SCHEMA``; an empty author is null."""
+        authors = [(author or "").strip() or None for author in photos["author"].to_pylist()]
+        position = photos.schema.get_field_index("author")
+        rows = photos.set_column(position, "author", pa.array(authors, pa.string()))
+        rows = rows.select(CREDIT_SCHEMA.names).cast(CREDIT_SCHEMA)
+        self._database.insert("photos", rows)
+
+    def keep(self, split: Path) -> tuple[int, str | None]:
+        """Keep the photos that ``split.parquet`` lists; how many it lists that are not there, and the first of them."""
+        self._database.run(
+            f"""
+            CREATE TABLE wanted AS SELECT image_id FROM read_parquet({quoted(split)});
+            CREATE TABLE credits AS SELECT * FROM photos SEMI JOIN wanted USING (image_id);
+            """
+        )
+        absent = "SELECT count(*), min(image_id) FROM wanted ANTI JOIN credits USING (image_id)"
+        self._database.run("DROP TABLE photos")
+        return self._database.fetch(absent)[0]
+
+    def by_license(self) -> dict[str, int]:
+        """Photos by licence, most frequent first."""
+        query = "SELECT license_id, count(*) FROM credits GROUP BY ALL ORDER BY count(*) DESC, license_id"
+        return dict(self._database.fetch(query))
+
+    def count(self) -> dict[str, int]:
+        """How many photos, species and authors there are, and photos without author."""
+        query = """SELECT count(*), count(DISTINCT scientific_name), count(DISTINCT author),
+                          count(*) FILTER (author IS NULL) FROM credits"""
+        names = ("num_photos", "num_species", "num_authors", "num_nameless")
+        return dict(zip(names, self._database.fetch(query)[0], strict=True))
+
+    def authors(self, limit: int) -> list[tuple[str, int]]:
+        """Those who took most photos, and how many."""
+        return self._database.fetch(
+            "SELECT author, count(*) FROM credits WHERE author IS NOT NULL GROUP BY ALL "
+            f"ORDER BY count(*) DESC, author LIMIT {int(limit)}"
+        )
+
+    def refuse(self, refusals: Mapping[tuple[str, bool], str]) -> None:
+        """Say which photos are refused, before :meth:`violations` is read.
+
+        Args:
+            refusals: why, by licence and by whether the photo's author is not given.
+        """
+        rows = [(license_id, nameless, why) for (license_id, nameless), why in refusals.items()]
+        columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+        self._database.create("refusals", _REFUSALS)
+        self._database.insert("refusals", pa.table(columns, _REFUSALS))
+        self._database.run(
+            """
+            CREATE VIEW violations AS
+            SELECT image_id,
+                   'photo ' || image_id || ' (' || scientific_name || ', ' || url || '): ' || refusal AS sentence
+            FROM credits JOIN refusals
+            ON credits.license_id = refusals.license_id AND (credits.author IS NULL) = refusals.nameless
+            """
+        )
+
+    def violations(self, limit: int) -> tuple[int, list[str]]:
+        """How many photos are refused, and the first ``limit`` of them by id, a sentence each."""
+        first = f"SELECT sentence FROM violations ORDER BY image_id LIMIT {int(limit)}"
+        return self._num("violations"), [sentence for (sentence,) in self._database.fetch(first)]
+
+    def write_violations(self, path: Path, others: list[str]) -> None:
+        """Write ``others`` and all refused photos as a JSON list of sentences."""
+        with path.open("w", encoding="utf-8") as stream:
+            stream.write("[")
+            separator = "\n"
+            for sentence in others:
+                stream.write(f"{separator}{json.dumps(sentence, ensure_ascii=False)}")
+                separator = ",\n"
+            for low, high in id_ranges(self._num("violations") // self._database.rows_sorted_at_once + 1):
+                query = f"FROM violations WHERE image_id >= '{low}' AND image_id < '{high}' ORDER BY image_id"
+                for batch in self._database.batches(f"SELECT sentence {query}"):
+                    for sentence in batch["sentence"].to_pylist():
+                        stream.write(f"{separator}{json.dumps(sentence, ensure_ascii=False)}")
+                        separator = ",\n"
+            stream.write("\n]\n")
+
+    def missing_author(self, license_ids: list[str], limit: int) -> tuple[int, list[str]]:
+        """How many photos under these licences give no author, and the first ``limit`` ids of them."""
+        some = f"credits WHERE author IS NULL AND license_id IN ({', '.join(map(quoted, license_ids)) or 'NULL'})"
+        ids = self._database.fetch(f"SELECT image_id FROM {some} ORDER BY image_id LIMIT {int(limit)}")
+        return self._num(some), [image_id for (image_id,) in ids]
+
+    def write_list(self, parquet: Path, csv: Path) -> None:
+        """Write every credit by species, author and ``image_id``: as Parquet of ``CREDIT_SCHEMA`` and as CSV."""
+        columns = ", ".join(CREDIT_SCHEMA.names)
+        order = "scientific_name, author NULLS LAST, image_id"
+        parts = [
+            f"SELECT {columns} FROM credits "
+            f"WHERE scientific_name BETWEEN {quoted(first)} AND {quoted(last)} ORDER BY {order}"
+            for first, last in self._species_ranges()
+        ]
+        self._database.write_parquet(parquet, CREDIT_SCHEMA, parts)
+        self._database.run(f"COPY (FROM read_parquet({quoted(parquet)})) TO {quoted(csv)} (FORMAT csv, HEADER)")
+
+    def _species_ranges(self) -> list[tuple[str, str]]:
+        """Species in ranges (first and last name) of no more photos than may be sorted at once, where that can be."""
+        query = "SELECT scientific_name, count(*) FROM credits GROUP BY ALL ORDER BY scientific_name"
+        counted = self._database.fetch(query)
+        most = self._database.rows_sorted_at_once
+        parts = (total // most for total in accumulate(count for _, count in counted))
+        numbered = zip(parts, (name for name, _ in counted), strict=True)
+        ranges = ([name for _, name in some] for _, some in groupby(numbered, key=lambda item: item[0]))
+        return [(names[0], names[-1]) for names in ranges]
+
+    def _num(self, rows: str) -> int:
+        return int(self._database.fetch(f"SELECT count(*) FROM {rows}")[0][0])
