@@ -63,11 +63,11 @@ class TrialWork:
     num_threads: int | None
     num_loader_workers: int | None = 0
 
-    def num_loaders(self, device: torch.device, num_cpus: float) -> int:
+    def num_loaders(self, device: torch.device) -> int:
         """Threads that decode ahead: where a GPU trains, all CPUs of the trial; where they train themselves, one."""
         if self.num_loader_workers is not None:
             return self.num_loader_workers
-        return max(1, int(num_cpus)) if device.type == "cuda" else 1
+        return max(1, int(_cpus_of_trial())) if device.type == "cuda" else 1
 
 
 class TrialContext(LocalContext):
@@ -109,7 +109,7 @@ def run_trial(drawn: Mapping[str, Any], work: TrialWork) -> None:
     if len(known) < work.task.epochs:
         try:
             task = recipe.apply(work.task)
-            loaders = work.num_loaders(context.device, _cpus_of_trial())
+            loaders = work.num_loaders(context.device)
             train(replace(task, batches=replace(task.batches, num_loader_workers=loaders)), context)
         except FloatingPointError:
             tune.report({"epoch": work.task.epochs, **_DIVERGED})
