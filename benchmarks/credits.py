@@ -32,7 +32,7 @@ from aplantida.export.credits import CREDITS_FOLDER, Row, credit_files
 from aplantida.models.checkpoint import ModelCard, build, save_checkpoint
 from aplantida.phases.build_dashboard import PHASE as DASHBOARD
 from aplantida.phases.check_licenses import PHASE as LICENSES
-from aplantida.phases.export_tfjs import ExportGates
+from aplantida.phases.export_tfjs import BundleGates
 from aplantida.phases.generate_manifest import PHASE as MANIFEST
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.runner import execute
@@ -41,7 +41,7 @@ from benchmarks.report import peak_mb, show
 
 NUM_PHOTOS, NUM_SPECIES, NUM_AUTHORS, NUM_SHARDS = 900_000, 9_000, 60_000, 220
 ROOF_MB, NAMED_IN_AN_ANSWER = 1500, 5
-LIMIT = ExportGates().max_credits_bytes
+LIMIT = BundleGates().max_credits_bytes
 LICENSE_IDS = ("CC-BY-4.0",) * 6 + ("CC0-1.0",) * 2 + ("CC-BY-SA-4.0", "CC-BY-2.0")
 SOURCES = ("iNaturalist",) * 6 + ("GBIF",) * 2 + ("Flickr", "Wikimedia Commons")
 _ONSETS = (*"bcdfgjlmnprstvñ", "br", "ch", "gr", "ll", "st", "tr")

@@ -28,12 +28,14 @@ from aplantida.data.batches import BatchPlan, BatchSource
 from aplantida.data.soft_labels import SoftLabels, SoftTargets
 from aplantida.data.views import View, views_to_arrow
 from aplantida.demo.species import SPECIES
-from aplantida.distillation.ensemble import TeacherScores, combine
+from aplantida.distillation.ensemble import combine
+from aplantida.distillation.opinions import TeacherScores
 from aplantida.distillation.teacher import ViewSettings, label_shard
 from aplantida.domain.class_index import class_index_digest
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.scores import ScoreTable, concat
 from aplantida.models.checkpoint import ModelCard, build, save_checkpoint
+from aplantida.models.devices import autocast, compiled, set_threads
 from aplantida.models.inference import Scorer, normalize
 from aplantida.models.zoo import PlantModel
 from aplantida.phases.combine_teacher_logits import CombineTeacherLogitsConfig
@@ -42,7 +44,6 @@ from aplantida.pipeline.config import PhaseConfig
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.runner import execute
 from aplantida.training.context import LocalContext
-from aplantida.training.devices import autocast, compiled, set_threads
 from aplantida.training.objectives import Distillation
 from aplantida.training.optimization import Optimization
 from aplantida.training.step import Stepper

@@ -12,66 +12,19 @@ exactly as it went in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from aplantida.domain.scores import TAIL_TEMPERATURES, ScoreTable, concat, log_sum_exp
+from aplantida.distillation import dense_ensemble, sparse_ensemble
+from aplantida.distillation.opinions import Floats, Largest, Opinion, TeacherScores, opinion_of
+from aplantida.domain.scores import TAIL_TEMPERATURES, ScoreTable
 
 DEPTH_FACTOR = 4  # a teacher's table is at least this many times as deep as the combined one
-_CHUNK_CELLS = 4_000_000  # rows x classes worked on at once
+_CHUNK_CELLS = 250_000  # of a float64 array: rows x classes, or rows x what the teachers' tables hold of a row
 
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TeacherScores:
-    """What one teacher says.
-
-    Attributes:
-        scores: N rows; ``scores.class_ids`` are all classes (a global teacher) or some (a regional one).
-        weight: its share, > 0; shares are relative to the other teachers'.
-        weight_in_region: its share on rows of ``in_region``; None for ``weight`` everywhere.
-        in_region: (N,) whether a row's photo belongs to the teacher's region; None for nowhere.
-    """
-
-    scores: ScoreTable
-    weight: float = 1.0
-    weight_in_region: float | None = None
-    in_region: npt.NDArray[np.bool_] | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse weights that cannot be meant."""
-        for name, value in (("weight", self.weight), ("weight_in_region", self.weight_in_region)):
-            if value is not None and not 0 < value < float("inf"):
-                raise ValueError(f"a teacher's {name} must be positive, not {value}")
-        if self.in_region is not None and len(self.in_region) != len(self.scores):
-            raise ValueError(f"in_region has {len(self.in_region)} entries for {len(self.scores)} rows")
-
-    def row_weights(self, rows: slice) -> Floats:
-        """Its share on each of ``rows``."""
-        count = len(range(*rows.indices(len(self.scores))))
-        weights = np.full(count, self.weight)
-        if self.weight_in_region is not None and self.in_region is not None:
-            weights[self.in_region[rows]] = self.weight_in_region
-        return weights
-
-
-@dataclass(frozen=True)
-class _Opinion:
-    """Probabilities over all C classes of some rows.
-
-    Attributes:
-        probability: (N, C) at T=1; a class of the tail has the tail's mean.
-        known: (N, C) whether that is the class's own value.
-        fill: per T of ``TAIL_TEMPERATURES`` (N, C): mean of p^(1/T) over the tail, or None when nothing is unknown.
-    """
-
-    probability: Floats
-    known: npt.NDArray[np.bool_]
-    fill: tuple[Floats, ...] | None
+Columns = Sequence[npt.NDArray[np.int64]]
 
 
 def combine(teachers: Sequence[TeacherScores], class_ids: Sequence[str], top_k: int | None = None) -> ScoreTable:
@@ -86,16 +39,46 @@ def combine(teachers: Sequence[TeacherScores], class_ids: Sequence[str], top_k: 
         ValueError: when no teacher is global, rows or classes do not fit, or a teacher's table is too shallow.
     """
     _check(teachers, class_ids, top_k)
-    first = teachers[0].scores
-    columns = [_columns(teacher.scores, class_ids) for teacher in teachers]
-    step = max(1, _CHUNK_CELLS // len(class_ids))
-    parts: list[ScoreTable] = []
-    for start in range(0, max(len(first), 1), step):
-        rows = slice(start, start + step)
-        opinion = _combined(teachers, columns, rows, len(class_ids))
-        ids, views = first.image_ids[rows], first.views[rows]
-        parts.append(_to_table(opinion, ids, views, tuple(class_ids), top_k))
-    return parts[0] if len(parts) == 1 else concat(parts)
+    scores, columns = teachers[0].scores, [_columns(teacher.scores, class_ids) for teacher in teachers]
+    if top_k is None:
+        logits = np.empty((len(scores), len(class_ids)), np.float16)
+        for rows in _pieces(np.arange(len(scores)), len(class_ids)):
+            logits[rows] = _logits(dense_ensemble.probabilities(_opinions(teachers, columns, rows), len(class_ids)))
+        return ScoreTable(scores.image_ids, scores.views, tuple(class_ids), logits)
+    classes = np.empty((len(scores), top_k), np.int32)
+    kept = np.empty((len(scores), top_k), np.float16)
+    tails = np.empty((len(scores), len(TAIL_TEMPERATURES)), np.float32)
+    for rows, found in _largest(teachers, columns, len(class_ids), top_k):
+        classes[rows], kept[rows], tails[rows] = found.classes, _logits(found.probability), _log(found.rest)
+    return ScoreTable(scores.image_ids, scores.views, tuple(class_ids), kept, classes, tails)
+
+
+def _largest(
+    teachers: Sequence[TeacherScores], columns: Columns, num_classes: int, k: int
+) -> Iterator[tuple[npt.NDArray[np.int64], Largest]]:
+    """Rows and what they hold; of some rows twice, and then the second time counts."""
+    whole = [teacher.scores for teacher, at in zip(teachers, columns, strict=True) if len(at) == num_classes]
+    open_rows = np.arange(len(teachers[0].scores))
+    if not any(scores.is_dense for scores in whole):
+        kinds = sparse_ensemble.kinds_of(columns, num_classes)
+        wrong = [np.zeros(0, np.int64)]
+        for rows in _pieces(open_rows, sum(teacher.scores.logits.shape[1] for teacher in teachers)):
+            found, is_right = sparse_ensemble.largest(_opinions(teachers, columns, rows), kinds, k)
+            wrong.append(rows[~is_right])
+            yield rows, found
+        open_rows = np.concatenate(wrong)
+    for rows in _pieces(open_rows, num_classes):
+        yield rows, dense_ensemble.largest(_opinions(teachers, columns, rows), num_classes, k)
+
+
+def _pieces(rows: npt.NDArray[np.int64], cells: int) -> list[npt.NDArray[np.int64]]:
+    """``rows`` in parts of at most ``_CHUNK_CELLS`` cells, so many a row."""
+    step = max(1, _CHUNK_CELLS // cells)
+    return [rows[start : start + step] for start in range(0, len(rows), step)]
+
+
+def _opinions(teachers: Sequence[TeacherScores], columns: Columns, rows: npt.NDArray[np.int64]) -> list[Opinion]:
+    return [opinion_of(teacher, at, rows) for teacher, at in zip(teachers, columns, strict=True)]
 
 
 def _check(teachers: Sequence[TeacherScores], class_ids: Sequence[str], top_k: int | None) -> None:
@@ -132,106 +115,10 @@ def _columns(scores: ScoreTable, class_ids: Sequence[str]) -> npt.NDArray[np.int
     return np.asarray([positions[class_id] for class_id in scores.class_ids], dtype=np.int64)
 
 
-def _combined(
-    teachers: Sequence[TeacherScores], columns: Sequence[npt.NDArray[np.int64]], rows: slice, num_classes: int
-) -> _Opinion:
-    spread = [_spread(teacher.scores, at, rows, num_classes) for teacher, at in zip(teachers, columns, strict=True)]
-    weights = [teacher.row_weights(rows) for teacher in teachers]
-    is_global = [len(at) == num_classes for at in columns]
-    glob = _mean(
-        [opinion for opinion, yes in zip(spread, is_global, strict=True) if yes],
-        [weight for weight, yes in zip(weights, is_global, strict=True) if yes],
-    )
-    whole = [
-        opinion if yes else _on_global(opinion, at, glob)
-        for opinion, at, yes in zip(spread, columns, is_global, strict=True)
-    ]
-    return _mean(whole, weights)
-
-
-def _spread(scores: ScoreTable, at: npt.NDArray[np.int64], rows: slice, num_classes: int) -> _Opinion:
-    """A teacher's own softmax, put at its classes' columns; 0 (and "known") elsewhere."""
-    logits = scores.logits[rows].astype(np.float64)
-    count = len(logits)
-    probability = np.zeros((count, num_classes))
-    if scores.indices is None or scores.tail_logsumexp is None:
-        probability[:, at] = np.exp(logits - log_sum_exp(logits)[:, None])
-        return _Opinion(probability, np.ones_like(probability, dtype=bool), None)
-    tails = scores.tail_logsumexp[rows].astype(np.float64)
-    total = log_sum_exp(np.concatenate([logits, tails[:, :1]], axis=1))
-    known = np.ones_like(probability, dtype=bool)
-    known[:, at] = False
-    where = at[scores.indices[rows]]
-    np.put_along_axis(known, where, True, axis=1)
-    fill: list[Floats] = []
-    for column, temperature in enumerate(TAIL_TEMPERATURES):
-        mean = np.exp(tails[:, column] - total / temperature) / max(scores.tail_count, 1)
-        fill.append(np.where(known, 0.0, mean[:, None]))
-    probability += fill[0]
-    np.put_along_axis(probability, where, np.exp(logits - total[:, None]), axis=1)
-    return _Opinion(probability, known, tuple(fill))
-
-
-def _on_global(regional: _Opinion, at: npt.NDArray[np.int64], glob: _Opinion) -> _Opinion:
-    """A regional teacher's opinion over all classes: its own, scaled, on its classes; the global one elsewhere."""
-    mass = glob.probability[:, at].sum(axis=1, keepdims=True)
-    probability, known = glob.probability.copy(), glob.known.copy()
-    probability[:, at] = regional.probability[:, at] * mass
-    known[:, at] = regional.known[:, at]
-    if glob.fill is None and regional.fill is None:
-        return _Opinion(probability, known, None)
-    fill: list[Floats] = []
-    for column, temperature in enumerate(TAIL_TEMPERATURES):
-        outside = _fill(glob, column).copy()
-        outside[:, at] = _fill(regional, column)[:, at] * mass ** (1.0 / temperature)
-        fill.append(outside)
-    return _Opinion(probability, known, tuple(fill))
-
-
-def _mean(opinions: Sequence[_Opinion], weights: Sequence[Floats]) -> _Opinion:
-    """The weighted mean; a class is unknown only where every opinion lacks it."""
-    shares = [(weight / sum(weights))[:, None] for weight in weights]
-    probability = sum(share * opinion.probability for share, opinion in zip(shares, opinions, strict=True))
-    known = np.logical_or.reduce([opinion.known for opinion in opinions])
-    if all(opinion.fill is None for opinion in opinions):
-        return _Opinion(np.asarray(probability), known, None)
-    fill = tuple(
-        np.asarray(sum(share * _fill(opinion, column) for share, opinion in zip(shares, opinions, strict=True)))
-        for column in range(len(TAIL_TEMPERATURES))
-    )
-    return _Opinion(np.asarray(probability), known, fill)
-
-
-def _fill(opinion: _Opinion, column: int) -> Floats:
-    """The opinion's p^(1/T) where it does not know the class, 0 (never used) where it does."""
-    return np.zeros_like(opinion.probability) if opinion.fill is None else opinion.fill[column]
-
-
-def _to_table(
-    opinion: _Opinion,
-    image_ids: npt.NDArray[np.str_],
-    views: npt.NDArray[np.int16],
-    class_ids: tuple[str, ...],
-    top_k: int | None,
-) -> ScoreTable:
-    logits = _logits(opinion.probability)
-    if top_k is None:
-        return ScoreTable(image_ids, views, class_ids, logits)
-    order = np.argsort(-opinion.probability, axis=1, kind="stable")
-    top, rest = order[:, :top_k], order[:, top_k:]
-    tail = np.take_along_axis(opinion.probability, rest, axis=1)
-    tail_known = np.take_along_axis(opinion.known, rest, axis=1)
-    sums: list[Floats] = []
-    for column, temperature in enumerate(TAIL_TEMPERATURES):
-        parts = tail ** (1.0 / temperature)
-        if opinion.fill is not None:
-            parts = np.where(tail_known, parts, np.take_along_axis(opinion.fill[column], rest, axis=1))
-        sums.append(np.log(np.maximum(parts.sum(axis=1), np.finfo(np.float32).tiny)))
-    tails = np.stack(sums, axis=1).astype(np.float32)
-    kept = np.take_along_axis(logits, top, axis=1)
-    return ScoreTable(image_ids, views, class_ids, kept, top.astype(np.int32), tails)
-
-
 def _logits(probability: Floats) -> npt.NDArray[np.float16]:
-    """log p as float16; p below the smallest normal float32 counts as that (about -87)."""
-    return np.log(np.maximum(probability, np.finfo(np.float32).tiny)).astype(np.float16)
+    return _log(probability).astype(np.float16)
+
+
+def _log(values: Floats) -> Floats:
+    """log of values, those below the smallest normal float32 counted as that (about -87)."""
+    return np.log(np.maximum(values, np.finfo(np.float32).tiny))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aplantida.models.inference import resolve_device
+from aplantida.models.devices import resolve_device
 from aplantida.training.checkpoints import SessionCheck, alone
 from aplantida.training.context import LocalContext, ProgressCallback
 from aplantida.training.loop import HISTORY_FILE, SUMMARY_FILE, train

@@ -27,13 +27,16 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from aplantida.distributed.recipes import CHOICES, Recipe, Row, SearchPlan, Trial
-from aplantida.distributed.session import cluster_cpus, cluster_gpus, ray_session
-from aplantida.models.inference import resolve_device
+from aplantida.distributed.inspection import wants_gpu
+from aplantida.distributed.placement import Share, gpu_part, largest_share, living_nodes, require_room, room_for
+from aplantida.distributed.session import ray_session
+from aplantida.models.devices import resolve_device
+from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.writer import ArtifactWriter
 from aplantida.training.checkpoints import SessionCheck, beside, settle
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
+from aplantida.training.recipes import CHOICES, Recipe, Row, SearchPlan, Trial
 from aplantida.training.task import TrainTask
 
 ROWS_FILE = "rows.json"
@@ -85,10 +88,15 @@ class TrialContext(LocalContext):
         return [] if latest is None else torch.load(latest, map_location="cpu", weights_only=True)["history"]
 
 
+def trial_name(recipe: Recipe) -> str:
+    """Of a trial's folder and unit: equal recipes have equal names."""
+    return unit_key(recipe.drawn())[:16]
+
+
 def run_trial(drawn: Mapping[str, Any], work: TrialWork) -> None:
     """Tune's trainable: report the epochs that are known, train the others."""
     recipe = Recipe.of(drawn)
-    folder = work.folder / recipe.key
+    folder = work.folder / trial_name(recipe)
     finished = folder / ROWS_FILE
     if finished.is_file():
         for row in json.loads(finished.read_text(encoding="utf-8")):
@@ -150,11 +158,12 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
         The trials in the order in which they were started.
 
     Raises:
+        BadRequest: when no node has room for a trial, or ``cuda`` is asked for where there is none.
         RuntimeError: when a trial failed.
     """
 
     def finished(trial: Trial) -> None:
-        keep_rows(work.folder / trial.recipe.key, trial.rows, work.writer.check_session)
+        keep_rows(work.folder / trial_name(trial.recipe), trial.rows, work.writer.check_session)
         on_trial(trial)
 
     recorder = _Recorder(finished)
@@ -164,8 +173,11 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
     os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Tune's would stay, and swallow Ctrl-C for the rest of the process
     with ray_session():
+        share = _share(plan, work)
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(run_trial, work=work), _resources(plan, work)),
+            tune.with_resources(
+                tune.with_parameters(run_trial, work=work), {"cpu": float(share.cpus), "gpu": share.gpus}
+            ),
             param_space=_space(plan) if plan.algorithm == "grid" else {},
             tune_config=_tune_config(plan, work.task.epochs),
             run_config=tune.RunConfig(
@@ -240,10 +252,16 @@ def _scheduler(plan: SearchPlan, epochs: int) -> TrialScheduler:
     )
 
 
-def _resources(plan: SearchPlan, work: TrialWork) -> dict[str, float]:
-    share = max(1, cluster_cpus() // plan.max_concurrent)
-    gpus = cluster_gpus() if work.device != "cpu" else 0
-    return {
-        "cpu": float(min(work.num_threads or share, cluster_cpus())),
-        "gpu": min(1.0, gpus / plan.max_concurrent) if gpus else 0.0,
-    }
+def _share(plan: SearchPlan, work: TrialWork) -> Share:
+    """What a trial takes of its node; where fewer than ``max_concurrent`` have room, the others wait their turn.
+
+    Raises:
+        BadRequest: when no node has room for one.
+    """
+    nodes, at_a_time = living_nodes(), min(plan.max_concurrent, plan.total)
+    gpus = gpu_part(at_a_time, nodes) if wants_gpu(work.device, nodes) else 0.0
+    cpus = largest_share(at_a_time if work.num_threads is None else 1, nodes, gpus)
+    share = Share(min(work.num_threads or cpus, cpus), gpus)
+    num_running = max(1, min(at_a_time, room_for(share, nodes)))
+    require_room(share, num_running, nodes, key="search.max_concurrent", why="trials")
+    return share

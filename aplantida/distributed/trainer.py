@@ -15,10 +15,12 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import distributed, nn
 
-from aplantida.distributed.session import cluster_gpus, ray_session
+from aplantida.distributed.inspection import wants_gpu
+from aplantida.distributed.placement import Share, living_nodes, require_room
+from aplantida.distributed.session import ray_session
+from aplantida.models.devices import set_threads
 from aplantida.training.checkpoints import Checkpoints, SessionCheck, beside
 from aplantida.training.context import ProgressCallback, TrainContext
-from aplantida.training.devices import set_threads
 from aplantida.training.loop import RESULT, train
 from aplantida.training.task import TrainTask
 
@@ -26,6 +28,7 @@ STORAGE = "ray"
 RUN_NAME = "training"
 _PROGRESS_FILE = "progress.json"
 _PROGRESS_SECONDS = 1.0
+_MAX_FAILED_STARTS = 4  # of the group of workers, each given RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S to come up
 
 
 class RayContext(TrainContext):
@@ -89,10 +92,15 @@ def run_trainer(
 
     Returns:
         The result's folder, as :func:`aplantida.training.loop.train`.
+
+    Raises:
+        BadRequest: when the nodes have no room for the workers, or ``cuda`` is asked for where there is none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ray_session(), _watching(folder / _PROGRESS_FILE, on_progress):
-        use_gpu = device == "cuda" or (device == "auto" and cluster_gpus() > 0)
+        nodes = living_nodes()
+        use_gpu = wants_gpu(device, nodes)
+        require_room(Share(1, int(use_gpu)), num_workers, nodes, key="resources.num_workers", why="training")
         trainer = TorchTrainer(
             _work,
             train_loop_config={
@@ -103,7 +111,7 @@ def run_trainer(
             run_config=RunConfig(
                 name=RUN_NAME,
                 storage_path=str(folder / STORAGE),
-                failure_config=FailureConfig(max_failures=max_failures),
+                failure_config=FailureConfig(max_failures, controller_failure_limit=_MAX_FAILED_STARTS),
             ),
         )
         trainer.fit()

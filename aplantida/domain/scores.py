@@ -11,9 +11,9 @@ log-sum-exp of ``logit / T`` at each T of ``TAIL_TEMPERATURES`` (one number at T
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,29 @@ import pyarrow as pa
 
 TAIL_TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 _METADATA = b"aplantida.scores"
+_CHUNK_CELLS = 500_000  # rows x classes worked on at once
 
 FloatArray = npt.NDArray[np.floating[Any]]
+
+
+class DenseScores(Protocol):
+    """Dense scores that are looked at piece by piece: a table in memory or in a file."""
+
+    @property
+    def class_ids(self) -> tuple[str, ...]:
+        """The C classes, in column order."""
+        ...
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether every class has its logit."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def blocks(self, num_rows: int) -> Iterator[tuple[slice, ScoreTable]]:
+        """All rows in order, ``num_rows`` at a time: which rows, and their table."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,23 +92,35 @@ class ScoreTable:
         """How many classes lie in each row's tail."""
         return 0 if self.is_dense else len(self.class_ids) - self.logits.shape[1]
 
+    def blocks(self, num_rows: int) -> Iterator[tuple[slice, ScoreTable]]:
+        """The table in pieces of ``num_rows``: which rows, and the piece."""
+        for start in range(0, len(self), num_rows):
+            at = slice(start, min(start + num_rows, len(self)))
+            yield at, self._rows(at)
+
     def to_top_k(self, k: int) -> ScoreTable:
         """The k largest logits of each row and what the rest sums to.
 
         Raises:
-            ValueError: when the table is not dense, or k is not in 1..C-1.
+            ValueError: when the table is not dense, holds a logit that is not finite, or k is not in 1..C-1.
         """
         if not self.is_dense or not 1 <= k < len(self.class_ids):
             raise ValueError(f"to_top_k({k}) wants a dense table of more than {k} classes, not {len(self.class_ids)}")
-        values = self.logits.astype(np.float32)
-        order = np.argsort(-values, axis=1, kind="stable")
-        top = order[:, :k]
-        tail = np.take_along_axis(values, order[:, k:], axis=1)
-        tails = np.stack([log_sum_exp(tail / temperature) for temperature in TAIL_TEMPERATURES], axis=1)
+        top = np.empty((len(self), k), np.int32)
+        tails = np.empty((len(self), len(TAIL_TEMPERATURES)), np.float32)
+        step = max(1, _CHUNK_CELLS // len(self.class_ids))
+        for start in range(0, len(self), step):
+            values = self.logits[start : start + step].astype(np.float32)
+            bad = start + np.flatnonzero(~np.isfinite(values).all(axis=1))
+            if len(bad):
+                at = f"photo {self.image_ids[bad[0]]}, view {self.views[bad[0]]}"
+                raise ValueError(f"{at}: its scores hold a value that is not finite")
+            at = top[start : start + step] = largest_positions(values, k)
+            np.put_along_axis(values, at, -np.inf, axis=1)
+            for column, temperature in enumerate(TAIL_TEMPERATURES):
+                tails[start : start + step, column] = log_sum_exp(values / np.float32(temperature))
         kept = np.take_along_axis(self.logits, top, axis=1)
-        return ScoreTable(
-            self.image_ids, self.views, self.class_ids, kept, top.astype(np.int32), tails.astype(np.float32)
-        )
+        return ScoreTable(self.image_ids, self.views, self.class_ids, kept, top, tails)
 
     def to_arrow(self) -> pa.Table:
         """An Arrow table; ``class_ids`` travel in the schema's metadata."""
@@ -127,7 +160,9 @@ class ScoreTable:
 
     def take(self, rows: Sequence[int] | npt.NDArray[np.integer[Any]]) -> ScoreTable:
         """The table of only these rows, in this order."""
-        at = np.asarray(rows, dtype=np.int64)
+        return self._rows(np.asarray(rows, dtype=np.int64))
+
+    def _rows(self, at: npt.NDArray[np.int64] | slice) -> ScoreTable:
         return ScoreTable(
             self.image_ids[at],
             self.views[at],
@@ -151,6 +186,20 @@ def concat(tables: Sequence[ScoreTable]) -> ScoreTable:
             first, other = len(tables[0].class_ids), len(table.class_ids)
             raise ValueError(f"score table {number} speaks of other classes ({other}) than table 0 ({first})")
     return ScoreTable.from_arrow(pa.concat_tables([table.to_arrow() for table in tables]))
+
+
+def largest_positions(values: FloatArray, k: int) -> npt.NDArray[np.int64]:
+    """(N, k) positions of the k largest of each row of (N, C) values, largest first, equal ones by position."""
+    count = values.shape[1]
+    least = np.partition(values, count - k, axis=1)[:, count - k, None]
+    is_kept = values >= least
+    tied = np.flatnonzero(np.count_nonzero(is_kept, axis=1) > k)
+    is_edge = values[tied] == least[tied]
+    surplus = is_kept[tied].sum(axis=1, keepdims=True) - k
+    is_kept[tied] &= ~is_edge | (np.cumsum(is_edge, axis=1) <= is_edge.sum(axis=1, keepdims=True) - surplus)
+    positions = np.nonzero(is_kept)[1].reshape(len(values), k)
+    order = np.argsort(-np.take_along_axis(values, positions, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(positions, order, axis=1)
 
 
 def class_ids_of(schema: pa.Schema) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from aplantida.domain.scores import ScoreTable, log_sum_exp
+from aplantida.domain.scores import DenseScores, log_sum_exp
 from aplantida.evaluation.metrics import CHUNK_ROWS, BoolArray, FloatArray, IntArray, check_labels
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
@@ -35,7 +35,7 @@ class TemperatureFit:
     at_bound: bool
 
 
-def fit_temperature(table: ScoreTable, labels: IntArray) -> TemperatureFit:
+def fit_temperature(table: DenseScores, labels: IntArray) -> TemperatureFit:
     """The temperature of least negative log-likelihood.
 
     The loss is convex in 1/T, so Newton's method, kept inside a bracket, finds the one minimum.
@@ -69,17 +69,17 @@ def fit_temperature(table: ScoreTable, labels: IntArray) -> TemperatureFit:
     return TemperatureFit(temperature, before, _nll(table, labels, 1.0 / temperature)[0], at_bound=False)
 
 
-def nll(table: ScoreTable, labels: IntArray, temperature: float) -> float:
+def nll(table: DenseScores, labels: IntArray, temperature: float) -> float:
     """Mean negative log-likelihood at ``temperature``, nats."""
     return _nll(table, check_labels(table, labels), 1.0 / temperature)[0]
 
 
-def _nll(table: ScoreTable, labels: npt.NDArray[np.integer], inverse: float) -> tuple[float, float, float]:
+def _nll(table: DenseScores, labels: npt.NDArray[np.integer], inverse: float) -> tuple[float, float, float]:
     """Mean NLL, its first and its second derivative with respect to 1/T."""
     loss = slope = curvature = 0.0
-    for start in range(0, len(table), CHUNK_ROWS):
-        logits = table.logits[start : start + CHUNK_ROWS].astype(np.float64)
-        true = np.take_along_axis(logits, labels[start : start + CHUNK_ROWS, None], axis=1)[:, 0]
+    for at, block in table.blocks(CHUNK_ROWS):
+        logits = block.logits.astype(np.float64)
+        true = np.take_along_axis(logits, labels[at, None], axis=1)[:, 0]
         scaled = logits * inverse
         normalizer = log_sum_exp(scaled)
         weights = np.exp(scaled - normalizer[:, None])
@@ -90,14 +90,13 @@ def _nll(table: ScoreTable, labels: npt.NDArray[np.integer], inverse: float) -> 
     return loss / len(table), slope / len(table), curvature / len(table)
 
 
-def confidences(table: ScoreTable, labels: IntArray, temperature: float) -> tuple[FloatArray, BoolArray]:
+def confidences(table: DenseScores, labels: IntArray, temperature: float) -> tuple[FloatArray, BoolArray]:
     """Highest probability at ``temperature`` and whether it is the true class, (N,) each."""
     labels = check_labels(table, labels)
     values = np.empty(len(table), np.float64)
     correct = np.empty(len(table), np.bool_)
-    for start in range(0, len(table), CHUNK_ROWS):
-        at = slice(start, start + CHUNK_ROWS)
-        scaled = table.logits[at].astype(np.float64) / temperature
+    for at, block in table.blocks(CHUNK_ROWS):
+        scaled = block.logits.astype(np.float64) / temperature
         values[at] = np.exp(scaled.max(axis=1) - log_sum_exp(scaled))
         correct[at] = scaled.argmax(axis=1) == labels[at]
     return values, correct

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aplantida.domain.class_index import ClassIndex
-from aplantida.domain.scores import ScoreTable, log_sum_exp
+from aplantida.domain.scores import DenseScores, log_sum_exp
 
 CHUNK_ROWS = 1024  # 9,000 classes in float64: 74 MB at a time
 TOP = 5
@@ -51,7 +51,7 @@ class Outcomes:
         return Outcomes(self.labels[mask], self.predictions[mask], self.ranks[mask], self.losses[mask])
 
 
-def outcomes_of(table: ScoreTable, labels: IntArray) -> Outcomes:
+def outcomes_of(table: DenseScores, labels: IntArray) -> Outcomes:
     """Rank, prediction and loss of each row of a dense table.
 
     Args:
@@ -65,12 +65,11 @@ def outcomes_of(table: ScoreTable, labels: IntArray) -> Outcomes:
     ranks = np.empty(len(table), np.int64)
     predictions = np.empty(len(table), np.int64)
     losses = np.empty(len(table), np.float64)
-    for start in range(0, len(table), CHUNK_ROWS):
-        at = slice(start, start + CHUNK_ROWS)
-        logits = table.logits[at].astype(np.float64)
+    for at, block in table.blocks(CHUNK_ROWS):
+        logits = block.logits.astype(np.float64)
         if not np.isfinite(logits).all():
             bad = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
-            raise ValueError(f"photo {table.image_ids[start + bad]}: its scores hold a value that is not finite")
+            raise ValueError(f"photo {block.image_ids[bad]}: its scores hold a value that is not finite")
         label = labels[at]
         true = np.take_along_axis(logits, label[:, None], axis=1)
         before = np.arange(logits.shape[1])[None, :] < label[:, None]
@@ -80,7 +79,7 @@ def outcomes_of(table: ScoreTable, labels: IntArray) -> Outcomes:
     return Outcomes(labels, predictions, ranks, losses)
 
 
-def check_labels(table: ScoreTable, labels: IntArray) -> IntArray:
+def check_labels(table: DenseScores, labels: IntArray) -> IntArray:
     """``labels`` as int64, after making sure that they fit ``table``.
 
     Raises:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aplantida.domain.class_index import ClassIndex
-from aplantida.domain.scores import ScoreTable
+from aplantida.domain.scores import DenseScores
 from aplantida.evaluation.confusions import confused_pairs, taxonomic_accuracy
 from aplantida.evaluation.metrics import by_frequency, by_region, outcomes_of, per_species, summarize
 
@@ -39,7 +39,7 @@ class ScoredSplit:
         num_photos: photos of the split, those of classes the model does not know included; >= N.
     """
 
-    scores: ScoreTable
+    scores: DenseScores
     labels: npt.NDArray[np.integer]
     regions: Sequence[Sequence[str]]
     regions_by_country: Sequence[Sequence[str]]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from aplantida.domain.scores import ScoreTable
+from aplantida.domain.class_index import ClassIndex, class_index_digest
+from aplantida.domain.stored_scores import StoredScores
 from aplantida.evaluation.calibration import Scheme, calibration_error, confidences, fit_temperature, nll
 from aplantida.evaluation.decisions import at_threshold, decision_json, find_threshold, precision_table
 from aplantida.evaluation.metrics import BoolArray, FloatArray, IntArray
@@ -79,14 +80,21 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     return {**decision, "ece_before": calibration["ece"]["before"], "ece_after": calibration["ece"]["after"]}
 
 
-def _scores(evaluation: Artifact, split: str) -> tuple[ScoreTable, IntArray]:
-    scores = ScoreTable.from_arrow(pq.read_table(evaluation.file(f"scores_{split}.parquet")))
-    labels = pq.read_table(evaluation.file("labels.parquet"))
-    labels = labels.filter(pa.array([name == split for name in labels["split"].to_pylist()], pa.bool_()))
+def _scores(evaluation: Artifact, split: str) -> tuple[StoredScores, IntArray]:
+    scores = StoredScores(evaluation.file(f"scores_{split}.parquet"))
+    labels = pq.read_table(evaluation.file("labels.parquet"), columns=["image_id", "class_index", "split"])
+    labels = labels.filter(pc.field("split") == split)
     if len(scores) == 0:
         raise BadRequest(f"{evaluation.path}: holds no scored {split} photo, so nothing can be calibrated on it")
     if labels["image_id"].to_pylist() != scores.image_ids.tolist():
         raise BadRequest(f"{evaluation.path}: labels and {split} scores are of different photos")
+    index = ClassIndex.load(evaluation.file("class_index.json"))
+    found = class_index_digest(scores.class_ids)
+    if found != index.digest:
+        raise BadRequest(
+            f"{evaluation.path}: scores_{split}.parquet speaks of {len(scores.class_ids)} classes (class index "
+            f"{found[:12]}), class_index.json of {len(index)} ({index.digest[:12]})"
+        )
     return scores, labels["class_index"].to_numpy().astype(np.int64)
 
 

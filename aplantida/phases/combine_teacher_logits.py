@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
+from aplantida.phases._pairing import check_pairing, check_same
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
 from aplantida.pipeline.config import Resources, ReusingConfig, Section
 from aplantida.pipeline.errors import BadRequest
@@ -19,6 +21,7 @@ from aplantida.pipeline.phase import Phase, PhaseContext
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aplantida.domain.class_index import ClassIndex
     from aplantida.domain.scores import ScoreTable
 
 
@@ -45,8 +48,7 @@ class _Teacher:
     share: TeacherSection
 
 
-@dataclass(frozen=True)
-class _Photo:
+class _Photo(NamedTuple):
     split: str
     class_index: int
     regions: tuple[str, ...]
@@ -55,24 +57,31 @@ class _Photo:
 def run(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> dict[str, Any]:
     """Combine the shards that are not combined yet."""
     from aplantida.domain.class_index import ClassIndex
+    from aplantida.domain.memory import keep_freed_memory
+    from aplantida.domain.split import rows_by_shard
 
     started = time.monotonic()
+    keep_freed_memory()
     split = ctx.input("split")
-    class_ids = ClassIndex.load(split.file("class_index.json")).class_ids
+    index = ClassIndex.load(split.file("class_index.json"))
+    class_ids = index.class_ids
     top_k = None if len(class_ids) <= ctx.config.dense_up_to_classes else ctx.config.top_k
     teachers = _teachers(ctx)
-    photos = _photos_by_shard(split)
+    shards = rows_by_shard(split.file("split.parquet"), ["image_id", *_Photo._fields])
+    members = {f"shard-{shard:05d}": rows for shard, rows in shards.items()}
     names = sorted(teachers[0].artifact.units)
-    keys = {name: _key(name, teachers, photos.get(name, {}), class_ids, top_k) for name in names}
+    keys = {name: _key(name, teachers, _photos(members.get(name)), class_ids, top_k) for name in names}
     todo = [name for name, key in keys.items() if not ctx.output.is_done(name, key) and not ctx.reuse_unit(name, key)]
-    ctx.log.info("%d teachers, %d shards, %d of them to combine", len(teachers), len(keys), len(todo))
+    num_threads = ctx.config.resources.num_threads or len(os.sched_getaffinity(0))
+    ctx.log.info(
+        "%d teachers, %d shards, %d of them to combine by %d threads", len(teachers), len(keys), len(todo), num_threads
+    )
     with (
-        ThreadPoolExecutor(ctx.config.resources.num_threads or 1) as pool,
+        ThreadPoolExecutor(num_threads) as pool,
         ctx.progress(total=len(todo), unit="shards", description="soft labels") as bar,
     ):
         waiting = {
-            pool.submit(_combine_shard, ctx, name, teachers, photos.get(name, {}), class_ids, top_k): name
-            for name in todo
+            pool.submit(_combine_shard, ctx, name, teachers, members.get(name), class_ids, top_k): name for name in todo
         }
         try:
             for future in as_completed(waiting):
@@ -82,12 +91,13 @@ def run(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> dict[str, Any]:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    summary = _summary(ctx, teachers, [ctx.output.unit_info(name) for name in names], len(class_ids), top_k)
+    summary = _summary(ctx, teachers, [ctx.output.unit_info(name) for name in names], index, top_k)
     ctx.output.write_json("summary.json", summary)
     return {**summary["counts"], "num_shards_combined": len(todo), "seconds": round(time.monotonic() - started, 1)}
 
 
 def _teachers(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> list[_Teacher]:
+    check_pairing(ctx)
     artifacts = ctx.input_list("teacher_logits")
     shares = ctx.config.teachers or [TeacherSection() for _ in artifacts]
     if len(shares) != len(artifacts):
@@ -100,6 +110,8 @@ def _teachers(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> list[_Teacher]:
         for artifact, share in zip(artifacts, shares, strict=True)
     ]
     for position, teacher in enumerate(teachers):
+        if teacher.facts["region"] is None:
+            check_same(teacher.artifact, ctx.input("split"), "; a global teacher knows all classes of the split")
         if teacher.share.weight_in_region is not None and teacher.facts["region"] is None:
             raise BadRequest(
                 f"teachers.{position}.weight_in_region = {teacher.share.weight_in_region}: "
@@ -121,18 +133,15 @@ def _teachers(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> list[_Teacher]:
     return teachers
 
 
-def _photos_by_shard(split: Artifact) -> dict[str, dict[str, _Photo]]:
-    """Unit name → image id → what the split says of it."""
-    import pyarrow.parquet as pq
-
-    columns = ["image_id", "shard", "split", "class_index", "regions"]
-    table = pq.read_table(split.file("split.parquet"), columns=columns)
-    shards: dict[str, dict[str, _Photo]] = {}
-    rows = zip(*(table[column].to_pylist() for column in columns), strict=True)
-    for image_id, shard, name, class_index, regions in rows:
-        photo = _Photo(name, class_index, tuple(regions or ()))
-        shards.setdefault(f"shard-{shard:05d}", {})[image_id] = photo
-    return shards
+def _photos(members: pa.Table | None) -> dict[str, _Photo]:
+    """Image id → what the split says of it."""
+    if members is None:
+        return {}
+    columns = (members[name].to_pylist() for name in ("image_id", *_Photo._fields))
+    return {
+        image_id: _Photo(name, class_index, tuple(regions or ()))
+        for image_id, name, class_index, regions in zip(*columns, strict=True)
+    }
 
 
 def _key(
@@ -147,18 +156,19 @@ def _key(
         ]
         for teacher in teachers
     ]
-    members = [[image_id, photo.split, photo.class_index, photo.regions] for image_id, photo in sorted(photos.items())]
-    return unit_key(said, members, list(class_ids), top_k)
+    rows = [[image_id, *photo] for image_id, photo in photos.items()]
+    return unit_key(PHASE.version, said, rows, list(class_ids), top_k)
 
 
 def _combine_shard(
     ctx: PhaseContext[CombineTeacherLogitsConfig],
     name: str,
     teachers: Sequence[_Teacher],
-    photos: Mapping[str, _Photo],
+    members: pa.Table | None,
     class_ids: Sequence[str],
     top_k: int | None,
 ) -> tuple[list[FileEntry], dict[str, Any]]:
+    photos = _photos(members)
     train = _combine(teachers, f"scores/{name}.parquet", photos, class_ids, top_k)
     heldout = _combine(teachers, f"heldout/{name}.parquet", photos, class_ids, None)
     views = _views(teachers, name)
@@ -180,20 +190,26 @@ def _combine(
     import numpy as np
     import pyarrow.parquet as pq
 
-    from aplantida.distillation.ensemble import TeacherScores, combine
+    from aplantida.distillation.ensemble import combine
+    from aplantida.distillation.opinions import TeacherScores
     from aplantida.domain.scores import ScoreTable
 
-    said: list[TeacherScores] = []
-    for teacher in teachers:
-        scores = ScoreTable.from_arrow(pq.read_table(teacher.artifact.file(file)))
-        strangers = sorted(set(scores.image_ids.tolist()) - set(photos))
-        if strangers:
-            raise BadRequest(f"{teacher.artifact.file(file)}: photo {strangers[0]} is not in this split")
-        inside = [teacher.facts["region"] in photos[image_id].regions for image_id in scores.image_ids.tolist()]
-        said.append(
-            TeacherScores(scores, teacher.share.weight, teacher.share.weight_in_region, np.asarray(inside, dtype=bool))
-        )
+    tables = [ScoreTable.from_arrow(pq.read_table(teacher.artifact.file(file))) for teacher in teachers]
+    ids = tables[0].image_ids.tolist()
+    part = ("train",) if file.startswith("scores/") else ("val", "test")
+    for image_id in dict.fromkeys(ids):
+        found = photos[image_id].split if image_id in photos else "not"
+        if found not in part:
+            path = teachers[0].artifact.file(file)
+            raise BadRequest(f"{path}: photo {image_id} is {found} in this split, want {' or '.join(part)}")
     try:
+        said: list[TeacherScores] = []
+        for teacher, scores in zip(teachers, tables, strict=True):
+            region, share = teacher.facts["region"], teacher.share
+            inside = None
+            if share.weight_in_region is not None:
+                inside = np.asarray([region in photos[image_id].regions for image_id in ids], dtype=bool)
+            said.append(TeacherScores(scores, share.weight, share.weight_in_region, inside))
         return combine(said, class_ids, top_k)
     except ValueError as error:
         order = ", ".join(str(teacher.artifact.path) for teacher in teachers)
@@ -230,7 +246,7 @@ def _summary(
     ctx: PhaseContext[CombineTeacherLogitsConfig],
     teachers: Sequence[_Teacher],
     infos: Sequence[dict[str, Any]],
-    num_classes: int,
+    index: ClassIndex,
     top_k: int | None,
 ) -> dict[str, Any]:
     num_rows, num_views = sum(info["num_train_rows"] for info in infos), 1 + teachers[0].facts["views"]["num_views"]
@@ -245,7 +261,8 @@ def _summary(
         counts[f"top1_{name}"] = round(right / total, 6) if total else None
     return {
         "format": "aplantida.soft_labels/1",
-        "num_classes": num_classes,
+        "num_classes": len(index),
+        "class_index_digest": index.digest,
         "top_k": top_k,
         "views": teachers[0].facts["views"],
         **{name: teachers[0].facts[name] for name in ("photo_fraction",) if name in teachers[0].facts},
@@ -268,7 +285,7 @@ PHASE = Phase(
     config=CombineTeacherLogitsConfig,
     inputs={"split": "split", "teacher_logits": "teacher_logits+"},
     output="soft_labels",
-    version=2,
+    version=3,
     run=run,
     sources={},
 )

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.domain.class_index import ClassIndex
-from aplantida.domain.scores import ScoreTable, concat
 from aplantida.domain.split import SPLIT_SCHEMA, read_split
+from aplantida.domain.stored_scores import ScoreMatrix, StoredScores
+from aplantida.evaluation.metrics import CHUNK_ROWS
 from aplantida.evaluation.report import CONFUSION_COLUMNS, SPECIES_COLUMNS, ScoredSplit, csv_text, evaluate
+from aplantida.phases._device import device_here
+from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import PhaseConfig, Resources
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
+from aplantida.pipeline.writer import ROW_GROUP
 
 JUDGED = ("val", "test")
 LABELS_SCHEMA = pa.schema(
@@ -39,6 +46,7 @@ class EvaluateModelConfig(PhaseConfig):
 
 def run(ctx: PhaseContext[EvaluateModelConfig]) -> dict[str, Any]:
     """Score shard by shard, then judge."""
+    check_pairing(ctx)
     split = ctx.input("split")
     if split.inputs["images"][0]["digest"] != ctx.input("images").digest:
         raise BadRequest(f"{split.path}: was made from other image_shards than {ctx.input('images').path}")
@@ -51,9 +59,10 @@ def run(ctx: PhaseContext[EvaluateModelConfig]) -> dict[str, Any]:
     kept = known & np.isin(splits, JUDGED)
     scored = rows.set_column(rows.schema.get_field_index("class_index"), "class_index", pa.array(labels, pa.int32()))
     scored = scored.filter(pa.array(kept))
-    scores = _score(ctx, scored)
+    scores = _score(ctx, scored, splits[kept])
     parts = {
-        name: _part(scored, scores, splits[kept] == name, num_photos=int((splits == name).sum())) for name in JUDGED
+        name: _part(scored, scores[name], splits[kept] == name, num_photos=int((splits == name).sum()))
+        for name in JUDGED
     }
     report = evaluate(
         parts["val"],
@@ -64,8 +73,6 @@ def run(ctx: PhaseContext[EvaluateModelConfig]) -> dict[str, Any]:
         frequency_bands=ctx.config.frequency_bands,
         max_confusions=ctx.config.max_confusions,
     )
-    for name, part in parts.items():
-        ctx.output.write_table(f"scores_{name}.parquet", part.scores.to_arrow())
     ctx.output.write_table("labels.parquet", scored.select(LABELS_SCHEMA.names).cast(LABELS_SCHEMA))
     ctx.output.write_json("metrics.json", report.metrics | ctx.config.data.said())
     ctx.output.write_text("per_species.csv", csv_text(SPECIES_COLUMNS, report.species))
@@ -84,13 +91,7 @@ def _known_classes(ctx: PhaseContext[EvaluateModelConfig], index: ClassIndex) ->
 
     checkpoint = ctx.input("checkpoint")
     card = load_card(checkpoint.file("model.json").parent)
-    strangers = [class_id for class_id in card.class_ids if class_id not in index]
-    if strangers:
-        raise BadRequest(f"{checkpoint.path}: knows {strangers[0]!r}, which is no class of {ctx.input('split').path}")
-    classes = index.subset(card.class_ids)
-    if classes.class_ids != card.class_ids:
-        raise BadRequest(f"{checkpoint.path}: its class ids are not sorted, so its outputs fit no class index")
-    return classes
+    return index.subset(card.class_ids)
 
 
 def _positions(index: ClassIndex, classes: ClassIndex) -> npt.NDArray[np.int64]:
@@ -100,42 +101,55 @@ def _positions(index: ClassIndex, classes: ClassIndex) -> npt.NDArray[np.int64]:
     return positions
 
 
-def _score(ctx: PhaseContext[EvaluateModelConfig], scored: pa.Table) -> ScoreTable:
-    """Dense scores in the order of ``scored``; a shard is scored once, however often the process is killed."""
+def _score(
+    ctx: PhaseContext[EvaluateModelConfig], scored: pa.Table, splits: npt.NDArray[np.str_]
+) -> dict[str, StoredScores]:
+    """Publish each split's dense scores; a shard is scored once, however often the process is killed."""
     from aplantida.models.inference import Scorer
 
     images, checkpoint = ctx.input("images"), ctx.input("checkpoint")
     threads = ctx.config.resources.num_threads
-    scorer = Scorer(checkpoint.file("model.json").parent, ctx.device, threads, ctx.config.batch_size)
-    tables = [scorer.score([], [])]
-    shards = scored["shard"].to_numpy()
+    scorer = Scorer(checkpoint.file("model.json").parent, device_here(ctx), threads, ctx.config.batch_size)
+    order = np.argsort(splits == "test", kind="stable")  # val first, then test
+    row = np.argsort(order, kind="stable")
+    matrix = ScoreMatrix(ctx.output.scratch / "scores.float16", len(scored), scorer.card.class_ids)
+    shards, image_ids = scored["shard"].to_numpy(), np.asarray(scored["image_id"].to_pylist(), dtype=str)
     with ctx.progress(total=len(scored), unit="photos", description="scoring") as progress:
         for shard in np.unique(shards).tolist():
-            ids = scored.filter(pa.array(shards == shard))["image_id"].to_pylist()
-            name = f"shards/shard-{shard:05d}.parquet"
-            done = ctx.output.scratch / f"shard-{shard:05d}.parquet"
-            key = unit_key(images.files[name].sha256, checkpoint.digest, ids, ctx.config.batch_size)
-            if not (ctx.output.is_done(name, key) and done.is_file()):
-                photos = pq.read_table(images.file(name), columns=["image_id", "image"])
-                at = {image_id: row for row, image_id in enumerate(photos["image_id"].to_pylist())}
-                absent = [image_id for image_id in ids if image_id not in at]
-                if absent:
-                    raise BadRequest(f"{images.file(name)}: lacks the photo {absent[0]} of the split")
-                jpegs = photos["image"].take([at[image_id] for image_id in ids]).to_pylist()
-                temporary = done.with_suffix(".tmp")
-                pq.write_table(scorer.score(ids, jpegs).to_arrow(), temporary)
-                temporary.replace(done)
+            inside = np.flatnonzero(shards == shard)
+            ids, name = image_ids[inside].tolist(), f"shards/shard-{shard:05d}.parquet"
+            key = unit_key(images.files[name].sha256, checkpoint.digest, ids, ctx.config.batch_size, matrix.token)
+            if not ctx.output.is_done(name, key):
+                matrix.write(row[inside], scorer.score(ids, _jpegs(images.file(name), ids)).logits)
                 ctx.output.record_unit(name, key)
-            tables.append(ScoreTable.from_arrow(pq.read_table(done)))
             progress.update(len(ids))
-    scores = concat(tables)
-    return scores.take(np.argsort(scores.image_ids, kind="stable"))
+    first, stored = 0, dict[str, StoredScores]()
+    for name in JUDGED:
+        ids = image_ids[splits == name]
+        tables = matrix.tables(ids, first, CHUNK_ROWS)
+        entry = ctx.output.write_tables(f"scores_{name}.parquet", (table.to_arrow() for table in tables))
+        stored[name] = StoredScores(ctx.output.path / entry.name)
+        first += len(ids)
+    return stored
 
 
-def _part(scored: pa.Table, scores: ScoreTable, mask: npt.NDArray[np.bool_], num_photos: int) -> ScoredSplit:
+def _jpegs(shard: Path, image_ids: Sequence[str]) -> list[bytes]:
+    """The files of some photos of a shard, in the order asked for."""
+    found: dict[str, bytes] = {}
+    with pq.ParquetFile(shard) as file:
+        for batch in file.iter_batches(batch_size=ROW_GROUP, columns=["image_id", "image"]):
+            wanted = pa.Table.from_batches([batch]).filter(pc.field("image_id").isin(image_ids))
+            found |= dict(zip(wanted["image_id"].to_pylist(), wanted["image"].to_pylist(), strict=True))
+    absent = [image_id for image_id in image_ids if image_id not in found]
+    if absent:
+        raise BadRequest(f"{shard}: lacks the photo {absent[0]} of the split")
+    return [found[image_id] for image_id in image_ids]
+
+
+def _part(scored: pa.Table, scores: StoredScores, mask: npt.NDArray[np.bool_], num_photos: int) -> ScoredSplit:
     rows = scored.filter(pa.array(mask))
     return ScoredSplit(
-        scores=scores.take(np.flatnonzero(mask)),
+        scores=scores,
         labels=rows["class_index"].to_numpy(),
         regions=[row or [] for row in rows["regions"].to_pylist()],
         regions_by_country=[row or [] for row in rows["regions_by_country"].to_pylist()],

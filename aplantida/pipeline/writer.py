@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from aplantida.pipeline.artifact import PROGRESS, Artifact, FileEntry, check_nam
 from aplantida.pipeline.ledger import Ledger
 
 SESSION = "session.json"
+ROW_GROUP = 512  # rows of a Parquet table that are written and read together
 
 
 class _Table(Protocol):
@@ -79,12 +81,22 @@ class ArtifactWriter:
             table: its rows.
             incompressible: columns that are stored as they are (JPEG files, say), which is faster to write and read.
         """
+        return self.write_tables(name, [table], incompressible)
+
+    def write_tables(self, name: str, tables: Iterable[_Table], incompressible: Sequence[str] = ()) -> FileEntry:
+        """The same of a table that comes in parts, of which one at a time lies in memory.
+
+        The bytes are those of the whole table where each part but the last has a multiple of ``ROW_GROUP`` rows.
+        """
         import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]  # the frame itself does without
 
-        temporary = self._temporary / uuid.uuid4().hex
-        others = [_leaf(field) for field in table.schema if field.name not in incompressible]
+        temporary, parts = self._temporary / uuid.uuid4().hex, iter(tables)
+        first = next(parts)
+        others = [_leaf(field) for field in first.schema if field.name not in incompressible]
         codecs = dict.fromkeys(others, "zstd") | dict.fromkeys(incompressible, "none")
-        pq.write_table(table, temporary, compression=codecs, use_dictionary=others, row_group_size=512)  # pyright: ignore
+        with pq.ParquetWriter(temporary, first.schema, compression=codecs, use_dictionary=others) as file:  # pyright: ignore
+            for table in itertools.chain([first], parts):
+                file.write_table(table, row_group_size=ROW_GROUP)  # pyright: ignore
         return self.publish(temporary, name)
 
     def publish(self, temporary: Path, name: str) -> FileEntry:

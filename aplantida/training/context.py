@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
+from aplantida.models.devices import set_threads
 from aplantida.training.checkpoints import Checkpoints, SessionCheck, alone
-from aplantida.training.devices import set_threads
 
 ProgressCallback = Callable[..., None]
 

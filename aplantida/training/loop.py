@@ -22,11 +22,11 @@ from tensorboardX import SummaryWriter
 from aplantida.data.batches import BatchSource
 from aplantida.domain.memory import give_back_freed_memory
 from aplantida.models.checkpoint import save_checkpoint
+from aplantida.models.devices import autocast, make_repeatable
 from aplantida.models.inference import normalize
 from aplantida.models.zoo import PlantModel
 from aplantida.training.checkpoints import beside, settle
 from aplantida.training.context import TrainContext
-from aplantida.training.devices import autocast, make_repeatable
 from aplantida.training.meters import Meter, Stopwatch
 from aplantida.training.optimization import (
     MovingAverage,

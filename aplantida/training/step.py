@@ -13,11 +13,11 @@ import torch
 from aplantida.data.augmentation import apply_mix, draw_mix, recolor
 from aplantida.data.batch import Batch
 from aplantida.domain.seeds import derive_seed
+from aplantida.models.devices import autocast, compiled, has_bfloat16
 from aplantida.models.inference import normalize
 from aplantida.models.zoo import PlantModel
 from aplantida.training.context import TrainContext
 from aplantida.training.depthwise import prefer_float32
-from aplantida.training.devices import autocast, compiled, has_bfloat16
 from aplantida.training.meters import Meter
 from aplantida.training.optimization import create_optimizer, set_learning_rate
 from aplantida.training.task import TrainTask

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aplantida.distillation.ensemble import TeacherScores, combine
+from aplantida.distillation import dense_ensemble
+from aplantida.distillation.ensemble import combine
+from aplantida.distillation.opinions import TeacherScores, opinion_of
 from aplantida.domain.scores import TAIL_TEMPERATURES, ScoreTable, log_sum_exp
 
 CLASSES = tuple(f"class {number:02d}" for number in range(12))
@@ -153,6 +157,51 @@ def test_many_rows_are_combined_piece_by_piece_alike(monkeypatch: pytest.MonkeyP
     assert whole.to_arrow().equals(pieces.to_arrow())
 
 
+def whole_form(
+    teachers: list[TeacherScores], class_ids: tuple[str, ...], k: int
+) -> tuple[dense_ensemble.Largest, npt.NDArray[np.float64]]:
+    """What the dense form says of all rows, whatever the teachers hold, and the probabilities of all classes."""
+    rows = np.arange(len(teachers[0].scores))
+    columns = [np.asarray([class_ids.index(name) for name in teacher.scores.class_ids]) for teacher in teachers]
+    opinions = [opinion_of(teacher, at, rows) for teacher, at in zip(teachers, columns, strict=True)]
+    every = dense_ensemble.probabilities(opinions, len(class_ids))
+    return dense_ensemble.largest(opinions, len(class_ids), k), every
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    num_classes=st.integers(50, 300),
+    num_global=st.integers(1, 3),
+    regions=st.lists(st.tuples(st.integers(0, 15), st.integers(18, 49), st.booleans()), max_size=2),
+    spread=st.sampled_from([0.0, 0.02, 0.5, 2.0, 6.0]),
+    step=st.sampled_from([0.0, 0.25]),
+)
+def test_the_sparse_form_says_what_the_dense_one_says(
+    seed: int, num_classes: int, num_global: int, regions: list[tuple[int, int, bool]], spread: float, step: float
+) -> None:
+    """Flat teachers, whose tails reach the top k, and logits in steps, which are often equal, among them."""
+    random = np.random.default_rng(seed)
+    names = tuple(f"c{number:03d}" for number in range(num_classes))
+    agreed = random.normal(scale=spread, size=(4, num_classes))
+
+    def table(columns: slice) -> ScoreTable:
+        logits = agreed[:, columns] + random.normal(scale=spread / 4, size=agreed[:, columns].shape)
+        return dense(np.round(logits / step) * step if step else logits, names[columns])
+
+    teachers = [TeacherScores(table(slice(None)).to_top_k(24), random.uniform(0.2, 3)) for _ in range(num_global)]
+    for first, last, is_dense in regions:
+        own = table(slice(first, last))
+        kept = own if is_dense else own.to_top_k(min(24, last - first - 1))
+        teachers.append(TeacherScores(kept, random.uniform(0.2, 3), 2.5, random.random(4) < 0.5))
+    got, (want, every) = combine(teachers, names, top_k=6), whole_form(teachers, names, 6)
+    assert got.tail_logsumexp is not None
+    assert got.indices is not None
+    np.testing.assert_allclose(got.logits, np.log(want.probability).astype(np.float16), rtol=1e-3)
+    np.testing.assert_allclose(got.tail_logsumexp, np.log(want.rest), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(np.take_along_axis(every, got.indices, axis=1), want.probability, rtol=1e-9)
+
+
 def test_no_rows_give_no_rows() -> None:
     assert len(combine([TeacherScores(drawn(1, rows=0))], CLASSES, top_k=3)) == 0
     assert len(combine([TeacherScores(drawn(1, rows=0))], CLASSES)) == 0
@@ -176,3 +225,13 @@ def test_bad_input_is_named() -> None:
         combine([TeacherScores(table.to_top_k(5))], CLASSES)
     with pytest.raises(ValueError, match="weight must be positive, not 0"):
         TeacherScores(table, 0.0)
+
+
+def test_tables_of_many_classes_are_combined_without_a_cell_for_every_class() -> None:
+    names = tuple(f"c{number:04d}" for number in range(9000))
+    tables = [drawn(seed, 300, names, 2.0).to_top_k(160) for seed in (1, 2)]
+    tracemalloc.start()
+    combine([TeacherScores(table) for table in tables], names, top_k=40)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 300 * len(names)  # one float64 a cell

@@ -10,14 +10,14 @@ import pytest
 from aplantida.data.batches import BatchPlan
 from aplantida.data.soft_labels import SoftLabels
 from aplantida.distributed import search as module
-from aplantida.distributed.recipes import Recipe, SearchPlan, Trial
-from aplantida.distributed.search import ROWS_FILE, TrialWork, keep_rows, run_trial
+from aplantida.distributed.search import ROWS_FILE, TrialWork, keep_rows, run_trial, trial_name
 from aplantida.domain.class_index import class_index_digest
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.models.checkpoint import ModelCard
 from aplantida.pipeline.writer import ArtifactWriter, StaleSession
 from aplantida.training.objectives import Distillation
 from aplantida.training.optimization import Optimization
+from aplantida.training.recipes import Recipe, SearchPlan, Trial
 from aplantida.training.task import TrainTask
 from tests.fixtures import tiny_artifacts
 
@@ -132,7 +132,7 @@ def test_the_trial_trains_with_its_own_recipe(made: Path, tmp_path: Path, monkey
 def test_a_finished_trial_is_its_rows(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = work_in(made, tmp_path)
     whole = told(work, monkeypatch)
-    folder = work.folder / Recipe(temperature=2.0, alpha=0.7).key
+    folder = work.folder / trial_name(Recipe(temperature=2.0, alpha=0.7))
     keep_rows(folder, whole, work.writer.check_session)
     assert [path.name for path in folder.iterdir()] == [ROWS_FILE]
     monkeypatch.setattr(module, "train", lambda task, context: pytest.fail("trained again"))
@@ -165,9 +165,9 @@ def test_best_epoch_and_keys() -> None:
     trial = Trial(Recipe(temperature=2.0, alpha=0.7), rows)
     assert trial.best("val_top1")["epoch"] == 2
     assert trial.best("val_loss")["epoch"] == 2
-    assert trial.recipe.key != Recipe(temperature=0.7, alpha=2.0).key
-    assert (
-        Recipe(temperature=2.0, alpha=0.7, learning_rate=1.0).key != Recipe(temperature=2.0, alpha=0.7, head_rank=1).key
+    assert trial_name(trial.recipe) != trial_name(Recipe(temperature=0.7, alpha=2.0))
+    assert trial_name(Recipe(temperature=2.0, alpha=0.7, learning_rate=1.0)) != trial_name(
+        Recipe(temperature=2.0, alpha=0.7, head_rank=1)
     )
     wider = replace(PLAN, distances=("kd", "js"), learning_rates=(1e-3,), head_ranks=(0, 8, 16))
     assert (wider.total, list(wider.values)) == (24, ["temperature", "alpha", "distance", "learning_rate", "head_rank"])

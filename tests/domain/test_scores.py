@@ -40,6 +40,17 @@ def test_top_k_holds_the_largest_and_the_tail_holds_the_rest() -> None:
             assert top.tail_logsumexp[row, column] == pytest.approx(expected, abs=1e-4)
 
 
+def test_equal_logits_are_kept_in_class_order_and_bad_ones_are_refused() -> None:
+    logits = np.array([[1, 3, 2, 2, 2, 0], [5, 5, 5, 5, 5, 5]], np.float16)
+    scores = ScoreTable(np.array(["a", "b"]), np.zeros(2, np.int16), tuple("uvwxyz"), logits)
+    indices = scores.to_top_k(3).indices
+    assert indices is not None
+    assert indices.tolist() == [[1, 2, 3], [0, 1, 2]]
+    logits[1, 4] = np.inf
+    with pytest.raises(ValueError, match="photo b, view 0: its scores hold a value that is not finite"):
+        scores.to_top_k(3)
+
+
 def test_the_tail_between_stored_temperatures() -> None:
     dense = table(20, 400)
     top = dense.to_top_k(20)

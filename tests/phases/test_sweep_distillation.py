@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from aplantida.distributed.recipes import Recipe, Trial
 from aplantida.phases import sweep_distillation
 from aplantida.pipeline.artifact import Artifact, open_artifact
 from aplantida.pipeline.config import CHECKOUT
 from aplantida.pipeline.errors import BadRequest, RecipeChanged
 from aplantida.pipeline.runner import execute
+from aplantida.training.recipes import Recipe, Trial
 from tests.fixtures import tiny_artifacts
 
 PHASE = sweep_distillation.PHASE

@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import load_file
 
 from aplantida.data.batches import BatchSource
+from aplantida.models.devices import compiler_trouble
 from aplantida.models.inference import normalize
 from aplantida.models.zoo import PlantModel
 from aplantida.training.context import LocalContext
-from aplantida.training.devices import compiler_trouble
 from aplantida.training.loop import train
 from aplantida.training.objectives import CrossEntropy
 from aplantida.training.optimization import create_optimizer
