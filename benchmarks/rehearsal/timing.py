@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from aplantida.training.devices import set_threads
+from aplantida.models.devices import set_threads
 from torch.nn.functional import cross_entropy
 
 from aplantida.models.zoo import create_model
