@@ -1,4 +1,4 @@
-"""What phases ask of a Ray of several nodes is carried out or refused at once; its GPUs are mere numbers."""
+"""What is asked of a Ray of several nodes fits or is refused at once; its GPUs are mere numbers, for the scheduling."""
 
 from __future__ import annotations
 
@@ -6,108 +6,103 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ray.cluster_utils import Cluster
 
 from aplantida.pipeline.config import CHECKOUT
-from tests.fixtures import tiny_artifacts
 
 MEMORY = 100_000_000
-SECONDS = 200  # far less than Ray's own waiting; the time this takes is that of starting things
+DRIVER = """
+import json, os, sys
+from pathlib import Path
+import pyarrow as pa
+from aplantida.distributed.mapping import map_with_actors
+from aplantida.distributed.placement import living_nodes
+from aplantida.distributed.search import TrialWork, trial_share
+from aplantida.distributed.session import ray_session
+from aplantida.distributed.trainer import run_trainer
+from aplantida.pipeline.errors import BadRequest
+from aplantida.training.recipes import SearchPlan
 
+folder = Path(sys.argv[1])
 
-@dataclass(frozen=True)
-class World:
-    """A cluster of two nodes of one CPU, one of which has a GPU, and artifacts to work on."""
+def plan(max_concurrent):
+    return SearchPlan(algorithm="grid", temperatures=(1.0, 2.0), alphas=(0.5,), num_trials=2, scheduler="none",
+                      grace_epochs=1, reduction_factor=2, metric="val_loss", seed=1, max_concurrent=max_concurrent)
 
-    address: str
-    root: Path
+def train(device, num_workers):
+    run_trainer(None, folder=folder / "run", log_path=None, device=device, num_workers=num_workers, num_threads=1,
+                max_failures=0, on_progress=None)
 
-    def job(self, phase: str, root: str | None = None, **values: Any) -> subprocess.CompletedProcess[str]:
-        overlay = self.root / f"{phase}.json"
-        overlay.write_text(json.dumps(values), encoding="utf-8")
-        return subprocess.run(
-            [sys.executable, "-m", f"jobs.{phase}", "--config", f"configs/{phase}.yaml", "--config", str(overlay)],
-            cwd=CHECKOUT,
-            env={**os.environ, "RAY_ADDRESS": self.address, "APLANTIDA_ROOT": root or str(self.root)},
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+def trial(device, max_concurrent):
+    work = TrialWork(task=None, folder=folder, writer=None, device=device, num_threads=None)
+    share = trial_share(plan(max_concurrent), work)
+    return [share.cpus, share.gpus]
 
-    def train(self, output: str, root: str | None = None, **resources: Any) -> subprocess.CompletedProcess[str]:
-        return self.job(
-            "train_teacher",
-            root,
-            inputs={"images": "images", "split": "split"},
-            output=output,
-            model={"name": "test_efficientnet", "pretrained": False, "pretrained_license": None},
-            training={"epochs": 1, "batch_size": 12},
-            data={"image_size": 32},
-            resources={"num_threads": 1, "num_loader_workers": 0, **resources},
-        )
+def answer(function, *arguments):
+    try:
+        return function(*arguments)
+    except BadRequest as error:
+        return str(error)
 
-    def sweep(self, output: str, search: dict[str, Any], **resources: Any) -> subprocess.CompletedProcess[str]:
-        return self.job(
-            "sweep_distillation",
-            inputs={"images": "images", "split": "split", "soft_labels": "soft"},
-            output=output,
-            search={"metric": "val_loss", **search},
-            model={"width": 0.35, "pretrained": False, "pretrained_license": None},
-            training={"epochs": 1, "batch_size": 12},
-            data={"image_size": 32, "train_fraction": 1.0},
-            resources={"num_loader_workers": 0, **resources},
-        )
+def score():
+    return list(map_with_actors([pa.table({"shard": [1]})], dict, num_actors=3, num_cpus=2.0))
+
+with ray_session():
+    said = {
+        "nodes": [[node.name, node.cpus, node.gpus] for node in living_nodes()],
+        "trainer": answer(train, "auto", 2),
+        "trial": answer(trial, "cpu", 1),
+        "trials": answer(trial, "auto", 2),
+        "actors": answer(score),
+    }
+
+def blind():
+    os.environ["APLANTIDA_ROOT"] = "/proc/self/cwd/elsewhere"  # another folder in each process
+    with ray_session():
+        pass
+
+os.chdir(folder)
+said["root"] = answer(blind)
+said["left"] = sorted(path.name for path in (folder / "elsewhere").iterdir())
+print(json.dumps(said))
+"""
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    root = tmp_path_factory.mktemp("root")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("APLANTIDA_ROOT", str(root))
-        tiny_artifacts.soft_labels(tiny_artifacts.photos(10))
-    head = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": MEMORY, "node_name": "hill"}
+def address() -> Iterator[str]:
+    """Of a cluster of two nodes of two CPUs each; one has a GPU."""
+    head = {"num_cpus": 2, "num_gpus": 0, "object_store_memory": MEMORY, "node_name": "hill"}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=MEMORY, node_name="dale")
+        cluster.add_node(num_cpus=2, num_gpus=1, object_store_memory=MEMORY, node_name="dale")
         cluster.wait_for_nodes()
-        yield World(cluster.address, root)
+        yield cluster.address
     finally:
         cluster.shutdown()
 
 
-def test_more_workers_than_gpus_are_refused(world: World) -> None:
-    started = time.monotonic()
-    done = world.train("many", device="auto", num_workers=2)
-    assert done.returncode == 2, done.stderr
-    assert "training asks Ray for 2 x (1 CPU and 1 GPU), each on one node; there is room for 1 on dale: 1 CPU and" in (
-        done.stderr
+def test_requests_are_held_against_the_nodes_before_any_work(address: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, str(tmp_path)],
+        env={**os.environ, "RAY_ADDRESS": address, "APLANTIDA_ROOT": str(tmp_path), "PYTHONPATH": str(CHECKOUT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
-    assert "set resources.num_workers to 1 or less" in done.stderr
-    assert time.monotonic() - started < SECONDS
-
-
-@pytest.mark.slow
-def test_a_trial_takes_the_cpus_of_one_node(world: World) -> None:
-    """All of the cluster's two in one bundle is what no node could give."""
-    done = world.sweep("sweep", {"num_trials": 1}, device="cpu")
-    assert done.returncode == 0, done.stderr
-    assert "device: trials on CPU, 1 x (1 CPU)" in done.stderr
-
-
-@pytest.mark.slow
-def test_a_root_that_the_nodes_do_not_share_is_found_before_any_work(world: World) -> None:
-    """``/proc/self/cwd`` is another folder in each process, as a folder that is not mounted is on another machine."""
-    link = Path(os.path.relpath(world.root, CHECKOUT))
-    done = world.train("blind", f"/proc/self/cwd/{link}", device="cpu", num_workers=1)
-    assert done.returncode == 2, done.stderr
-    assert "is not the same folder on all nodes of Ray: " in done.stderr
-    assert "dale: " in done.stderr
-    assert "hill: " in done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["nodes"] == [["dale", 2, 1], ["hill", 2, 0]]
+    there = "dale: 2 CPU and 1 GPU; hill: 2 CPU"
+    assert said["trainer"].startswith("resources.num_workers: training asks Ray for 2 x (1 CPU and 1 GPU)")
+    assert (
+        "there is room for 1 on dale: 2 CPU and 1 GPU; hill: 2 CPU: set resources.num_workers to 1" in said["trainer"]
+    )
+    assert said["trial"] == [2.0, 0.0]  # one node's, not the cluster's four: no node could give those
+    assert said["trials"] == [1.0, 0.5]  # both on the node with the GPU
+    assert "asks Ray for 3 x (2 CPU), each on one node; there is room for 2 on " + there in said["actors"]
+    assert "/proc/self/cwd/elsewhere is not the same folder on all nodes of Ray: dale: " in said["root"]
+    assert "hill: " in said["root"]
+    assert said["left"] == []  # the token is taken away again
