@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 
 from aplantida.distillation.teacher import ViewSettings, label_shard
 from aplantida.distributed.inspection import wants_gpu
@@ -24,6 +25,7 @@ _RESULT = pa.schema(
         pa.field("shard", pa.int32()),
         pa.field("num_train_rows", pa.int64()),
         pa.field("num_heldout_rows", pa.int64()),
+        pa.field("num_threads", pa.int32()),
         pa.field(
             "files",
             pa.list_(pa.struct([("name", pa.string()), ("bytes", pa.int64()), ("sha256", pa.string())])),
@@ -68,11 +70,12 @@ class LabelJob:
 
 @dataclass(frozen=True)
 class LabelledShard:
-    """A finished shard: its number, its rows and the files that were published."""
+    """A finished shard: its number, its rows, torch's threads that scored it, and the files that were published."""
 
     shard: int
     num_train_rows: int
     num_heldout_rows: int
+    num_threads: int
     files: list[FileEntry]
 
 
@@ -103,6 +106,7 @@ class ShardLabeller:
             "shard": shard,
             "num_train_rows": len(labels.train),
             "num_heldout_rows": len(labels.heldout),
+            "num_threads": torch.get_num_threads(),
             "files": [asdict(entry) for entry in entries],
         }
 

@@ -33,6 +33,7 @@ from aplantida.distributed.session import ray_session
 from aplantida.models.devices import resolve_device
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.writer import ArtifactWriter
+from aplantida.training.checkpoints import SessionCheck, beside, settle
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
 from aplantida.training.recipes import CHOICES, Recipe, Row, SearchPlan, Trial
@@ -62,23 +63,22 @@ class TrialWork:
     num_threads: int | None
     num_loader_workers: int | None = 0
 
-    def num_loaders(self, device: torch.device, num_cpus: float) -> int:
+    def num_loaders(self, device: torch.device) -> int:
         """Threads that decode ahead: where a GPU trains, all CPUs of the trial; where they train themselves, one."""
         if self.num_loader_workers is not None:
             return self.num_loader_workers
-        return max(1, int(num_cpus)) if device.type == "cuda" else 1
+        return max(1, int(_cpus_of_trial())) if device.type == "cuda" else 1
 
 
 class TrialContext(LocalContext):
     """A bare training whose every epoch is reported to Tune, after its checkpoint is safe."""
 
     def __init__(self, work: TrialWork, folder: Path) -> None:
-        super().__init__(folder, resolve_device(work.device), num_threads=work.num_threads)
-        self._writer = work.writer
+        check = work.writer.check_session
+        super().__init__(folder, resolve_device(work.device), num_threads=work.num_threads, check=check)
 
     def save(self, state: Mapping[str, Any], number: int, metrics: Mapping[str, float]) -> None:
         """Keep the state, then report the epoch; Tune may end the trial here."""
-        self._writer.check_session()
         super().save(state, number, metrics)
         tune.report(dict(metrics))
 
@@ -109,7 +109,7 @@ def run_trial(drawn: Mapping[str, Any], work: TrialWork) -> None:
     if len(known) < work.task.epochs:
         try:
             task = recipe.apply(work.task)
-            loaders = work.num_loaders(context.device, _cpus_of_trial())
+            loaders = work.num_loaders(context.device)
             train(replace(task, batches=replace(task.batches, num_loader_workers=loaders)), context)
         except FloatingPointError:
             tune.report({"epoch": work.task.epochs, **_DIVERGED})
@@ -163,7 +163,7 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
     """
 
     def finished(trial: Trial) -> None:
-        keep_rows(work.folder / trial_name(trial.recipe), trial.rows)
+        keep_rows(work.folder / trial_name(trial.recipe), trial.rows, work.writer.check_session)
         on_trial(trial)
 
     recorder = _Recorder(finished)
@@ -194,12 +194,12 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
     return list(recorder.trials.values())
 
 
-def keep_rows(folder: Path, rows: list[Row]) -> None:
+def keep_rows(folder: Path, rows: list[Row], check: SessionCheck) -> None:
     """A finished trial is its rows; the checkpoints are not needed any more."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{ROWS_FILE}.tmp"
+    temporary = beside(folder / ROWS_FILE)
     temporary.write_text(json.dumps(rows), encoding="utf-8")
-    temporary.replace(folder / ROWS_FILE)
+    settle(temporary, folder / ROWS_FILE, check)
     for child in folder.iterdir():
         if child.is_dir():
             shutil.rmtree(child, ignore_errors=True)

@@ -168,8 +168,14 @@ def run_training(
             num_threads=config.resources.num_threads,
             max_failures=config.resources.max_failures,
             on_progress=bar.update,
+            check=ctx.output.check_session,
         )
     _publish(ctx, trained.folder, index.subset(card.class_ids))
+    if trained.summary["moved_at_steps"]:
+        ctx.log.warning(
+            "threads, device or workers changed after steps %s: an undisturbed training is not equal to the bit",
+            trained.summary["moved_at_steps"],
+        )
     ctx.log.info("val top-1 %.3f in epoch %d", trained.summary["val_top1"], trained.summary["best_epoch"])
     return {**trained.summary, "seconds": round(time.monotonic() - started, 1)}
 

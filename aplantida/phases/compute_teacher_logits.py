@@ -108,18 +108,23 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
     job = _job(ctx, images, checkpoint, top_k, ctx.device if num_actors else device_here(ctx))
     with ctx.progress(total=len(todo), unit="shards", description="teacher logits") as bar:
         for done in label_shards(job, todo, num_actors):
-            info = {"num_train_rows": done.num_train_rows, "num_heldout_rows": done.num_heldout_rows}
+            rows = {"num_train_rows": done.num_train_rows, "num_heldout_rows": done.num_heldout_rows}
+            info = {**rows, "num_threads": done.num_threads}
             ctx.output.record_unit(_unit(done.shard), keys[done.shard], done.files, info)
             bar.update(rows=done.num_train_rows + done.num_heldout_rows)
     verified = _verify(ctx, images, checkpoint, device_here(ctx) if num_actors else job.device)
     ctx.output.write_json("teacher.json", _teacher(ctx, card, checkpoint, top_k))
     infos = [ctx.output.unit_info(_unit(shard)) for shard in keys]
+    threads = sorted({info["num_threads"] for info in infos if "num_threads" in info})
+    if len(threads) > 1:
+        ctx.log.warning("scored with %s threads: equality to the bit holds only among shards of as many", threads)
     return {
         "num_train_rows": sum(info["num_train_rows"] for info in infos),
         "num_heldout_rows": sum(info["num_heldout_rows"] for info in infos),
         "num_shards": len(keys),
         "num_shards_scored": len(todo),
         "num_shards_reused": reused,
+        "num_threads": threads,
         **verified,
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -257,7 +262,7 @@ PHASE = Phase(
     config=ComputeTeacherLogitsConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint"},
     output="teacher_logits",
-    version=3,
+    version=4,
     run=run,
     judge=judge,
 )

@@ -118,8 +118,8 @@ def _score(
         for shard in np.unique(shards).tolist():
             inside = np.flatnonzero(shards == shard)
             ids, name = image_ids[inside].tolist(), f"shards/shard-{shard:05d}.parquet"
-            key = unit_key(images.files[name].sha256, checkpoint.digest, ids, ctx.config.batch_size)
-            if matrix.is_new or not ctx.output.is_done(name, key):
+            key = unit_key(images.files[name].sha256, checkpoint.digest, ids, ctx.config.batch_size, matrix.token)
+            if not ctx.output.is_done(name, key):
                 matrix.write(row[inside], scorer.score(ids, _jpegs(images.file(name), ids)).logits)
                 ctx.output.record_unit(name, key)
             progress.update(len(ids))

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from aplantida.pipeline import plan
 from aplantida.pipeline.child import run_in_child
 from aplantida.pipeline.config import find_file, resolve
 from aplantida.pipeline.graph import GraphConfig, NodeOutcome, load_graph, run_graph
@@ -70,4 +71,31 @@ def run(ctx: PhaseContext[RunPipelineConfig]) -> dict[str, Any]:
     return {item.node.name: item.outcome.status for item in outcomes}
 
 
-PHASE = Phase(name="run_pipeline", config=RunPipelineConfig, inputs={}, output=None, version=1, run=run, sources={})
+def foresee(ctx: PhaseContext[Any]) -> None:
+    """Say of each node what would become of it, and what that takes.
+
+    Raises:
+        PhaseError: what the run would end with, when a node would be refused.
+    """
+    from aplantida.phases._foresight import say_prospects, with_sizes
+    from aplantida.phases.registry import load_phase
+
+    config = ctx.config
+    nodes = load_graph(find_file(config.graph))
+    values = {"seed": config.seed}
+    found = plan.foresee(nodes, load_phase, config.layout(), only=config.nodes, values=values, sources=config.sources)
+    prospects = with_sizes(found)
+    say_prospects(prospects, resolve(config.resources.costs), resolve(config.runs), ctx.log)
+    plan.refuse_all(prospects)
+
+
+PHASE = Phase(
+    name="run_pipeline",
+    config=RunPipelineConfig,
+    inputs={},
+    output=None,
+    version=1,
+    run=run,
+    sources={},
+    foresee=foresee,
+)

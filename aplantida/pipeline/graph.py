@@ -76,6 +76,12 @@ class Layout:
         return [*node.config, overlay] if has_overlay else node.config
 
 
+class GraphResources(Resources):
+    """And what a dry run reckons with: the costs file of a rehearsal."""
+
+    costs: str = "runs/rehearsal/costs.json"
+
+
 class GraphConfig(PhaseConfig):
     """Which graph, which of its nodes, and where its artifacts go."""
 
@@ -88,7 +94,7 @@ class GraphConfig(PhaseConfig):
     version: str = "v1.0"
     nodes: list[str] = Field(default_factory=list)
     sources: Sources = "check"
-    resources: Resources = Resources()
+    resources: GraphResources = GraphResources()
 
     def layout(self) -> Layout:
         """Where artifacts go."""
@@ -171,12 +177,8 @@ def run_graph(
         BadRequest: for a name in ``only`` that is no node; and whatever :func:`~aplantida.pipeline.runner.execute`
             raises: the graph stops at the first node that fails, and the message names it.
     """
-    by_name = {node.name: node for node in nodes}
-    unknown = sorted(set(only) - set(by_name))
-    if unknown:
-        raise BadRequest(f"no node is called {unknown[0]!r}; there are {', '.join(by_name)}")
     log = logging.getLogger(f"{LOGGER}.graph")
-    chosen = [node for node in nodes if not only or node.name in only]
+    chosen = chosen_nodes(nodes, only)
 
     def seals(node: Node) -> bool:
         return load_phase(node.phase).output is not None
@@ -190,6 +192,19 @@ def run_graph(
         files = layout.files(node)
         outcome = carry_out(phase, files=files, values=request, device=device, dry_run=dry_run, sources=sources)
         yield NodeOutcome(node, outcome)
+
+
+def chosen_nodes(nodes: Sequence[Node], only: Sequence[str]) -> list[Node]:
+    """The nodes named in ``only``, in the graph's order; all of them when it is empty.
+
+    Raises:
+        BadRequest: for a name that is no node.
+    """
+    names = [node.name for node in nodes]
+    unknown = sorted(set(only) - set(names))
+    if unknown:
+        raise BadRequest(f"no node is called {unknown[0]!r}; there are {', '.join(names)}")
+    return [node for node in nodes if not only or node.name in only]
 
 
 def input_paths(

@@ -76,10 +76,13 @@ def execute(
     inputs = open_inputs(phase, config)
     chosen = device or _configured_device(config)
     if phase.output is None:
+        context = PhaseContext(config, inputs, [], log, chosen, None)
         if dry_run:
             log.info("dry run: would run %s, which seals nothing", phase.name)
+            if phase.foresee is not None:
+                phase.foresee(context)
             return Outcome("dry-run", time.monotonic() - started, None, {})
-        metrics = phase.run(PhaseContext(config, inputs, [], log, chosen, None))
+        metrics = phase.run(context)
         return Outcome("done", time.monotonic() - started, None, metrics)
     path = _output_path(phase, config)
     request = _Request(phase, config, inputs, path, sources)
@@ -145,14 +148,41 @@ def _leave(request: _Request[Any], standing: Standing, dry_run: bool, log: loggi
         artifact = open_artifact(path, request.phase.output or "")
         if request.sources == "sealed" and request.phase.sources:
             log.info("%s is taken as it was sealed; %s not asked", _relative(path), ", ".join(request.phase.sources))
-        passed, wanted = gates_passed(artifact, request.phase.config), gates_of(request.config)
-        if passed != wanted:
-            _judge(request.phase, request.config, artifact.metrics, path)
+        if _judge_again(request, artifact):
             log.info("%s: the changed gates are kept too", _relative(path))
         if not dry_run:
             shutil.rmtree(path / PROGRESS, ignore_errors=True)  # left by a kill between sealing and tidying up
     status = "dry-run" if dry_run else "skipped"
     return Outcome(status, time.monotonic() - started, artifact, artifact.metrics if artifact else {})
+
+
+def standing_of(phase: Phase[ConfigT], config: ConfigT, sources: Sources = "check") -> Standing:
+    """How a request stands to its output; nothing is changed.
+
+    Raises:
+        PhaseError: what :func:`execute` would raise before its work begins.
+    """
+    path = _output_path(phase, config)
+    request = _Request(phase, config, open_inputs(phase, config), path, sources)
+    standing = request.stand()
+    standing.check(path)
+    if standing.state == "sealed":
+        _judge_again(request, open_artifact(path, phase.output or ""))
+    else:
+        check_apart(path)
+    return standing
+
+
+def _judge_again(request: _Request[Any], artifact: Artifact) -> bool:
+    """Judge a sealed artifact by changed gates; whether they did change.
+
+    Raises:
+        GateFailed: when it does not keep them.
+    """
+    if gates_passed(artifact, request.phase.config) == gates_of(request.config):
+        return False
+    _judge(request.phase, request.config, artifact.metrics, request.path)
+    return True
 
 
 def _judge(phase: Phase[ConfigT], config: ConfigT, metrics: Mapping[str, Any], path: Path) -> None:
@@ -226,13 +256,13 @@ def _run_and_seal(phase: Phase[ConfigT], context: PhaseContext[ConfigT], recipe:
         with log_file(writer.log_path / "log.jsonl"):
             metrics = phase.run(context)
     except (BadRequest, GateFailed):
-        if _is_untouched(writer):  # nothing was done under this recipe: an edited one may start afresh
+        if writer.is_untouched:  # nothing was done under this recipe: an edited one may start afresh
             shutil.rmtree(writer.path / PROGRESS)
         raise
     writer.check_session()
     path = writer.path
     _judge(phase, context.config, metrics, path)
-    _remove_strays(writer)
+    writer.remove_strays()
     manifest = {
         "format": FORMAT,
         "kind": phase.output,
@@ -261,19 +291,6 @@ def _run_and_seal(phase: Phase[ConfigT], context: PhaseContext[ConfigT], recipe:
     return Artifact(path, json.loads(text))
 
 
-def _is_untouched(writer: ArtifactWriter) -> bool:
-    return not writer.files and not writer.units and not any(writer.scratch.iterdir())
-
-
 def _relative(path: Path) -> str:
     base = resolve("")
     return str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
-
-
-def _remove_strays(writer: ArtifactWriter) -> None:
-    """Delete files that no session recorded: a killed session's last words, under a name never written again."""
-    for file in sorted(writer.path.rglob("*")):
-        name = file.relative_to(writer.path).as_posix()
-        if file.is_file() and not name.startswith(f"{PROGRESS}/") and name not in writer.files:
-            logging.getLogger(LOGGER).warning("%s: removed a file that no session recorded: %s", writer.path, name)
-            file.unlink()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
+from aplantida.phases._foresight import with_sizes
+from aplantida.phases.registry import load_phase
 from aplantida.phases.run_pipeline import PHASE
 from aplantida.pipeline.artifact import open_artifact
+from aplantida.pipeline.cli import main
+from aplantida.pipeline.config import find_file, load_config
 from aplantida.pipeline.errors import BadRequest, RecipeChanged
+from aplantida.pipeline.graph import load_graph
+from aplantida.pipeline.plan import Prospect, foresee
 from aplantida.pipeline.runner import execute
 from tests.fixtures.artifacts import make_checkpoint, make_images, make_split
 
@@ -101,3 +108,55 @@ def test_between_nodes_nothing_is_held_of_what_they_took(root: Path) -> None:
     assert len(resident) == len(JUDGES)
     assert max(driver for driver, _ in resident) < 250_000_000
     assert max(driver + others for driver, others in resident) < 1_000_000_000
+
+
+def test_a_dry_run_says_what_each_node_would_do_and_take(
+    config: Path, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cost = {"phase": "split_dataset", "how": "measured", "hours": 2.0, "bytes": 3e6, "driver_mb": 400, "worker_mb": 0}
+    flags = ["--config", "configs/run_pipeline.yaml", "--config", str(config), "--dry-run"]
+
+    def lines() -> str:
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            code = main(PHASE, flags)
+        return f"exit {code}\n" + "\n".join(record.getMessage() for record in caplog.records)
+
+    said = lines()
+    assert "exit 0" in said
+    assert re.search(r"split +run +its inputs are there", said)
+    assert "hours, disk and memory are not known" in said
+    (root / "runs/rehearsal").mkdir()
+    costs = {"date": "2026-01-01", "machine": "m", "num_photos": 900, "nodes": {"split": cost}}
+    (root / "runs/rehearsal/costs.json").write_text(json.dumps(costs))
+    said = lines()
+    assert "its inputs are there (2.0 h, 3.0 MB on disk, 400.0 MB of memory)" in said
+    assert "reckoned from the rehearsal of 2026-01-01 on m, for its photos" in said
+    run(config)
+    assert re.search(r"split +skip +sealed under this recipe", lines())
+    config.write_text(config.read_text().replace("seed: 5", "seed: 6"))
+    said = lines()
+    assert said.startswith("exit 3")
+    assert "seed: 5 -> 6" in said
+    assert not (root / "runs/x/split/_progress").exists()
+
+
+def test_a_dry_run_tells_a_students_size_and_refuses_a_head_that_cannot_fit(config: Path, root: Path) -> None:
+    run(config)
+    node: dict[str, Any] = {"name": "student", "phase": "distill_student", "config": ["configs/distill_student.yaml"]}
+    node["config"] += ["configs/baseline.yaml", str(root / "student.yaml")]
+    node["inputs"] = {"images": "photos", "split": "split"}
+    graph = yaml.safe_load((root / "graph.yaml").read_text())
+    (root / "graph.yaml").write_text(yaml.safe_dump({"nodes": [*graph["nodes"], node]}))
+    (root / "student.yaml").write_text("model: {pretrained: false}\n")
+    found = with_sizes(foreseen(config, "student"))
+    assert re.fullmatch(r"its inputs are there; a dense head for \d+ classes: 4\.\d+ MB in the browser", found[0].why)
+    (root / "student.yaml").write_text("model: {pretrained: false}\ngates: {max_model_bytes: 4000000}\n")
+    (refused,) = with_sizes(foreseen(config, "student"))
+    assert refused.verdict == "refuse"
+    assert "gates.max_model_bytes: 4000000 is too little for mobilenetv2" in refused.why
+
+
+def foreseen(config: Path, node: str) -> list[Prospect]:
+    given = load_config(PHASE.config, ["configs/run_pipeline.yaml", str(config)])
+    return foresee(load_graph(find_file(given.graph)), load_phase, given.layout(), only=[node], values={"seed": 5})
