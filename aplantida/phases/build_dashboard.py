@@ -63,7 +63,7 @@ PHASE = Phase(
     config=BuildDashboardConfig,
     inputs={"artifacts": "*+"},
     output="dashboard",
-    version=1,
+    version=2,
     run=run,
     sources={"targets": targets_digest},
 )

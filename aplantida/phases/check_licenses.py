@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from aplantida.domain.licensing import LicensePolicy
+from aplantida.phases._scratch import scratch_database
 from aplantida.pipeline.config import PhaseConfig, Section
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
@@ -28,24 +30,30 @@ class PhotoPolicy(Section):
     require_author: bool = False
 
 
+class CheckResources(Section):
+    """What the credits may use."""
+
+    memory_mb: int = Field(default=512, ge=128)
+
+
 class CheckLicensesConfig(PhaseConfig):
     """What may be shipped."""
 
     license_policy: PhotoPolicy = PhotoPolicy()
     allowed_weight_licenses: tuple[str, ...] = ("Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC0-1.0")
     title: str = "Photo credits"
+    resources: CheckResources = CheckResources()
 
 
 def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
     """Audit, refuse or report."""
-    from aplantida.data.database import Database
     from aplantida.release.credit_store import CreditStore
     from aplantida.release.licenses import audit_photos, audit_weights
     from aplantida.release.lineage import trace
 
     config, images, split = ctx.config, ctx.input("images"), ctx.input("split")
     policy = LicensePolicy(config.license_policy.allow_share_alike, config.license_policy.also_allowed)
-    with Database.open(ctx.output.scratch / "credits") as database:
+    with scratch_database(ctx, "credits", config.resources.memory_mb) as database:
         credits = CreditStore(database)
         _read_credits(ctx, credits)
         photos = audit_photos(credits, policy, require_author=config.license_policy.require_author)

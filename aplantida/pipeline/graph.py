@@ -158,6 +158,7 @@ def run_graph(
     device: str | None = None,
     dry_run: bool = False,
     sources: Sources = "check",
+    carry_out: Callable[..., Outcome] = execute,
 ) -> Generator[NodeOutcome]:
     """Run nodes one after the other, yielding each as it is done; sealed ones are skipped.
 
@@ -170,6 +171,7 @@ def run_graph(
         device: overrides every node's ``resources.device``.
         dry_run: say what would happen.
         sources: whether sealed artifacts are held against the present state of what lies outside artifacts.
+        carry_out: :func:`~aplantida.pipeline.runner.execute`, here or elsewhere.
 
     Raises:
         BadRequest: for a name in ``only`` that is no node; and whatever :func:`~aplantida.pipeline.runner.execute`
@@ -188,7 +190,7 @@ def run_graph(
         if phase.output is not None:
             request["output"] = layout.output(node)
         files = layout.files(node)
-        outcome = execute(phase, files=files, values=request, device=device, dry_run=dry_run, sources=sources)
+        outcome = carry_out(phase, files=files, values=request, device=device, dry_run=dry_run, sources=sources)
         yield NodeOutcome(node, outcome)
 
 

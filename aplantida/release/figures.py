@@ -46,8 +46,13 @@ def draw_species(axes: Axes, findings: Findings) -> None:
     below = [0] * len(findings.species)
     for color, name in zip(COLORS, ("train", "val", "test"), strict=False):
         counts = [row[name] for row in findings.species]
-        axes.bar(range(len(counts)), counts, bottom=below, width=1.0, color=color, label=name)
-        below = [low + count for low, count in zip(below, counts, strict=True)]
+        above = [low + count for low, count in zip(below, counts, strict=True)]
+        if len(counts) <= SHOWN_SPECIES:
+            axes.bar(range(len(counts)), counts, bottom=below, width=1.0, color=color, label=name)
+        else:  # one outline instead of thousands of bars
+            places = range(len(counts))
+            axes.fill_between(places, below, above, step="mid", color=color, linewidth=0, label=name)
+        below = above
     axes.set(title="Photos per species", ylabel="photos", xlabel="species, by number of photos")
     if len(below) <= SHOWN_SPECIES:
         names = [row["class_id"] for row in findings.species]

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from aplantida.training.devices import set_threads
 from torch.nn.functional import cross_entropy
 
 from aplantida.models.zoo import create_model
 from aplantida.pipeline.config import find_file, merge, read_yaml
-from aplantida.training.devices import set_threads
 from benchmarks.rehearsal.networks import NetworkSeconds
 
 LEAST_PHOTOS = 64

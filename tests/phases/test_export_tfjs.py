@@ -18,7 +18,7 @@ from aplantida.export.parity import softmax
 from aplantida.export.quantization import read_encodings
 from aplantida.export.size import bundled_model
 from aplantida.models.checkpoint import load_card, load_checkpoint
-from aplantida.phases.export_tfjs import PHASE, ExportGates, ExportTfjsConfig, judge
+from aplantida.phases.export_tfjs import PHASE, BundleGates, ExportTfjsConfig, judge
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from tests.fixtures.artifacts import make_checkpoint
@@ -133,7 +133,7 @@ def test_the_bundle_credits_every_photo_by_species(root: Path) -> None:
 def test_credits_beyond_their_bound_are_refused_and_the_bound_is_judged_again() -> None:
     measured = make_bundle().metrics
     assert judge(ExportTfjsConfig(), measured) == []
-    strict = ExportTfjsConfig(gates=ExportGates(max_credits_bytes=measured["credits_bytes"] - 1))
+    strict = ExportTfjsConfig(gates=BundleGates(max_credits_bytes=measured["credits_bytes"] - 1))
     (violation,) = judge(strict, measured)
     assert f"60 photos by 10 authors have {measured['credits_bytes']} bytes in the bundle" in violation
     with pytest.raises(GateFailed, match="max_credits_bytes is 100: raise it"):

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,25 @@ from aplantida.pipeline.errors import BadRequest, RecipeChanged
 from aplantida.pipeline.graph import load_graph
 from aplantida.pipeline.plan import Prospect, foresee
 from aplantida.pipeline.runner import execute
-from tests.fixtures.artifacts import make_images
+from tests.fixtures.artifacts import make_checkpoint, make_images, make_split
+
+JUDGES = ("quantize_model", "evaluate_model")
+MEASURING = """
+import sys
+import psutil
+from aplantida.phases import run_pipeline
+from aplantida.pipeline.runner import execute
+
+note = run_pipeline._note
+
+def noted(*arguments):
+    note(*arguments)
+    driver = psutil.Process()
+    print(driver.memory_info().rss, sum(child.memory_info().rss for child in driver.children(recursive=True)))
+
+run_pipeline._note = noted
+execute(run_pipeline.PHASE, files=sys.argv[1:])
+"""
 
 
 @pytest.fixture
@@ -63,6 +84,30 @@ def test_an_edited_seed_is_refused_by_the_node_it_bears_on(config: Path) -> None
 def test_an_unknown_node_is_a_bad_request(config: Path) -> None:
     with pytest.raises(BadRequest, match="no node is called 'spilt'"):
         run(config, nodes=["spilt"])
+
+
+def test_between_nodes_nothing_is_held_of_what_they_took(root: Path) -> None:
+    """Imports alone are more than a GB when all nodes share a process; what they compute comes on top."""
+    make_images("runs/x/photos")
+    make_split("runs/x/split", "runs/x/photos")
+    make_checkpoint("runs/x/teacher", {"images": "runs/x/photos", "split": "runs/x/split"})
+    made = {"photos": "fetch_images", "split": "split_dataset", "teacher": "train_teacher"}
+    nodes: list[dict[str, Any]] = [
+        {"name": name, "phase": phase, "config": [f"configs/{phase}.yaml"]} for name, phase in made.items()
+    ]
+    inputs = {"images": "photos", "split": "split", "checkpoint": "teacher"}
+    nodes += [{"name": name, "phase": name, "config": [f"configs/{name}.yaml"], "inputs": inputs} for name in JUDGES]
+    (root / "graph.yaml").write_text(yaml.safe_dump({"nodes": nodes}))
+    overlay = {"graph": str(root / "graph.yaml"), "runs": "runs/x", "nodes": list(JUDGES)}
+    (root / "run.yaml").write_text(yaml.safe_dump(overlay))
+    files = ["configs/run_pipeline.yaml", str(root / "run.yaml")]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURING, *files], capture_output=True, text=True, env=os.environ.copy(), check=True
+    )
+    resident = [tuple(int(number) for number in line.split()) for line in done.stdout.splitlines()]
+    assert len(resident) == len(JUDGES)
+    assert max(driver for driver, _ in resident) < 250_000_000
+    assert max(driver + others for driver, others in resident) < 1_000_000_000
 
 
 def test_a_dry_run_says_what_each_node_would_do_and_take(
