@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MEASURED = ("val_top1", "val_top5", "val_loss")
 _RECIPE = ("temperature", "alpha", "distance", "learning_rate", "head_rank")
 COLUMNS: tuple[str, ...] = ("trial", *_RECIPE, "bytes", "epochs", "stopped", "best_epoch", *_MEASURED)
-_ENOUGH_VAL_PHOTOS = 20_000  # the standard error of a top-1 is 0.35 % at most
+ENOUGH_VAL_PHOTOS = 20_000  # the standard error of a top-1 is 0.35 % at most
 _BYTES_PER_WEIGHT = 2  # in float16, as the bundle has them
 
 
@@ -136,7 +136,7 @@ def _fraction_of_split(ctx: PhaseContext[SweepDistillationConfig], path: Path) -
     data = ctx.config.data
     table = read_split(ctx.input("split").file("split.parquet"), fraction=data.photo_fraction)
     names = table["split"].to_pylist()
-    enough = min(1.0, _ENOUGH_VAL_PHOTOS / max(names.count("val"), 1))
+    enough = min(1.0, ENOUGH_VAL_PHOTOS / max(names.count("val"), 1))
     fractions = {"train": data.train_fraction, "val": enough if data.val_fraction is None else data.val_fraction}
     rows = zip(table["image_id"].to_pylist(), names, strict=True)
     kept = [derive_seed(ctx.seed, "sweep", image_id) < fractions.get(name, 0) * 2**63 for image_id, name in rows]

@@ -113,6 +113,8 @@ def estimate(
             trained, scored = machine.gpu_seconds(network.network, networks)
             others.append(plain.trained * trained + plain.scored * (scored + wait))
         how = f"{network.network} at {network.image_size} px: its seconds a photo"
+        if seen.whole:
+            how, here = "measured", seen.seconds - seen.start_up
         return Estimate(how, *_hours(here, others, seen.start_up))
     seconds = seen.seconds if seen.whole else seen.per_photo * plain.handled + seen.start_up
     how = "measured" if seen.whole else "by its seconds a photo"

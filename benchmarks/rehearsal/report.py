@@ -111,7 +111,7 @@ class Reporter:
             return Work("", 0, 0, count), plain
         if node.phase == "audit_dataset":
             return Work("", 0, 0, self._asked(step)), plain
-        if not self._sizes.photo_fraction < 1.0 or not (plain.role or _sees_a_share(node.phase)):
+        if self._sizes.full or not (plain.role or _sees_a_share(node.phase)):
             return plain, plain
         share = {scope: counts.times(self._sizes.photo_fraction) for scope, counts in self._full.items()}
         return work_of(node, merged_config(self._rehearsal.files(node)), share, views), plain

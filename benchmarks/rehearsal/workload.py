@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from aplantida.phases.sweep_distillation import ENOUGH_VAL_PHOTOS
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.config import find_file, merge, read_yaml
 from aplantida.pipeline.graph import Node
@@ -89,7 +90,8 @@ def work_of(node: Node, config: Mapping[str, Any], counts: Mapping[str, Counts],
     if node.phase == "sweep_distillation":
         turns = epochs * config["search"]["num_trials"]
         trained, judged = (config["data"][name] for name in ("train_fraction", "val_fraction"))
-        seen = Counts(round(seen.train * trained), round(seen.val * judged), 0)
+        val = min(seen.val, ENOUGH_VAL_PHOTOS) if judged == "auto" else round(seen.val * judged)
+        seen = Counts(round(seen.train * trained), val, 0)
         return Work(STUDENT, turns * seen.train, turns * seen.val, turns * seen.total)
     views = (1 + num_views) * everything.train + everything.val + everything.test
     if node.phase == "compute_teacher_logits":
