@@ -75,7 +75,7 @@ def seal(phase: Phase[Any], output: str, fill: Callable[[Any], object]) -> None:
         fill(ctx)
         return {}
 
-    execute(replace(phase, run=run, inputs={}, sources={}), values={"output": output, "inputs": {}, "seed": 1})
+    execute(replace(phase, run=run, inputs={}, sources={}, judge=None), values={"output": output, "inputs": {}, "seed": 1})
 
 
 def write_records(ctx: Any, num_photos: int) -> None:
@@ -155,7 +155,7 @@ def run(what: str, num_photos: int) -> None:
     if what == "fetch":
         num_shards = -(-num_photos // PHOTOS_PER_SHARD)
         values = {"inputs": {"records": "records"}, "num_shards": num_shards, "resources": {"num_actors": 0}}
-        execute(FETCH, values={**values, "output": "fetched", "max_failed_fraction": 1.0})
+        execute(FETCH, values={**values, "output": "fetched", "gates": {"max_failed_fraction": 1.0}})
     else:
         execute(SPLIT, values={"inputs": {"images": "images"}, "output": "split"})
     print(json.dumps({"peak_mb": peak_mb()}))
