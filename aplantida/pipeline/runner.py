@@ -76,36 +76,15 @@ def execute(
     inputs = open_inputs(phase, config)
     chosen = device or _configured_device(config)
     if phase.output is None:
-        context = PhaseContext(config, inputs, [], log, chosen, None)
-        if dry_run:
-            log.info("dry run: would run %s, which seals nothing", phase.name)
-            if phase.foresee is not None:
-                phase.foresee(context)
-            return Outcome("dry-run", time.monotonic() - started, None, {})
-        metrics = phase.run(context)
-        return Outcome("done", time.monotonic() - started, None, metrics)
+        status, metrics = phase.run_unsealed(PhaseContext(config, inputs, [], log, chosen, None), dry_run)
+        return Outcome(status, time.monotonic() - started, None, metrics)
     path = _output_path(phase, config)
     request = _Request(phase, config, inputs, path, sources)
     standing = request.stand()
     standing.check(path)
     if dry_run or standing.state == "sealed":
         return _leave(request, standing, dry_run, log, started)
-    check_apart(path)
-    reuse = _open_reuse(phase, config)
-    with writing_session(path, environment.describe()) as session_id:
-        standing = request.stand()  # once more, now that nobody else writes
-        standing.check(path)
-        if standing.state == "sealed":
-            return _leave(request, standing, dry_run, log, started)
-        log.info("%s: %s", "resuming" if standing.state == "unfinished" else "running", config.output)
-        for change in standing.renewed:
-            log.info("%s: changed since; units made of what did not change are kept", change)
-        _begin(path, request.recipe, standing)
-        context = PhaseContext(config, inputs, reuse, log, chosen, ArtifactWriter(path, session_id))
-        artifact = _run_and_seal(phase, context, request.recipe)
-    seconds = time.monotonic() - started
-    log.info("sealed %s in %.1f s: digest %s", config.output, seconds, artifact.digest[:12])
-    return Outcome("resumed" if standing.state == "unfinished" else "done", seconds, artifact, artifact.metrics)
+    return _make(request, chosen, log, started)
 
 
 @dataclass
@@ -131,6 +110,28 @@ class _Request(Generic[ConfigT]):
             else (lambda: self.recipe)
         )
         return stand(self.path, self.phase, recipe, trust_sources=trust)
+
+
+def _make(request: _Request[Any], device: str, log: logging.Logger, started: float) -> Outcome:
+    """Do the work and seal it, unless somebody else has meanwhile."""
+    check_apart(request.path)
+    reuse = _open_reuse(request.phase, request.config)
+    with writing_session(request.path, environment.describe()) as session_id:
+        standing = request.stand()  # once more, now that nobody else writes
+        standing.check(request.path)
+        if standing.state == "sealed":
+            return _leave(request, standing, False, log, started)
+        log.info("%s: %s", "resuming" if standing.state == "unfinished" else "running", request.config.output)
+        for change in standing.renewed:
+            log.info("%s: changed since; units made of what did not change are kept", change)
+        _begin(request.path, request.recipe, standing)
+        context = PhaseContext(
+            request.config, request.inputs, reuse, log, device, ArtifactWriter(request.path, session_id)
+        )
+        artifact = _run_and_seal(request.phase, context, request.recipe)
+    seconds = time.monotonic() - started
+    log.info("sealed %s in %.1f s: digest %s", request.config.output, seconds, artifact.digest[:12])
+    return Outcome("resumed" if standing.state == "unfinished" else "done", seconds, artifact, artifact.metrics)
 
 
 def _output_path(phase: Phase[ConfigT], config: ConfigT) -> Path:
