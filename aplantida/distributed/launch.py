@@ -58,15 +58,8 @@ def launch(
         ValueError: when data, model and settings do not fit together.
     """
     if num_workers == 0:
-        context = LocalContext(
-            folder,
-            resolve_device(device),
-            num_threads=num_threads,
-            log_path=log_path,
-            on_progress=on_progress,
-            check=check,
-        )
-        result = train(task, context)
+        here: dict[str, Any] = {"num_threads": num_threads, "log_path": log_path, "on_progress": on_progress}
+        result = train(task, LocalContext(folder, resolve_device(device), check=check, **here))
     else:
         from aplantida.distributed.trainer import run_trainer
 

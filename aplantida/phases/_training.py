@@ -157,13 +157,14 @@ def run_training(
     )
     started = time.monotonic()
     total = training.epochs * training.batch_size * _count_batches(batches, training.batch_size)
+    device = ctx.device if config.resources.num_workers else device_here(ctx)
     at_start()
     with ctx.progress(total=total, unit="images", description=f"training {card.architecture}") as bar:
         trained = launch(
             task,
             folder=ctx.output.scratch,
             log_path=ctx.output.log_path,
-            device=ctx.device if config.resources.num_workers else device_here(ctx),
+            device=device,
             num_workers=config.resources.num_workers,
             num_threads=config.resources.num_threads,
             max_failures=config.resources.max_failures,
@@ -171,13 +172,17 @@ def run_training(
             check=ctx.output.check_session,
         )
     _publish(ctx, trained.folder, index.subset(card.class_ids))
-    if trained.summary["moved_at_steps"]:
+    _tell(ctx, trained.summary)
+    return {**trained.summary, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _tell(ctx: PhaseContext[ConfigT], summary: dict[str, Any]) -> None:
+    if summary["moved_at_steps"]:
         ctx.log.warning(
             "threads, device or workers changed after steps %s: an undisturbed training is not equal to the bit",
-            trained.summary["moved_at_steps"],
+            summary["moved_at_steps"],
         )
-    ctx.log.info("val top-1 %.3f in epoch %d", trained.summary["val_top1"], trained.summary["best_epoch"])
-    return {**trained.summary, "seconds": round(time.monotonic() - started, 1)}
+    ctx.log.info("val top-1 %.3f in epoch %d", summary["val_top1"], summary["best_epoch"])
 
 
 def new_task(ctx: PhaseContext[Any], **parts: Any) -> TrainTask:

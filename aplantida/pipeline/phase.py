@@ -67,15 +67,6 @@ class Phase(Generic[ConfigT]):
         """The declared inputs, parsed."""
         return {name: InputSpec.parse(text) for name, text in self.inputs.items()}
 
-    def run_unsealed(self, ctx: PhaseContext[ConfigT], dry_run: bool) -> tuple[str, Mapping[str, Any]]:
-        """Run a phase that seals nothing, or say what it would do; returns ``done`` or ``dry-run``, and the metrics."""
-        if not dry_run:
-            return "done", self.run(ctx)
-        ctx.log.info("dry run: would run %s, which seals nothing", self.name)
-        if self.foresee is not None:
-            self.foresee(ctx)
-        return "dry-run", {}
-
 
 @dataclass(frozen=True)
 class PhaseContext(Generic[ConfigT]):

@@ -73,18 +73,28 @@ def execute(
     started = time.monotonic()
     config = load_config(phase.config, files, values)
     log = logging.getLogger(f"{LOGGER}.{phase.name}")
-    inputs = open_inputs(phase, config)
     chosen = device or _configured_device(config)
+    inputs = open_inputs(phase, config)
     if phase.output is None:
-        status, metrics = phase.run_unsealed(PhaseContext(config, inputs, [], log, chosen, None), dry_run)
-        return Outcome(status, time.monotonic() - started, None, metrics)
+        return _run_unsealed(phase, PhaseContext(config, inputs, [], log, chosen, None), dry_run, started)
     path = _output_path(phase, config)
     request = _Request(phase, config, inputs, path, sources)
     standing = request.stand()
     standing.check(path)
     if dry_run or standing.state == "sealed":
         return _leave(request, standing, dry_run, log, started)
-    return _make(request, chosen, log, started)
+    check_apart(path)
+    reuse = _open_reuse(phase, config)
+    with writing_session(path, environment.describe()) as session_id:
+        standing = request.stand()  # once more, now that nobody else writes
+        standing.check(path)
+        if standing.state == "sealed":
+            return _leave(request, standing, dry_run, log, started)
+        context = PhaseContext(config, inputs, reuse, log, chosen, ArtifactWriter(path, session_id))
+        artifact = _run_and_seal(request, context, standing)
+    seconds = time.monotonic() - started
+    log.info("sealed %s in %.1f s: digest %s", config.output, seconds, artifact.digest[:12])
+    return Outcome("resumed" if standing.state == "unfinished" else "done", seconds, artifact, artifact.metrics)
 
 
 @dataclass
@@ -98,40 +108,27 @@ class _Request(Generic[ConfigT]):
     sources: Sources
 
     @cached_property
+    def digests(self) -> dict[str, str]:
+        return {name: digest(self.config) for name, digest in self.phase.sources.items()}
+
     def recipe(self) -> dict[str, Any]:
-        digests = {name: digest(self.config) for name, digest in self.phase.sources.items()}
-        return recipe_of(self.phase, self.config, self.inputs, digests)
+        return recipe_of(self.phase, self.config, self.inputs, self.digests)
 
     def stand(self) -> Standing:
-        trust = self.sources == "sealed" and bool(self.phase.sources)
-        recipe = (
-            (lambda: recipe_of(self.phase, self.config, self.inputs, {}))
-            if trust and is_sealed(self.path)
-            else (lambda: self.recipe)
-        )
-        return stand(self.path, self.phase, recipe, trust_sources=trust)
+        bare = recipe_of(self.phase, self.config, self.inputs, {})
+        return stand(self.path, self.phase, bare, lambda: self.digests, trust_sources=self.sources == "sealed")
 
 
-def _make(request: _Request[Any], device: str, log: logging.Logger, started: float) -> Outcome:
-    """Do the work and seal it, unless somebody else has meanwhile."""
-    check_apart(request.path)
-    reuse = _open_reuse(request.phase, request.config)
-    with writing_session(request.path, environment.describe()) as session_id:
-        standing = request.stand()  # once more, now that nobody else writes
-        standing.check(request.path)
-        if standing.state == "sealed":
-            return _leave(request, standing, False, log, started)
-        log.info("%s: %s", "resuming" if standing.state == "unfinished" else "running", request.config.output)
-        for change in standing.renewed:
-            log.info("%s: changed since; units made of what did not change are kept", change)
-        _begin(request.path, request.recipe, standing)
-        context = PhaseContext(
-            request.config, request.inputs, reuse, log, device, ArtifactWriter(request.path, session_id)
-        )
-        artifact = _run_and_seal(request.phase, context, request.recipe)
-    seconds = time.monotonic() - started
-    log.info("sealed %s in %.1f s: digest %s", request.config.output, seconds, artifact.digest[:12])
-    return Outcome("resumed" if standing.state == "unfinished" else "done", seconds, artifact, artifact.metrics)
+def _run_unsealed(phase: Phase[ConfigT], context: PhaseContext[ConfigT], dry_run: bool, started: float) -> Outcome:
+    """Run a phase that makes no artifact, or say what it would do."""
+    metrics: Mapping[str, Any] = {}
+    if not dry_run:
+        metrics = phase.run(context)
+    else:
+        context.log.info("dry run: would run %s, which seals nothing", phase.name)
+        if phase.foresee is not None:
+            phase.foresee(context)
+    return Outcome("dry-run" if dry_run else "done", time.monotonic() - started, None, metrics)
 
 
 def _output_path(phase: Phase[ConfigT], config: ConfigT) -> Path:
@@ -251,8 +248,12 @@ def _begin(path: Path, recipe: Mapping[str, Any], standing: Standing) -> None:
         temporary.replace(target)
 
 
-def _run_and_seal(phase: Phase[ConfigT], context: PhaseContext[ConfigT], recipe: Mapping[str, Any]) -> Artifact:
-    writer = context.output
+def _run_and_seal(request: _Request[ConfigT], context: PhaseContext[ConfigT], standing: Standing) -> Artifact:
+    phase, writer, recipe = request.phase, context.output, request.recipe()
+    context.log.info("%s: %s", "resuming" if standing.state == "unfinished" else "running", context.config.output)
+    for change in standing.renewed:
+        context.log.info("%s: changed since; units made of what did not change are kept", change)
+    _begin(writer.path, recipe, standing)
     try:
         with log_file(writer.log_path / "log.jsonl"):
             metrics = phase.run(context)

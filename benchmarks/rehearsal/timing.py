@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from aplantida.training.devices import set_threads
 from torch.nn.functional import cross_entropy
 
+from aplantida.models.devices import set_threads
 from aplantida.models.zoo import create_model
 from aplantida.pipeline.config import find_file, merge, read_yaml
 from benchmarks.rehearsal.networks import NetworkSeconds

@@ -75,7 +75,13 @@ print(json.dumps(said))
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Of a cluster of two nodes of two CPUs each; one has a GPU."""
-    head = {"num_cpus": 2, "num_gpus": 0, "object_store_memory": MEMORY, "node_name": "hill"}
+    head = {
+        "num_cpus": 2,
+        "num_gpus": 0,
+        "object_store_memory": MEMORY,
+        "node_name": "hill",
+        "include_dashboard": False,
+    }
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         cluster.add_node(num_cpus=2, num_gpus=1, object_store_memory=MEMORY, node_name="dale")

@@ -194,7 +194,7 @@ def test_logits_of_another_split_are_refused(world: Path) -> None:
     for row in rows:
         row["number"] += 1
     tiny_artifacts.split("other split", rows)
-    with pytest.raises(BadRequest, match=r"photo .* is test in this split, want train"):
+    with pytest.raises(BadRequest, match=r"photo .* is val in this split, want train"):
         combined(inputs={"split": "other split", "teacher_logits": THREE})
 
 
