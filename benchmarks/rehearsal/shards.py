@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def make_shards(records: str, output: str, num_shards: int, short_side: int, fil
     def run(ctx: PhaseContext[Any]) -> dict[str, Any]:
         parts = _parted(ctx.input("records").file("records.parquet"), num_shards, ctx.output.scratch)
         total = sum(parts.values())
-        pool = ProcessPoolExecutor(os.cpu_count() or 1, mp_context=get_context("spawn"))
+        pool = ProcessPoolExecutor(os.cpu_count() or 1, get_context("spawn"), _end_with_parent)
         with pool, ctx.progress(total, "photos", "drawing small photos") as progress:
             waiting = {}
             for number, count in parts.items():
@@ -105,6 +106,18 @@ def _parted(records: Path, num_shards: int, scratch: Path) -> dict[int, int]:
 def _batches(records: Path) -> Iterator[pa.Table]:
     for batch in pq.ParquetFile(records).iter_batches(65_536, columns=RECORD_SCHEMA.names):
         yield pa.Table.from_batches([batch]).cast(RECORD_SCHEMA)
+
+
+def _end_with_parent() -> None:
+    """A pool's process whose parent was killed would wait for work for ever."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _make_shard(output: ArtifactWriter, number: int, short_side: int) -> list[FileEntry]:
