@@ -12,7 +12,7 @@ export PYTHONUNBUFFERED := 1
 # compiling torch, timm and Ray anew in every process would cost each of them ten seconds
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup check fix test test-slow test-containers demo reference serve job bench tensorboard up down
+.PHONY: help setup check fix test test-slow test-containers demo reference serve job bench rehearsal tensorboard up down
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | column -t -s $$'\t'
@@ -69,6 +69,10 @@ job: setup ## run one phase here: make job PHASE=split_dataset ARGS="--output ru
 
 bench: setup ## every benchmark, or BENCHMARKS="loader …"; puts the tables into benchmarks/RESULTS.md
 	$(RUN) -m benchmarks $(BENCHMARKS)
+
+REHEARSAL ?=
+rehearsal: setup ## the plain pipeline at 9,000 species and 900,000 photos made here: hours, memory, disk (REHEARSAL="--full" …)
+	$(RUN) -m benchmarks.rehearsal $(REHEARSAL)
 
 tensorboard: setup ## training curves of all runs on http://127.0.0.1:6006
 	.venv/bin/tensorboard --logdir runs --host 127.0.0.1

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from aplantida.domain.memory import keep_freed_memory
+from aplantida.models.devices import has_bfloat16, set_threads
 from aplantida.training.depthwise import is_slow
-from aplantida.training.devices import has_bfloat16, set_threads
 from benchmarks.report import Row, interleaved, show
 
 BATCH_SIZE = 32

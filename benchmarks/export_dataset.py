@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pymongo
 
 from aplantida.demo.mongod import embedded_mongod
-from aplantida.distributed.session import shared_session
+from aplantida.distributed.session import ray_session
 from aplantida.phases.export_dataset import PHASE
 from aplantida.pipeline.runner import execute
 from benchmarks.report import Row, interleaved, show
@@ -102,7 +102,7 @@ def main() -> None:
 
             return run
 
-        with shared_session():
+        with ray_session():
             sides: list[Callable[[], object]] = [export(0), export(2), lambda: plain(uri, Path(name) / "plain.parquet")]
             for side in sides:
                 side()

@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from aplantida.domain.memory import keep_freed_memory
-from aplantida.training.devices import set_threads
+from aplantida.models.devices import set_threads
 from benchmarks.apart import Apart
 from benchmarks.report import Row, interleaved, show
 

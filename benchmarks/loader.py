@@ -19,7 +19,7 @@ from webdataset.compat import WebDataset
 
 from aplantida.data.batches import BatchSource
 from aplantida.domain.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from aplantida.training.devices import set_threads
+from aplantida.models.devices import set_threads
 from benchmarks.apart import Apart
 from benchmarks.photos import draw_jpegs, write_folder, write_shard, write_tar
 from benchmarks.report import Row, interleaved, show

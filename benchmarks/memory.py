@@ -122,7 +122,7 @@ def seal_shards(output: str, num_photos: int) -> None:
         ctx.output.write_json("summary.json", summary)
         return {}
 
-    execute(replace(FETCH, run=run, inputs={}, sources={}), values={"output": output, "inputs": {}})
+    execute(replace(FETCH, run=run, inputs={}, sources={}, judge=None), values={"output": output, "inputs": {}})
 
 
 def run_here(phase: Phase[Any], values: dict[str, Any]) -> None:

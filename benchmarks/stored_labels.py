@@ -35,6 +35,7 @@ from aplantida.domain.class_index import class_index_digest
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.scores import ScoreTable, concat
 from aplantida.models.checkpoint import ModelCard, build, save_checkpoint
+from aplantida.models.devices import autocast, compiled, set_threads
 from aplantida.models.inference import Scorer, normalize
 from aplantida.models.zoo import PlantModel
 from aplantida.phases.combine_teacher_logits import CombineTeacherLogitsConfig
@@ -43,7 +44,6 @@ from aplantida.pipeline.config import PhaseConfig
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.runner import execute
 from aplantida.training.context import LocalContext
-from aplantida.training.devices import autocast, compiled, set_threads
 from aplantida.training.objectives import Distillation
 from aplantida.training.optimization import Optimization
 from aplantida.training.step import Stepper

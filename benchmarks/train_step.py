@@ -24,8 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from aplantida.demo.species import SPECIES
 from aplantida.models.checkpoint import ModelCard
+from aplantida.models.devices import autocast, has_bfloat16, set_threads
 from aplantida.training.context import LocalContext
-from aplantida.training.devices import autocast, has_bfloat16, set_threads
 from aplantida.training.loop import Training
 from aplantida.training.objectives import CrossEntropy
 from aplantida.training.optimization import Optimization

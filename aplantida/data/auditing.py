@@ -6,7 +6,6 @@ import hashlib
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from aplantida.data.entry_store import DOCUMENTS_MAY_LACK, ENTRIES_MAY_LACK, EntryStore
 from aplantida.domain.record import Reason
@@ -40,8 +39,7 @@ def is_sampled(url: str, fraction: float) -> bool:
 def sampled_urls(store: EntryStore, fraction: float) -> pa.Array:
     """The URLs to ask for, sorted: a sample of those whose entries nothing speaks against (address, licence)."""
     some = (_sample(urls, fraction).cast(pa.large_string()) for urls in store.urls())
-    distinct = pc.unique(pa.chunked_array(some, pa.large_string()))
-    return distinct.take(pc.array_sort_indices(distinct))
+    return pa.chunked_array(some, pa.large_string()).unique().sort()
 
 
 def describe(store: EntryStore, health: pa.Table, max_broken_fraction: float) -> dict[str, Any]:
@@ -104,7 +102,7 @@ def species_table(store: EntryStore, health: pa.Table) -> pa.Table:
 
 def count_values(column: pa.ChunkedArray) -> dict[str, int]:
     """How often each value of a column occurs, by value."""
-    counts = {item["values"]: item["counts"] for item in pc.value_counts(column).to_pylist()}
+    counts = {item["values"]: item["counts"] for item in column.value_counts().to_pylist()}
     return {str(value): counts[value] for value in sorted(counts, key=str)}
 
 

@@ -23,7 +23,7 @@ from aplantida.domain.pixels import opencv
 SIDE = 64  # pixels of the gray pictures that are compared
 SAME_PICTURE = 0.75  # likeness of two gray pictures from which they are one; see docs/decisions/0003-data-phases.md
 MOST_PARTNERS = 16
-_ROWS_AT_A_TIME, _PARTNERS_AT_A_TIME, _PAIRS_AT_A_TIME = 256, 2048, 2048
+_ROWS_AT_A_TIME, _PARTNERS_AT_A_TIME, _PAIRS_AT_A_TIME = 256, 1024, 2048
 _MARGIN, _DETAIL_PIXELS, _LEAST_OVERLAP = 4, 2.0, 0.4
 _ALIGNING_STEPS, _ALIGNED_WITHIN = 30, 1e-4
 
@@ -75,13 +75,14 @@ def near_pairs(
     many = len(hashes) > _ROWS_AT_A_TIME
     edges = np.linspace(0, 64, max_distance + 2).astype(int) if many else np.zeros(2, int)
     kept = np.empty(0, np.int64)  # of each pair: i * len(hashes) + j
+    full = np.zeros(len(hashes), np.bool_)  # rows that have all the partners they may have, none farther than another
     for low, high in pairwise(edges.tolist()):
         bands = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
         order = np.argsort(bands, kind="stable")
         starts = np.flatnonzero(np.r_[True, np.diff(bands[order]) != 0, True])
         found = [kept]
         for start, end in pairwise(starts.tolist()):
-            found += _near_among(order[start:end], hashes, max_distance, apart, most_partners)
+            found += _near_among(order[start:end], hashes, max_distance, apart, most_partners, full)
         kept = _nearest(np.unique(np.concatenate(found)), hashes, most_partners)
     return np.stack(np.divmod(kept, max(1, len(hashes))), axis=1)
 
@@ -92,12 +93,13 @@ def _near_among(
     max_distance: int,
     apart: npt.NDArray[np.integer] | None,
     most_partners: int,
+    full: npt.NDArray[np.bool_],
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """The near pairs among some rising rows, as i * len(hashes) + j: those of some i at a time."""
+    """The near pairs among some rising rows, as i * len(hashes) + j: of some i at a time; notes what is ``full``."""
     for first in range(0, len(rows) - 1, _ROWS_AT_A_TIME):
         some, kept = rows[first : first + _ROWS_AT_A_TIME], np.empty(0, np.int64)
         for at in range(first, len(rows), _PARTNERS_AT_A_TIME):
-            later = rows[at : at + _PARTNERS_AT_A_TIME]
+            some, later = some[~full[some]], rows[at : at + _PARTNERS_AT_A_TIME]
             near = np.bitwise_count(hashes[some][:, None] ^ hashes[later][None, :]) <= max_distance
             left, right = np.nonzero(near)
             left, right = some[left], later[right]
@@ -105,7 +107,7 @@ def _near_among(
             if wanted.any():
                 pairs = left[wanted] * len(hashes) + right[wanted]
                 kept = _nearest(np.sort(np.concatenate([kept, pairs])), hashes, most_partners)
-                some = some[~np.isin(some, _satisfied(kept, hashes, most_partners))]
+                full[_satisfied(kept, hashes, most_partners)] = True
         yield kept
 
 

@@ -3,19 +3,16 @@
 The rows are built column by column: a collection holds a hundred times more entries than documents.
 
 An anti-corruption layer. What a collection calls its fields is a :class:`FieldMapping`. What they may hold (strings for
-images, nulls, numbers for text, names in any case) is settled here, and never raises: what cannot be read is null, or a
-row with a reason.
+images, nulls, numbers for text, names in any case) is settled here and in ``field_values``, and never raises: what
+cannot be read is null, or a row with a reason.
 """
 
+# pyarrow makes its compute functions when it is imported: a type checker does not see them
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
-from functools import lru_cache
-from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -23,11 +20,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aplantida.data.field_values import (
+    common_names_of,
+    countries_of,
+    country_of,
+    first_of,
+    iso_date_of,
+    license_of,
+    read_each,
+    text_of,
+    texts_of,
+)
 from aplantida.domain.licensing import normalize_license
 from aplantida.domain.record import RECORD_SCHEMA, Reason, image_id_of
 from aplantida.domain.taxonomy import genus_of, normalize_name
-
-_COUNTRY = re.compile(r"[A-Za-z]{2}$")
 
 ENTRY_SCHEMA = pa.schema(
     [
@@ -40,7 +46,6 @@ ENTRY_SCHEMA = pa.schema(
 )
 _OF_DOCUMENTS = ("document_id", "scientific_name", "synonym", "family", "genus", "common_names", "distribution")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_STRINGS = frozenset({str, type(None)})
 _BYTES_OF_ENTRY, _BYTES_OF_OFFSET = 400, 4
 
 
@@ -90,7 +95,7 @@ class EntryBuilder:
         self._paths: dict[str, Sequence[str]] = {field.name: getattr(mapping, field.name) for field in fields(mapping)}
         self._image_paths = [self._paths[name] for name in _IMAGE_FIELDS]
         plain = all(len(paths) == 1 and "." not in paths[0] for paths in self._image_paths)
-        self._read_plain = itemgetter(*(paths[0] for paths in self._image_paths)) if plain else None
+        self._keys = [paths[0] for paths in self._image_paths] if plain else None
         self._names_licenses = bool(mapping.image_license)
         self._default_license = normalize_license(default_license)
         self._synonyms = synonyms
@@ -102,7 +107,7 @@ class EntryBuilder:
 
     def add(self, document: Mapping[str, Any]) -> None:
         """Gather one document, as the collection holds it: its image entries, or itself when it is refused."""
-        name_text = _text(self._first(document, "scientific_name"))
+        name_text = text_of(self._first(document, "scientific_name"))
         name = normalize_name(name_text) if name_text else None
         accepted = self._synonyms.get(name) if name else None
         images = self._first(document, "images")
@@ -123,10 +128,10 @@ class EntryBuilder:
             self._refuse(owner, Reason.DOCUMENT_INVALID, f"images is a {type(images).__name__}")
         else:
             owner |= {
-                "family": _text(self._first(document, "family")),
-                "genus": _text(self._first(document, "genus")) or genus_of(accepted or name),
-                "common_names": _common_names(self._first(document, "common_names")),
-                "distribution": _countries(self._first(document, "distribution")),
+                "family": text_of(self._first(document, "family")),
+                "genus": text_of(self._first(document, "genus")) or genus_of(accepted or name),
+                "common_names": common_names_of(self._first(document, "common_names")),
+                "distribution": countries_of(self._first(document, "distribution")),
             }
             self._add_images(owner, images)
 
@@ -167,32 +172,28 @@ class EntryBuilder:
         self._values += [(self._read(image)[0], *_NO_VALUES[1:]) for image in images]
 
     def _add_images(self, owner: Mapping[str, Any], images: Sequence[Any]) -> None:
-        first = len(self)
+        if set(map(type, images)) != {dict}:
+            for row, image in enumerate(images, start=len(self)):
+                if not isinstance(image, Mapping):
+                    self._bare.append(row)
+                    if text_of(image) is None or not isinstance(image, str):
+                        self._said[row] = Reason.ENTRY_NO_URL, _shape(image)
         self._own(owner, range(len(images)))
-        if self._read_plain is not None and set(map(type, images)) == {dict}:
-            try:  # nearly always: and there are very many entries
-                self._values += list(map(self._read_plain, images))
-                return
-            except KeyError:
-                pass
         self._values += map(self._read, images)
-        for row, image in enumerate(images, start=first):
-            if not isinstance(image, Mapping):
-                self._bare.append(row)
-                if _text(self._values[row][0]) is None:
-                    self._said[row] = Reason.ENTRY_NO_URL, _shape(image)
 
     def _read(self, image: Any) -> tuple[Any, ...]:
         """``_IMAGE_FIELDS`` of an entry of any shape."""
+        if type(image) is dict and self._keys is not None:  # nearly always: and there are very many entries
+            return tuple(map(image.get, self._keys))
         if isinstance(image, str):
             return image, *_NO_VALUES[1:]
         if not isinstance(image, Mapping):
             return _NO_VALUES
-        return tuple(_first(image, paths) for paths in self._image_paths)
+        return tuple(first_of(image, paths) for paths in self._image_paths)
 
     def _entries(self, document_ids: Sequence[str]) -> dict[str, pa.Array]:
         """The columns that belong to entries."""
-        texts = _texts([values[0] for values in self._values])
+        texts = texts_of([values[0] for values in self._values])
         for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False)).tolist():
             self._said.setdefault(row, (Reason.ENTRY_NO_URL, _shape({})))
             self._values[row] = _NO_VALUES
@@ -202,19 +203,19 @@ class EntryBuilder:
             "url": texts,
             "image_id": pa.array(map(_id, document_ids, texts.to_pylist()), pa.string()),
             "position": pa.array(self._positions, pa.int32()),
-            "license_text": _read_each(values["image_license"], lambda value: _license(value)[0]),
+            "license_text": read_each(values["image_license"], lambda value: license_of(value)[0]),
             "license_id": self._license_ids(values["image_license"], texts),
-            "author": _texts(values["image_author"]),
-            "source": _texts(values["image_source"]),
-            "observation_id": _texts(values["image_observation_id"]),
-            "observed_on": _read_each(values["image_observed_on"], _iso_date),
-            "country": _read_each(values["image_country"], _country),
+            "author": texts_of(values["image_author"]),
+            "source": texts_of(values["image_source"]),
+            "observation_id": texts_of(values["image_observation_id"]),
+            "observed_on": read_each(values["image_observed_on"], iso_date_of),
+            "country": read_each(values["image_country"], country_of),
             "reason": self._column_of_said(0),
             "detail": self._column_of_said(1),
         }
 
     def _license_ids(self, values: Sequence[Any], urls: pa.Array) -> pa.Array:
-        ids = _read_each(values, lambda value: _license(value)[1])
+        ids = read_each(values, lambda value: license_of(value)[1])
         if self._default_license is None or (self._names_licenses and not self._bare):
             return ids
         covered = np.zeros(len(values), bool)
@@ -229,7 +230,7 @@ class EntryBuilder:
         return pa.array(column, pa.string())
 
     def _first(self, value: Any, field: str) -> Any:
-        return _first(value, self._paths[field])
+        return first_of(value, self._paths[field])
 
 
 def _type(name: str) -> pa.DataType:
@@ -242,90 +243,3 @@ def _id(document_id: str, url: str | None) -> str | None:
 
 def _shape(image: Any) -> str:
     return f"an image entry ({'null' if image is None else type(image).__name__}) without a URL"
-
-
-def _license(value: Any) -> tuple[str | None, str | None]:
-    """Text and id; several licences count only when they say the same."""
-    if not isinstance(value, list):
-        text = _text(value)
-        return text, normalize_license(text)
-    texts = [text for text in map(_text, value) if text]
-    ids = {normalize_license(text) for text in texts}
-    return "; ".join(texts) or None, ids.pop() if len(ids) == 1 else None
-
-
-def _first(value: Any, paths: Sequence[str]) -> Any:
-    for path in paths:
-        found = value
-        for key in path.split("."):
-            found = found.get(key) if isinstance(found, Mapping) else None
-        if found is not None:
-            return found
-    return None
-
-
-def _texts(values: Sequence[Any]) -> pa.StringArray:
-    """:func:`_text` of every value."""
-    if not set(map(type, values)) <= _STRINGS:
-        return pa.array(map(_text, values), pa.string())
-    texts = pc.utf8_trim_whitespace(pa.array(values, pa.string()))  # what counts as space is what str.strip takes off
-    return pc.if_else(pc.equal(texts, ""), None, texts)
-
-
-def _read_each(values: Sequence[Any], read: Callable[[Any], str | None]) -> pa.StringArray:
-    """``read`` of every value, asked once for equal strings: there are few of them. Of None it must be None."""
-    if not set(map(type, values)) <= _STRINGS:
-        return pa.array(map(read, values), pa.string())
-    encoded = pa.array(values, pa.string()).dictionary_encode()
-    return pa.array(map(read, encoded.dictionary.to_pylist()), pa.string()).take(encoded.indices)
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value.strip() or None
-    if value is None or isinstance(value, Mapping | list | bool | bytes):
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return str(value)
-
-
-def _iso_date(value: Any) -> str | None:
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    text = _text(value)
-    return _iso_day(text[:10]) if text else None
-
-
-@lru_cache(maxsize=4096)
-def _iso_day(text: str) -> str | None:
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        return None
-
-
-def _country(value: Any) -> str | None:
-    return _first_country(value) if isinstance(value, str) else next(iter(_countries(value)), None)
-
-
-@lru_cache(maxsize=4096)
-def _first_country(text: str) -> str | None:
-    return next(iter(_countries(text)), None)
-
-
-def _countries(value: Any) -> list[str]:
-    words = re.split(r"[,;\s]+", value) if isinstance(value, str) else value if isinstance(value, list) else []
-    codes = [word.strip().upper() for word in words if isinstance(word, str) and _COUNTRY.match(word.strip())]
-    return list(dict.fromkeys(codes))
-
-
-def _common_names(value: Any) -> list[str]:
-    by_language = value if isinstance(value, Mapping) else {"und": value}
-    names = [
-        f"{language}:{name.strip()}"
-        for language, some in sorted(by_language.items())
-        for name in (some if isinstance(some, list) else [some])
-        if isinstance(name, str) and name.strip()
-    ]
-    return list(dict.fromkeys(names))

@@ -4,6 +4,8 @@ Memory stays bounded however many entries there are, however wide: a database ho
 each (its *facts*: names, ids, the URL's hash), the rest stays in the runs that the collection's readers wrote.
 """
 
+# pyarrow makes its compute functions when it is imported: a type checker does not see them
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -112,8 +114,8 @@ class EntryStore:
         """Write the refused entries and documents as Parquet of ``REJECTION_SCHEMA``, by document id and position."""
         self.database.create("refused", _REFUSED_SCHEMA)
         for bucket in range(NUM_BUCKETS + 1):
-            for table in self._checked(bucket, _REFUSED_SCHEMA.names):
-                self.database.insert("refused", table.filter(table["reason"].is_valid()))
+            table = pa.concat_tables(self._checked(bucket, _REFUSED_SCHEMA.names))
+            self.database.insert("refused", table.filter(table["reason"].is_valid()))
         columns = ", ".join(REJECTION_SCHEMA.names)
         query = f"SELECT {columns} FROM refused ORDER BY document_id, position, url"
         self.database.write_parquet(parquet, REJECTION_SCHEMA, [query])
@@ -145,9 +147,8 @@ class EntryStore:
         for bucket in range(NUM_BUCKETS):
             table = pa.concat_tables(self._checked(bucket, [*columns, "detail"]))
             taken = table.filter(table["reason"].is_null())
-            keys = taken.select(["image_id", "document_id", "position"])
-            order = pc.sort_indices(keys, [(name, "ascending") for name in keys.column_names])
-            yield taken.select(RECORD_SCHEMA.names).take(order)
+            order = [(name, "ascending") for name in ("image_id", "document_id", "position")]
+            yield taken.sort_by(order).select(RECORD_SCHEMA.names)
 
     def _checked(self, bucket: int, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Rows of a bucket, those of a run at a time, with the reasons and details that came of all entries."""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Set
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from aplantida.domain.record import IMAGE_SCHEMA, RECORD_SCHEMA, REJECTION_SCHEMA, shard_of
 
+_SHARD = pa.field("shard", pa.int32())
+_ROWS_PLANNED_AT_A_TIME, _MOST_OPEN_FILES = 65_536, 512
 VALIDATORS = [pa.field("etag", pa.string()), pa.field("last_modified", pa.string())]
 PHOTO_COLUMNS = [name for name in IMAGE_SCHEMA.names if name not in RECORD_SCHEMA.names]
 RESULT_SCHEMA = pa.schema(
@@ -44,13 +49,53 @@ def validators_name(shard: int) -> str:
     return f"aside/validators/shard-{shard:05d}.parquet"
 
 
-def plan_shards(records: pa.Table, num_shards: int) -> list[pa.Table]:
-    """The records of each shard, sorted by ``image_id``; a record's shard depends on nothing but its id."""
-    ordered = records.select(RECORD_SCHEMA.names).sort_by("image_id").combine_chunks()
-    rows: list[list[int]] = [[] for _ in range(num_shards)]
-    for row, image_id in enumerate(ordered["image_id"].to_pylist()):
-        rows[shard_of(image_id, num_shards)].append(row)
-    return [ordered.take(pa.array(some, pa.int64())).combine_chunks() for some in rows]
+class ShardPlan:
+    """Which record goes where: the records lie in a folder, by shard, so that none need be held in memory.
+
+    Attributes:
+        num_records: of all shards.
+    """
+
+    def __init__(self, folder: Path, num_records: int) -> None:
+        self._folder = folder
+        self.num_records = num_records
+
+    @classmethod
+    def of(cls, records: Path, folder: Path, num_shards: int) -> ShardPlan:
+        """Deal out the records of a Parquet file; a record's shard depends on nothing but its id.
+
+        Args:
+            records: of ``RECORD_SCHEMA``, in any order.
+            folder: to be filled; what lies there is removed.
+            num_shards: to deal out to.
+        """
+        shutil.rmtree(folder, ignore_errors=True)
+        placed = RECORD_SCHEMA.append(_SHARD)
+        with pq.ParquetFile(records) as file:
+            batches = file.iter_batches(_ROWS_PLANNED_AT_A_TIME, columns=RECORD_SCHEMA.names, use_threads=False)
+            pads.write_dataset(
+                (_placed(batch, num_shards, placed) for batch in batches),
+                folder,
+                schema=placed,
+                format="parquet",
+                partitioning=pads.partitioning(pa.schema([_SHARD])),
+                max_partitions=num_shards,
+                max_open_files=_MOST_OPEN_FILES,
+                use_threads=False,
+            )
+            return cls(folder, file.metadata.num_rows)
+
+    def records(self, shard: int) -> pa.Table:
+        """The records of a shard, sorted by ``image_id``."""
+        files = sorted((self._folder / str(shard)).glob("*.parquet"))
+        tables = [pq.ParquetFile(file).read(use_threads=False).cast(RECORD_SCHEMA) for file in files]
+        return pa.concat_tables([RECORD_SCHEMA.empty_table(), *tables]).sort_by("image_id").combine_chunks()
+
+
+def _placed(batch: pa.RecordBatch, num_shards: int, schema: pa.Schema) -> pa.RecordBatch:
+    shards = [shard_of(image_id, num_shards) for image_id in batch["image_id"].to_pylist()]
+    columns = [*(batch[name] for name in RECORD_SCHEMA.names), pa.array(shards, pa.int32())]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def records_digest(records: pa.Table) -> str:
@@ -83,6 +128,21 @@ def sort_out(records: pa.Table, results: pa.Table) -> tuple[pa.Table, pa.Table, 
         everything.filter(rows).select(schema.names).cast(schema).combine_chunks() for rows, schema in wanted
     )
     return photos, failures, validators
+
+
+def repeated(photos: pa.Table, column: str) -> pa.Table:
+    """The photos that share their value of a column with another one."""
+    counts = photos.select([column]).group_by(column).aggregate([([], "count_all")])
+    values = counts.filter(pc.field("count_all") > 1)[column].combine_chunks()
+    return photos.filter(pc.field(column).isin(values))
+
+
+def columns_of(shards: Iterable[Path], columns: Sequence[str], wanted: Iterable[str]) -> list[dict[str, Any]]:
+    """Some columns of the photos of these ``image_id``, shard by shard."""
+    ids = pa.array(sorted(wanted), pa.string())
+    filters = pc.field("image_id").isin(ids)
+    tables = (pq.read_table(shard, columns=list(columns), filters=filters) for shard in (shards if len(ids) else ()))
+    return [row for table in tables for row in table.to_pylist()]
 
 
 def stored_images(shard: Path, wanted: Set[str]) -> Iterator[list[tuple[str, bytes]]]:

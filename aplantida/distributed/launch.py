@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aplantida.models.inference import resolve_device
+from aplantida.models.devices import resolve_device
+from aplantida.training.checkpoints import SessionCheck, alone
 from aplantida.training.context import LocalContext, ProgressCallback
 from aplantida.training.loop import HISTORY_FILE, SUMMARY_FILE, train
 from aplantida.training.task import TrainTask
@@ -38,6 +39,7 @@ def launch(
     num_threads: int | None = None,
     max_failures: int = 2,
     on_progress: ProgressCallback | None = None,
+    check: SessionCheck = alone,
 ) -> Trained:
     """Train ``task``, continuing what an earlier call with the same ``folder`` did not finish.
 
@@ -50,15 +52,14 @@ def launch(
         num_threads: torch threads per worker; None shares the cores.
         max_failures: how many dead workers a ``TorchTrainer`` replaces before it gives up.
         on_progress: called as ``on_progress(images, **postfix)``.
+        check: raises when another session has taken ``folder`` over; asked before a file is put in its place.
 
     Raises:
         ValueError: when data, model and settings do not fit together.
     """
     if num_workers == 0:
-        context = LocalContext(
-            folder, resolve_device(device), num_threads=num_threads, log_path=log_path, on_progress=on_progress
-        )
-        result = train(task, context)
+        here: dict[str, Any] = {"num_threads": num_threads, "log_path": log_path, "on_progress": on_progress}
+        result = train(task, LocalContext(folder, resolve_device(device), check=check, **here))
     else:
         from aplantida.distributed.trainer import run_trainer
 
@@ -71,6 +72,7 @@ def launch(
             num_threads=num_threads,
             max_failures=max_failures,
             on_progress=on_progress,
+            check=check,
         )
     return Trained(result, _read(result / HISTORY_FILE), _read(result / SUMMARY_FILE))
 

@@ -6,7 +6,6 @@ in order: every table must say whose it is. Only a bounded number of blocks is i
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
@@ -16,6 +15,8 @@ import pyarrow as pa
 import ray
 import ray.data
 from ray.data import ActorPoolStrategy, TaskPoolStrategy
+
+from aplantida.distributed.placement import Share, living_nodes, require_room
 
 BlockFunction = Callable[..., "pa.Table | Iterator[pa.Table]"]
 
@@ -39,6 +40,9 @@ def map_tables(
 
     Yields:
         Result tables that have rows, in the order they are finished.
+
+    Raises:
+        BadRequest: when no node has room for a call.
     """
     given = list(blocks)
     if not given:
@@ -47,6 +51,7 @@ def map_tables(
         for block in given:
             yield from _with_rows(function(block, **(arguments or {})))
         return
+    require_room(Share(num_cpus), 1, living_nodes(), key="resources", why="a task")
     dataset = ray.data.from_arrow(given).map_batches(
         function,
         batch_size=None,
@@ -81,6 +86,9 @@ def map_with_actors(
 
     Yields:
         Result tables that have rows, in the order they are finished.
+
+    Raises:
+        BadRequest: when the nodes have no room for the pool.
     """
     given = list(blocks)
     if not given:
@@ -88,6 +96,8 @@ def map_with_actors(
     if num_actors == 0:
         yield from _map_here(given, worker(**(arguments or {})), calls_per_actor)
         return
+    share = Share(num_cpus, num_gpus)
+    require_room(share, num_actors, living_nodes(), key="resources.num_actors", why=worker.__name__)
     dataset = ray.data.from_arrow(given).map_batches(
         worker,
         batch_size=None,
@@ -132,7 +142,6 @@ def _tables(dataset: ray.data.Dataset) -> Iterator[pa.Table]:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
     for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
         table = cast("pa.Table", batch)
         if table.num_rows:

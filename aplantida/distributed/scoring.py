@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 
 from aplantida.distillation.teacher import ViewSettings, label_shard
+from aplantida.distributed.inspection import wants_gpu
 from aplantida.distributed.mapping import map_with_actors
-from aplantida.distributed.session import cluster_gpus, ray_session
+from aplantida.distributed.placement import gpu_part, living_nodes
+from aplantida.distributed.session import ray_session
 from aplantida.domain.split import read_split
 from aplantida.models.inference import Scorer
 from aplantida.pipeline.artifact import Artifact, FileEntry
@@ -22,6 +25,7 @@ _RESULT = pa.schema(
         pa.field("shard", pa.int32()),
         pa.field("num_train_rows", pa.int64()),
         pa.field("num_heldout_rows", pa.int64()),
+        pa.field("num_threads", pa.int32()),
         pa.field(
             "files",
             pa.list_(pa.struct([("name", pa.string()), ("bytes", pa.int64()), ("sha256", pa.string())])),
@@ -66,11 +70,12 @@ class LabelJob:
 
 @dataclass(frozen=True)
 class LabelledShard:
-    """A finished shard: its number, its rows and the files that were published."""
+    """A finished shard: its number, its rows, torch's threads that scored it, and the files that were published."""
 
     shard: int
     num_train_rows: int
     num_heldout_rows: int
+    num_threads: int
     files: list[FileEntry]
 
 
@@ -101,6 +106,7 @@ class ShardLabeller:
             "shard": shard,
             "num_train_rows": len(labels.train),
             "num_heldout_rows": len(labels.heldout),
+            "num_threads": torch.get_num_threads(),
             "files": [asdict(entry) for entry in entries],
         }
 
@@ -112,6 +118,9 @@ def label_shards(job: LabelJob, shards: Sequence[int], num_actors: int) -> Itera
         job: what to score, and by whom.
         shards: their numbers.
         num_actors: 0 for this process, in order; else the size of the pool.
+
+    Raises:
+        BadRequest: when the nodes have no room for the pool, or ``cuda`` is asked for where there is none.
     """
     blocks = [pa.table({"shard": pa.array([shard], pa.int32())}) for shard in shards]
     if num_actors == 0:
@@ -121,12 +130,13 @@ def label_shards(job: LabelJob, shards: Sequence[int], num_actors: int) -> Itera
             yield from _facts(labeller(block))
         return
     with ray_session():
-        num_gpus = min(1.0, cluster_gpus() / num_actors) if job.device != "cpu" else 0.0
+        nodes, num_actors = living_nodes(), min(num_actors, max(len(blocks), 1))
+        num_gpus = gpu_part(num_actors, nodes) if wants_gpu(job.device, nodes) else 0.0
         for table in map_with_actors(
             blocks,
             ShardLabeller,
             {"job": job},
-            num_actors=min(num_actors, max(len(blocks), 1)),
+            num_actors=num_actors,
             num_cpus=float(job.num_threads or 1),
             num_gpus=num_gpus,
         ):

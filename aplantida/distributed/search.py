@@ -27,12 +27,16 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from aplantida.distributed.recipes import CHOICES, Recipe, Row, SearchPlan, Trial
-from aplantida.distributed.session import cluster_cpus, cluster_gpus, ray_session
-from aplantida.models.inference import resolve_device
+from aplantida.distributed.inspection import wants_gpu
+from aplantida.distributed.placement import Share, gpu_part, largest_share, living_nodes, require_room, room_for
+from aplantida.distributed.session import ray_session
+from aplantida.models.devices import resolve_device
+from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.writer import ArtifactWriter
+from aplantida.training.checkpoints import SessionCheck, beside, settle
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
+from aplantida.training.recipes import CHOICES, Recipe, Row, SearchPlan, Trial
 from aplantida.training.task import TrainTask
 
 ROWS_FILE = "rows.json"
@@ -59,23 +63,22 @@ class TrialWork:
     num_threads: int | None
     num_loader_workers: int | None = 0
 
-    def num_loaders(self, device: torch.device, num_cpus: float) -> int:
+    def num_loaders(self, device: torch.device) -> int:
         """Threads that decode ahead: where a GPU trains, all CPUs of the trial; where they train themselves, one."""
         if self.num_loader_workers is not None:
             return self.num_loader_workers
-        return max(1, int(num_cpus)) if device.type == "cuda" else 1
+        return max(1, int(_cpus_of_trial())) if device.type == "cuda" else 1
 
 
 class TrialContext(LocalContext):
     """A bare training whose every epoch is reported to Tune, after its checkpoint is safe."""
 
     def __init__(self, work: TrialWork, folder: Path) -> None:
-        super().__init__(folder, resolve_device(work.device), num_threads=work.num_threads)
-        self._writer = work.writer
+        check = work.writer.check_session
+        super().__init__(folder, resolve_device(work.device), num_threads=work.num_threads, check=check)
 
     def save(self, state: Mapping[str, Any], number: int, metrics: Mapping[str, float]) -> None:
         """Keep the state, then report the epoch; Tune may end the trial here."""
-        self._writer.check_session()
         super().save(state, number, metrics)
         tune.report(dict(metrics))
 
@@ -85,10 +88,15 @@ class TrialContext(LocalContext):
         return [] if latest is None else torch.load(latest, map_location="cpu", weights_only=True)["history"]
 
 
+def trial_name(recipe: Recipe) -> str:
+    """Of a trial's folder and unit: equal recipes have equal names."""
+    return unit_key(recipe.drawn())[:16]
+
+
 def run_trial(drawn: Mapping[str, Any], work: TrialWork) -> None:
     """Tune's trainable: report the epochs that are known, train the others."""
     recipe = Recipe.of(drawn)
-    folder = work.folder / recipe.key
+    folder = work.folder / trial_name(recipe)
     finished = folder / ROWS_FILE
     if finished.is_file():
         for row in json.loads(finished.read_text(encoding="utf-8")):
@@ -101,7 +109,7 @@ def run_trial(drawn: Mapping[str, Any], work: TrialWork) -> None:
     if len(known) < work.task.epochs:
         try:
             task = recipe.apply(work.task)
-            loaders = work.num_loaders(context.device, _cpus_of_trial())
+            loaders = work.num_loaders(context.device)
             train(replace(task, batches=replace(task.batches, num_loader_workers=loaders)), context)
         except FloatingPointError:
             tune.report({"epoch": work.task.epochs, **_DIVERGED})
@@ -150,11 +158,12 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
         The trials in the order in which they were started.
 
     Raises:
+        BadRequest: when no node has room for a trial, or ``cuda`` is asked for where there is none.
         RuntimeError: when a trial failed.
     """
 
     def finished(trial: Trial) -> None:
-        keep_rows(work.folder / trial.recipe.key, trial.rows)
+        keep_rows(work.folder / trial_name(trial.recipe), trial.rows, work.writer.check_session)
         on_trial(trial)
 
     recorder = _Recorder(finished)
@@ -164,8 +173,11 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
     os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Tune's would stay, and swallow Ctrl-C for the rest of the process
     with ray_session():
+        share = trial_share(plan, work)
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(run_trial, work=work), _resources(plan, work)),
+            tune.with_resources(
+                tune.with_parameters(run_trial, work=work), {"cpu": float(share.cpus), "gpu": share.gpus}
+            ),
             param_space=_space(plan) if plan.algorithm == "grid" else {},
             tune_config=_tune_config(plan, work.task.epochs),
             run_config=tune.RunConfig(
@@ -182,12 +194,12 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
     return list(recorder.trials.values())
 
 
-def keep_rows(folder: Path, rows: list[Row]) -> None:
+def keep_rows(folder: Path, rows: list[Row], check: SessionCheck) -> None:
     """A finished trial is its rows; the checkpoints are not needed any more."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{ROWS_FILE}.tmp"
+    temporary = beside(folder / ROWS_FILE)
     temporary.write_text(json.dumps(rows), encoding="utf-8")
-    temporary.replace(folder / ROWS_FILE)
+    settle(temporary, folder / ROWS_FILE, check)
     for child in folder.iterdir():
         if child.is_dir():
             shutil.rmtree(child, ignore_errors=True)
@@ -240,10 +252,16 @@ def _scheduler(plan: SearchPlan, epochs: int) -> TrialScheduler:
     )
 
 
-def _resources(plan: SearchPlan, work: TrialWork) -> dict[str, float]:
-    share = max(1, cluster_cpus() // plan.max_concurrent)
-    gpus = cluster_gpus() if work.device != "cpu" else 0
-    return {
-        "cpu": float(min(work.num_threads or share, cluster_cpus())),
-        "gpu": min(1.0, gpus / plan.max_concurrent) if gpus else 0.0,
-    }
+def trial_share(plan: SearchPlan, work: TrialWork) -> Share:
+    """What a trial takes of its node; where fewer than ``max_concurrent`` have room, the others wait their turn.
+
+    Raises:
+        BadRequest: when no node has room for one.
+    """
+    nodes, at_a_time = living_nodes(), min(plan.max_concurrent, plan.total)
+    gpus = gpu_part(at_a_time, nodes) if wants_gpu(work.device, nodes) else 0.0
+    cpus = largest_share(at_a_time if work.num_threads is None else 1, nodes, gpus)
+    share = Share(min(work.num_threads or cpus, cpus), gpus)
+    num_running = max(1, min(at_a_time, room_for(share, nodes)))
+    require_room(share, num_running, nodes, key="search.max_concurrent", why="trials")
+    return share

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import psutil
 import ray
 
+from aplantida.distributed.inspection import check_root
 from aplantida.pipeline.logs import LOGGER
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
@@ -27,25 +27,6 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
-
-
-_sharing = threading.local()
-
-
-@contextmanager
-def shared_session() -> Iterator[None]:
-    """Keep one Ray over several :func:`ray_session` blocks: the first starts it, the end of this block stops it.
-
-    Costs nothing when no block inside needs Ray (every node of a graph is sealed, say).
-    """
-    _sharing.active = True
-    was_there = ray.is_initialized()
-    try:
-        yield
-    finally:
-        _sharing.active = False
-        if ray.is_initialized() and not was_there:
-            ray.shutdown()
 
 
 @contextmanager
@@ -66,6 +47,9 @@ def ray_session(
         object_store_bytes: shared memory of a local Ray; None = 15 % of the free memory, 128 MiB to 8 GiB.
         include_dashboard: whether a local Ray serves its dashboard.
         dashboard_host: where it does.
+
+    Raises:
+        BadRequest: when a cluster's nodes do not all see the artifacts' root.
     """
     if ray.is_initialized():
         yield
@@ -82,10 +66,10 @@ def ray_session(
             dashboard_host=dashboard_host,
         )
     try:
+        check_root()
         yield
     finally:
-        if not getattr(_sharing, "active", False):
-            ray.shutdown()
+        ray.shutdown()
 
 
 def ray_session_if(needed: bool) -> AbstractContextManager[None]:
@@ -135,8 +119,3 @@ def object_store_size(free_bytes: int) -> int:
 def cluster_cpus() -> int:
     """CPUs of the Ray in use, over all nodes."""
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
-
-
-def cluster_gpus() -> int:
-    """GPUs of the Ray in use, over all nodes."""
-    return int(ray.cluster_resources().get("GPU", 0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -12,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import ray.train
-import torch
-from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import distributed, nn
 
-from aplantida.distributed.session import cluster_gpus, ray_session
-from aplantida.training.context import STATE_FILE, ProgressCallback, TrainContext, checkpoint_name, newest_whole
-from aplantida.training.devices import set_threads
+from aplantida.distributed.inspection import wants_gpu
+from aplantida.distributed.placement import Share, living_nodes, require_room
+from aplantida.distributed.session import ray_session
+from aplantida.models.devices import set_threads
+from aplantida.training.checkpoints import Checkpoints, SessionCheck, beside
+from aplantida.training.context import ProgressCallback, TrainContext
 from aplantida.training.loop import RESULT, train
 from aplantida.training.task import TrainTask
 
@@ -27,17 +28,19 @@ STORAGE = "ray"
 RUN_NAME = "training"
 _PROGRESS_FILE = "progress.json"
 _PROGRESS_SECONDS = 1.0
+_MAX_FAILED_STARTS = 4  # of the group of workers, each given RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S to come up
 
 
 class RayContext(TrainContext):
     """One worker of a ``TorchTrainer``."""
 
-    def __init__(self, folder: Path, log_path: Path | None, num_threads: int | None) -> None:
+    def __init__(self, folder: Path, log_path: Path | None, num_threads: int | None, check: SessionCheck) -> None:
         place = ray.train.get_context()
         self.rank, self.world_size = place.get_world_rank(), place.get_world_size()
         self.device = get_device()
-        self.folder, self.log_path = folder, log_path
+        self.folder, self.log_path, self.check = folder, log_path, check
         self.num_threads = set_threads(num_threads, place.get_local_world_size())
+        self._checkpoints = Checkpoints(folder, check)
         self._images, self._told, self._postfix = 0, 0.0, dict[str, Any]()
 
     def prepare(self, model: nn.Module) -> nn.Module:
@@ -45,25 +48,21 @@ class RayContext(TrainContext):
         return prepare_model(model)
 
     def latest(self) -> Path | None:
-        """The newest whole checkpoint in storage, as rank 0 sees it.
+        """The newest whole checkpoint, as rank 0 sees it.
 
-        Not ``ray.train.get_checkpoint()``: Ray's controller hears of a checkpoint up to two reports after it was
+        Checkpoints are the training's own, not Ray's: its controller hears of one up to two reports after it was
         written, and what it had not heard of when a worker died would be trained again.
         """
-        found = [newest_whole(self.folder / STORAGE / RUN_NAME) if self.rank == 0 else None]
+        found = [self._checkpoints.latest() if self.rank == 0 else None]
         if self.world_size > 1:
             distributed.broadcast_object_list(found, src=0, device=self.device)
         return found[0]
 
     def save(self, state: Mapping[str, Any], number: int, metrics: Mapping[str, float]) -> None:
-        """Report; rank 0 hands over the checkpoint."""
-        with tempfile.TemporaryDirectory() as folder:
-            if self.rank == 0:
-                torch.save(dict(state), Path(folder) / STATE_FILE)
-            checkpoint = Checkpoint.from_directory(folder) if self.rank == 0 else None
-            ray.train.report(
-                {**metrics, "step": number}, checkpoint=checkpoint, checkpoint_dir_name=checkpoint_name(number)
-            )
+        """Rank 0 writes the checkpoint; then all report."""
+        if self.rank == 0:
+            self._checkpoints.save(state, number)
+        ray.train.report({**metrics, "step": number})
 
     def progress(self, images: int, **postfix: Any) -> None:
         """Rank 0 leaves a note for the driver."""
@@ -71,7 +70,8 @@ class RayContext(TrainContext):
         self._postfix.update(postfix)
         if self.rank == 0 and time.monotonic() - self._told >= _PROGRESS_SECONDS:
             self._told = time.monotonic()
-            temporary = self.folder / f"{_PROGRESS_FILE}.tmp"
+            self.check()
+            temporary = beside(self.folder / _PROGRESS_FILE)
             temporary.write_text(json.dumps({"images": self._images, "postfix": self._postfix}), encoding="utf-8")
             temporary.replace(self.folder / _PROGRESS_FILE)
 
@@ -86,24 +86,32 @@ def run_trainer(
     num_threads: int | None,
     max_failures: int,
     on_progress: ProgressCallback | None,
+    check: SessionCheck,
 ) -> Path:
-    """Train on ``num_workers`` Ray workers, which must all see ``folder``; resumes by its Ray storage path.
+    """Train on ``num_workers`` Ray workers, which must all see ``folder``; goes on from its newest checkpoint.
 
     Returns:
         The result's folder, as :func:`aplantida.training.loop.train`.
+
+    Raises:
+        BadRequest: when the nodes have no room for the workers, or ``cuda`` is asked for where there is none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ray_session(), _watching(folder / _PROGRESS_FILE, on_progress):
-        use_gpu = device == "cuda" or (device == "auto" and cluster_gpus() > 0)
+        nodes = living_nodes()
+        use_gpu = wants_gpu(device, nodes)
+        require_room(Share(1, int(use_gpu)), num_workers, nodes, key="resources.num_workers", why="training")
         trainer = TorchTrainer(
             _work,
-            train_loop_config={"task": task, "folder": folder, "log_path": log_path, "num_threads": num_threads},
+            train_loop_config={
+                "task": task,
+                "place": {"folder": folder, "log_path": log_path, "num_threads": num_threads, "check": check},
+            },
             scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
             run_config=RunConfig(
                 name=RUN_NAME,
                 storage_path=str(folder / STORAGE),
-                checkpoint_config=CheckpointConfig(num_to_keep=2),
-                failure_config=FailureConfig(max_failures=max_failures),
+                failure_config=FailureConfig(max_failures, controller_failure_limit=_MAX_FAILED_STARTS),
             ),
         )
         trainer.fit()
@@ -111,7 +119,7 @@ def run_trainer(
 
 
 def _work(settings: dict[str, Any]) -> None:
-    train(settings["task"], RayContext(settings["folder"], settings["log_path"], settings["num_threads"]))
+    train(settings["task"], RayContext(**settings["place"]))
 
 
 @contextmanager

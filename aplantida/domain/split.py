@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -68,3 +69,12 @@ def read_split(
         ids = table["image_id"].slice(start, _ROWS_AT_ONCE).to_pylist()
         chosen += [is_in_fraction(image_id, fraction) for image_id in ids]
     return table.filter(pa.array(chosen, pa.bool_())).select(list(columns))
+
+
+def rows_by_shard(path: Path, columns: Sequence[str]) -> dict[int, pa.Table]:
+    """The rows of ``split.parquet`` of each shard that has some, by image id."""
+    table = pq.read_table(path, columns=list(dict.fromkeys(["shard", "image_id", *columns])))
+    table = table.sort_by([("shard", "ascending"), ("image_id", "ascending")])
+    shards, starts = np.unique(table["shard"].to_numpy(), return_index=True)
+    parts = zip(shards.tolist(), starts.tolist(), np.diff([*starts, len(table)]).tolist(), strict=True)
+    return {shard: table.slice(start, length) for shard, start, length in parts}

@@ -5,6 +5,7 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -58,9 +59,12 @@ class ScoreMatrix:
     """A file of (N, C) float16 logits, row after row, that is filled in any order.
 
     Args:
-        path: made, empty, where there is no file of the right size; rows that were never written are 0.
+        path: made where there is no file of the right size; rows that were never written are 0.
         num_rows: N.
         class_ids: the C classes.
+
+    Attributes:
+        token: drawn when the file was made: what was written under another token is not in it.
     """
 
     def __init__(self, path: Path, num_rows: int, class_ids: tuple[str, ...]) -> None:
@@ -68,10 +72,13 @@ class ScoreMatrix:
         self._shape = (num_rows, len(class_ids))
         self._class_ids = class_ids
         size = num_rows * len(class_ids) * np.dtype(np.float16).itemsize
-        self.is_new = not path.is_file() or path.stat().st_size != size
-        if self.is_new:
+        named = path.with_suffix(".token")
+        if not (named.is_file() and path.is_file() and path.stat().st_size == size):
+            named.unlink(missing_ok=True)
             with path.open("wb") as stream:
                 stream.truncate(size)
+            named.write_text(uuid.uuid4().hex, encoding="ascii")
+        self.token = named.read_text(encoding="ascii")
 
     def write(self, rows: npt.NDArray[np.int64], logits: npt.NDArray[np.float16]) -> None:
         """Put (n, C) ``logits`` at ``rows``, through to the disk."""

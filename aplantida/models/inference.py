@@ -14,22 +14,10 @@ from aplantida.domain.pixels import boxed_square, centre_square, decode_photo
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.scores import ScoreTable
 from aplantida.models.checkpoint import load_checkpoint
+from aplantida.models.devices import resolve_device
 from aplantida.models.folding import fold_batch_norm
 
 Box = tuple[float, float, float, float, bool]
-
-
-def resolve_device(device: str) -> torch.device:
-    """``auto`` is the GPU where there is one.
-
-    Raises:
-        ValueError: for ``cuda`` where there is none, or an unknown word.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device: cuda asked for, but torch sees no CUDA device; use auto or cpu")
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def normalize(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:

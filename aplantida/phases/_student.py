@@ -74,6 +74,20 @@ def new_student(
     return new_model(model, data, classes, dropout=ctx.config.regularization.dropout, width=model.width, head_rank=rank)
 
 
+def foreseen_size(model: StudentModelSection, num_classes: int, image_size: int, limit: int) -> tuple[int | None, int]:
+    """Of a student whose training would begin now: its head's rank (None: dense) and its bytes in the browser.
+
+    Raises:
+        BadRequest: when it does not fit ``limit``.
+    """
+    size = _bundled(model.name, num_classes, model.width, image_size)
+    rank = None if model.head_rank == "dense" else model.head_rank
+    if model.head_rank is None:
+        rank = _largest_rank(size, limit, model.name)
+    _check(size, rank, limit, model.name)
+    return rank, size.num_bytes(rank)
+
+
 def keep_rank(ctx: PhaseContext[Any], card: ModelCard) -> None:
     """Note the rank that a training begins with, for the sessions that go on with it."""
     path = ctx.output.scratch / RANK_FILE

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aplantida.domain.class_index import ClassIndex, class_index_digest
+from aplantida.phases._device import device_here
 from aplantida.phases._training_config import InputSection, ModelSection, PhotosSection, TrainConfig, TrainingSection
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import expand, root
@@ -156,21 +157,32 @@ def run_training(
     )
     started = time.monotonic()
     total = training.epochs * training.batch_size * _count_batches(batches, training.batch_size)
+    device = ctx.device if config.resources.num_workers else device_here(ctx)
     at_start()
     with ctx.progress(total=total, unit="images", description=f"training {card.architecture}") as bar:
         trained = launch(
             task,
             folder=ctx.output.scratch,
             log_path=ctx.output.log_path,
-            device=ctx.device,
+            device=device,
             num_workers=config.resources.num_workers,
             num_threads=config.resources.num_threads,
             max_failures=config.resources.max_failures,
             on_progress=bar.update,
+            check=ctx.output.check_session,
         )
     _publish(ctx, trained.folder, index.subset(card.class_ids))
-    ctx.log.info("val top-1 %.3f in epoch %d", trained.summary["val_top1"], trained.summary["best_epoch"])
+    _tell(ctx, trained.summary)
     return {**trained.summary, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _tell(ctx: PhaseContext[ConfigT], summary: dict[str, Any]) -> None:
+    if summary["moved_at_steps"]:
+        ctx.log.warning(
+            "threads, device or workers changed after steps %s: an undisturbed training is not equal to the bit",
+            summary["moved_at_steps"],
+        )
+    ctx.log.info("val top-1 %.3f in epoch %d", summary["val_top1"], summary["best_epoch"])
 
 
 def new_task(ctx: PhaseContext[Any], **parts: Any) -> TrainTask:
@@ -199,7 +211,7 @@ def new_task(ctx: PhaseContext[Any], **parts: Any) -> TrainTask:
 
 
 def _check_compiler(training: TrainingSection) -> None:
-    from aplantida.training.devices import compiler_trouble
+    from aplantida.models.devices import compiler_trouble
 
     trouble = compiler_trouble() if training.compile else None
     if trouble is not None:

@@ -17,6 +17,13 @@ from pydantic import Field
 from aplantida.data.actors import PROBE_SCHEMA, UrlProber, slices
 from aplantida.data.addresses import host_of
 from aplantida.data.auditing import bucket_of, describe, sampled_urls, species_table, summary_text
+from aplantida.phases._collection import (
+    CollectionConfig,
+    ReaderResources,
+    checked_collection,
+    source_digest,
+    synonyms_digest,
+)
 from aplantida.phases._network import (
     BLOCKS_PER_ACTOR,
     HTTP_MOVED,
@@ -24,13 +31,6 @@ from aplantida.phases._network import (
     NetworkResources,
     choose_num_actors,
     fetch_settings,
-)
-from aplantida.phases.export_dataset import (
-    CollectionConfig,
-    ReaderResources,
-    checked_collection,
-    source_digest,
-    synonyms_digest,
 )
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import Section

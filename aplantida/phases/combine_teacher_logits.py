@@ -58,6 +58,7 @@ def run(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> dict[str, Any]:
     """Combine the shards that are not combined yet."""
     from aplantida.domain.class_index import ClassIndex
     from aplantida.domain.memory import keep_freed_memory
+    from aplantida.domain.split import rows_by_shard
 
     started = time.monotonic()
     keep_freed_memory()
@@ -66,7 +67,8 @@ def run(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> dict[str, Any]:
     class_ids = index.class_ids
     top_k = None if len(class_ids) <= ctx.config.dense_up_to_classes else ctx.config.top_k
     teachers = _teachers(ctx)
-    members = _members(split)
+    shards = rows_by_shard(split.file("split.parquet"), ["image_id", *_Photo._fields])
+    members = {f"shard-{shard:05d}": rows for shard, rows in shards.items()}
     names = sorted(teachers[0].artifact.units)
     keys = {name: _key(name, teachers, _photos(members.get(name)), class_ids, top_k) for name in names}
     todo = [name for name, key in keys.items() if not ctx.output.is_done(name, key) and not ctx.reuse_unit(name, key)]
@@ -131,27 +133,11 @@ def _teachers(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> list[_Teacher]:
     return teachers
 
 
-def _members(split: Artifact) -> dict[str, pa.Table]:
-    """Unit name → the split's rows of that shard."""
-    import numpy as np
-    import pyarrow.parquet as pq
-
-    columns = ["shard", "image_id", "split", "class_index", "regions"]
-    table = pq.read_table(split.file("split.parquet"), columns=columns)
-    table = table.sort_by([("shard", "ascending"), ("image_id", "ascending")])
-    shards, starts = np.unique(table["shard"].to_numpy(), return_index=True)
-    ends = [*starts[1:].tolist(), len(table)]
-    return {
-        f"shard-{shard:05d}": table.slice(start, end - start)
-        for shard, start, end in zip(shards.tolist(), starts.tolist(), ends, strict=True)
-    }
-
-
 def _photos(members: pa.Table | None) -> dict[str, _Photo]:
     """Image id → what the split says of it."""
     if members is None:
         return {}
-    columns = (members[name].to_pylist() for name in ("image_id", "split", "class_index", "regions"))
+    columns = (members[name].to_pylist() for name in ("image_id", *_Photo._fields))
     return {
         image_id: _Photo(name, class_index, tuple(regions or ()))
         for image_id, name, class_index, regions in zip(*columns, strict=True)

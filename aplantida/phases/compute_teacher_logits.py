@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from aplantida.domain.seeds import derive_seed
+from aplantida.phases._device import device_here
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection
 from aplantida.pipeline.artifact import Artifact, unit_key
@@ -103,20 +104,27 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
         else:
             todo.append(shard)
     ctx.log.info("%d shards: %d to score, %d reused", len(keys), len(todo), reused)
+    num_actors = ctx.config.resources.num_actors
+    job = _job(ctx, images, checkpoint, top_k, ctx.device if num_actors else device_here(ctx))
     with ctx.progress(total=len(todo), unit="shards", description="teacher logits") as bar:
-        for done in label_shards(_job(ctx, images, checkpoint, top_k), todo, ctx.config.resources.num_actors):
-            info = {"num_train_rows": done.num_train_rows, "num_heldout_rows": done.num_heldout_rows}
+        for done in label_shards(job, todo, num_actors):
+            rows = {"num_train_rows": done.num_train_rows, "num_heldout_rows": done.num_heldout_rows}
+            info = {**rows, "num_threads": done.num_threads}
             ctx.output.record_unit(_unit(done.shard), keys[done.shard], done.files, info)
             bar.update(rows=done.num_train_rows + done.num_heldout_rows)
-    verified = _verify(ctx, images, checkpoint)
+    verified = _verify(ctx, images, checkpoint, device_here(ctx) if num_actors else job.device)
     ctx.output.write_json("teacher.json", _teacher(ctx, card, checkpoint, top_k))
     infos = [ctx.output.unit_info(_unit(shard)) for shard in keys]
+    threads = sorted({info["num_threads"] for info in infos if "num_threads" in info})
+    if len(threads) > 1:
+        ctx.log.warning("scored with %s threads: equality to the bit holds only among shards of as many", threads)
     return {
         "num_train_rows": sum(info["num_train_rows"] for info in infos),
         "num_heldout_rows": sum(info["num_heldout_rows"] for info in infos),
         "num_shards": len(keys),
         "num_shards_scored": len(todo),
         "num_shards_reused": reused,
+        "num_threads": threads,
         **verified,
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -154,7 +162,11 @@ def _unit_keys(
 
 
 def _job(
-    ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, top_k: int | None
+    ctx: PhaseContext[ComputeTeacherLogitsConfig],
+    images: Artifact,
+    checkpoint: Artifact,
+    top_k: int | None,
+    device: str,
 ) -> Any:
     from aplantida.distillation.teacher import ViewSettings
     from aplantida.distributed.scoring import LabelJob
@@ -170,13 +182,15 @@ def _job(
         ),
         top_k=top_k,
         batch_size=config.batch_size,
-        device=ctx.device,
+        device=device,
         num_threads=config.resources.num_threads,
         photo_fraction=config.data.photo_fraction,
     )
 
 
-def _verify(ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact) -> dict[str, Any]:
+def _verify(
+    ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, device: str
+) -> dict[str, Any]:
     """Score a few photos once more, those of earlier sessions and artifacts among them, and compare."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -201,7 +215,7 @@ def _verify(ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, che
         views |= views_from_arrow(pq.read_table(path / f"views/{unit}.parquet").filter(wanted))
         photos = pq.read_table(images.file(f"shards/{unit}.parquet"), columns=["image_id", "image"], filters=wanted)
         jpegs |= dict(zip(photos["image_id"].to_pylist(), photos["image"].to_pylist(), strict=True))
-    scorer = Scorer(checkpoint.path, ctx.device, config.resources.num_threads, config.batch_size)
+    scorer = Scorer(checkpoint.path, device, config.resources.num_threads, config.batch_size)
     found = largest_difference(scorer, concat(stored), jpegs, views)
     ctx.log.info("%d rows scored again: logits differ by %.4f at most", found.rows, found.amount)
     where = f"photo {found.image_id}, view {found.view}"
@@ -248,7 +262,7 @@ PHASE = Phase(
     config=ComputeTeacherLogitsConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint"},
     output="teacher_logits",
-    version=3,
+    version=4,
     run=run,
     judge=judge,
 )

@@ -19,6 +19,7 @@ from aplantida.domain.split import SPLIT_SCHEMA, read_split
 from aplantida.domain.stored_scores import ScoreMatrix, StoredScores
 from aplantida.evaluation.metrics import CHUNK_ROWS
 from aplantida.evaluation.report import CONFUSION_COLUMNS, SPECIES_COLUMNS, ScoredSplit, csv_text, evaluate
+from aplantida.phases._device import device_here
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection
 from aplantida.pipeline.artifact import unit_key
@@ -108,7 +109,7 @@ def _score(
 
     images, checkpoint = ctx.input("images"), ctx.input("checkpoint")
     threads = ctx.config.resources.num_threads
-    scorer = Scorer(checkpoint.file("model.json").parent, ctx.device, threads, ctx.config.batch_size)
+    scorer = Scorer(checkpoint.file("model.json").parent, device_here(ctx), threads, ctx.config.batch_size)
     order = np.argsort(splits == "test", kind="stable")  # val first, then test
     row = np.argsort(order, kind="stable")
     matrix = ScoreMatrix(ctx.output.scratch / "scores.float16", len(scored), scorer.card.class_ids)
@@ -117,8 +118,8 @@ def _score(
         for shard in np.unique(shards).tolist():
             inside = np.flatnonzero(shards == shard)
             ids, name = image_ids[inside].tolist(), f"shards/shard-{shard:05d}.parquet"
-            key = unit_key(images.files[name].sha256, checkpoint.digest, ids, ctx.config.batch_size)
-            if matrix.is_new or not ctx.output.is_done(name, key):
+            key = unit_key(images.files[name].sha256, checkpoint.digest, ids, ctx.config.batch_size, matrix.token)
+            if not ctx.output.is_done(name, key):
                 matrix.write(row[inside], scorer.score(ids, _jpegs(images.file(name), ids)).logits)
                 ctx.output.record_unit(name, key)
             progress.update(len(ids))

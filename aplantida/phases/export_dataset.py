@@ -3,101 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import Field
-
-from aplantida.data.addresses import AddressGuard
-from aplantida.data.entries import FieldMapping
-from aplantida.data.entry_runs import write_checked_runs
-from aplantida.data.entry_store import EntryStore
-from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
-from aplantida.domain.licensing import LicensePolicy, normalize_license
-from aplantida.domain.opt_out import OptOuts
-from aplantida.domain.taxonomy import read_synonyms
-from aplantida.phases._scratch import scratch_database
-from aplantida.pipeline.artifact import hash_file
-from aplantida.pipeline.config import PhaseConfig, Section, expand, root
+from aplantida.phases._collection import (
+    CollectionConfig,
+    ReaderResources,
+    checked_collection,
+    source_digest,
+    synonyms_digest,
+)
+from aplantida.pipeline.config import Section
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
-
-
-class MappingSection(Section):
-    """Field names of the collection: dotted paths, tried in order; an empty list = no such field."""
-
-    scientific_name: tuple[str, ...] = ("scientificName",)
-    family: tuple[str, ...] = ("family",)
-    genus: tuple[str, ...] = ("genus",)
-    common_names: tuple[str, ...] = ("commonNames",)
-    distribution: tuple[str, ...] = ("distribution",)
-    images: tuple[str, ...] = ("images",)
-    image_url: tuple[str, ...] = ("url",)
-    image_license: tuple[str, ...] = ("license",)
-    image_author: tuple[str, ...] = ("author",)
-    image_source: tuple[str, ...] = ("source",)
-    image_observation_id: tuple[str, ...] = ("observationId",)
-    image_observed_on: tuple[str, ...] = ("observedOn",)
-    image_country: tuple[str, ...] = ("country",)
-
-    def to_mapping(self) -> FieldMapping:
-        """As data/entries wants it."""
-        return FieldMapping(**self.model_dump())
-
-
-class LicenseSection(Section):
-    """Which licences are accepted."""
-
-    allow_share_alike: bool = True
-    also_allowed: list[str] = Field(default_factory=list)
-
-    def to_policy(self) -> LicensePolicy:
-        """As domain/licensing wants it."""
-        return LicensePolicy(self.allow_share_alike, tuple(self.also_allowed))
-
-
-class OptOutSection(Section):
-    """Who wants no part in it."""
-
-    authors: list[str] = Field(default_factory=list)
-    hosts: list[str] = Field(default_factory=list)
-
-    def to_opt_outs(self) -> OptOuts:
-        """As domain/opt_out wants it.
-
-        Raises:
-            BadRequest: for what is no author or no host.
-        """
-        try:
-            return OptOuts.of(self.authors, self.hosts)
-        except ValueError as error:
-            raise BadRequest(f"opt_out: {error}") from None
-
-
-class ReaderResources(Section):
-    """How much of the machine reading takes."""
-
-    num_readers: int | None = Field(default=None, ge=0)
-    memory_mb: int = Field(default=512, ge=128)
-
-
-class CollectionConfig(PhaseConfig):
-    """What every phase that reads the collection needs to know."""
-
-    mongo_uri: str | None = None
-    db_name: str = "aplantida_db"
-    collection: str = "plants"
-    mapping: MappingSection = MappingSection()
-    synonyms: str | None = None
-    default_license: str | None = None
-    license_policy: LicenseSection = LicenseSection()
-    opt_out: OptOutSection = OptOutSection()
-    allow_addresses: list[str] = Field(default_factory=list)
-    min_images_per_species: int = Field(default=5, ge=1)
 
 
 class ExportGates(Section):
@@ -113,138 +32,6 @@ class ExportDatasetConfig(CollectionConfig):
 
     gates: ExportGates = ExportGates()
     resources: ReaderResources = ReaderResources()
-
-
-def address_of(config: CollectionConfig) -> CollectionAddress:
-    """Where the collection is.
-
-    Raises:
-        BadRequest: when the config holds credentials.
-    """
-    try:
-        return CollectionAddress.find(config.mongo_uri, config.db_name, config.collection)
-    except CollectionError as error:
-        raise BadRequest(str(error)) from None
-
-
-def source_digest(config: CollectionConfig) -> str:
-    """Digest of the whole collection: part of the recipe, so that a changed collection is noticed.
-
-    Raises:
-        BadRequest: when the collection cannot be read.
-    """
-    try:
-        return collection_digest(address_of(config))
-    except CollectionError as error:
-        raise BadRequest(
-            f"mongo_uri / MONGO_URI: {error}. Where audit and export are sealed, run_pipeline goes on without the "
-            "collection under `sources: sealed`"
-        ) from None
-
-
-def synonyms_digest(config: CollectionConfig) -> str:
-    """Digest of the synonyms file.
-
-    Raises:
-        BadRequest: when it is not there.
-    """
-    return "none" if config.synonyms is None else hash_file(_synonyms_path(config.synonyms))
-
-
-def read_synonyms_of(config: CollectionConfig) -> dict[str, str]:
-    """The synonyms file's accepted name by synonym.
-
-    Raises:
-        BadRequest: naming the file and the line.
-    """
-    if config.synonyms is None:
-        return {}
-    path = _synonyms_path(config.synonyms)
-    try:
-        return read_synonyms(path.read_text(encoding="utf-8-sig").splitlines())
-    except ValueError as error:  # UnicodeDecodeError is one
-        raise BadRequest(f"synonyms: {path}: {error}") from None
-
-
-def _synonyms_path(text: str) -> Path:
-    path = root() / expand(text)
-    if not path.is_file():
-        raise BadRequest(f"synonyms: {text!r} is {path}, where no file is")
-    return path
-
-
-@contextmanager
-def checked_collection(
-    ctx: PhaseContext[Any], config: CollectionConfig, resources: ReaderResources
-) -> Iterator[EntryStore]:
-    """All entries of the collection, each with its first reason against it.
-
-    Raises:
-        BadRequest: for a default licence nobody can read, an address list that is none, or an empty collection.
-    """
-    from aplantida.distributed.session import ray_session_if
-
-    _check(config)
-    runs = ctx.output.scratch / "runs"
-    shutil.rmtree(runs, ignore_errors=True)
-    runs.mkdir()
-    try:
-        with (
-            ray_session_if(resources.num_readers != 0),
-            scratch_database(ctx, "entries", resources.memory_mb) as database,
-        ):
-            store, num_entries = EntryStore(database), 0
-            for name, num_rows in _read(ctx, config, resources.num_readers, runs):
-                store.add(runs / name)
-                num_entries += num_rows
-            if not num_entries:
-                raise BadRequest(
-                    f"{config.db_name}.{config.collection} holds no documents: check db_name and collection"
-                )
-            store.check_together(config.min_images_per_species)
-            yield store
-    finally:
-        shutil.rmtree(runs, ignore_errors=True)
-
-
-def _read(
-    ctx: PhaseContext[Any], config: CollectionConfig, wanted_readers: int | None, runs: Path
-) -> Iterator[tuple[str, int]]:
-    """Have the collection written down in runs: the name of each, and its number of rows."""
-    from aplantida.distributed.mapping import map_tables
-    from aplantida.distributed.session import cluster_cpus
-
-    num_readers = cluster_cpus() if wanted_readers is None else wanted_readers
-    address = address_of(config)
-    arguments = {
-        "folder": runs,
-        "address": address,
-        "mapping": config.mapping.to_mapping(),
-        "default_license": config.default_license,
-        "synonyms": read_synonyms_of(config),
-        "opt_outs": config.opt_out.to_opt_outs(),
-        "allow_addresses": tuple(config.allow_addresses),
-        "policy": config.license_policy.to_policy(),
-    }
-    try:
-        with ctx.progress(None, "entries", "reading the collection") as progress:
-            ranges = split_ranges(address, max(1, num_readers))
-            blocks = (ranges.slice(row, 1) for row in range(ranges.num_rows))
-            for table in map_tables(blocks, write_checked_runs, arguments, max_tasks=num_readers):
-                for run in table.to_pylist():
-                    progress.update(run["num_rows"])
-                    yield run["name"], run["num_rows"]
-    except CollectionError as error:
-        raise BadRequest(str(error)) from None
-
-
-def _check(config: CollectionConfig) -> None:
-    if config.default_license is not None and normalize_license(config.default_license) is None:
-        raise BadRequest(f"default_license = {config.default_license!r}: not a licence I can read; e.g. CC BY 4.0")
-    try:
-        AddressGuard.of(config.allow_addresses)
-    except ValueError as error:
-        raise BadRequest(f"allow_addresses: {error}") from None
 
 
 def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:

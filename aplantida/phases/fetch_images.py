@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
@@ -20,9 +22,11 @@ from aplantida.data.images import VERSION
 from aplantida.data.pending import ASKED_SCHEMA, PendingShard
 from aplantida.data.shards import (
     EarlierShard,
+    ShardPlan,
+    columns_of,
     failures_name,
-    plan_shards,
     records_digest,
+    repeated,
     shard_name,
     sort_out,
     validators_name,
@@ -74,22 +78,25 @@ def run(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
     """Plan shards, take over what is there, stream the rest, set duplicates aside."""
     started = time.monotonic()
     fetch_settings(ctx.config.http, ctx.config.allow_addresses, ctx.config.resources, 1)
-    records = pq.read_table(ctx.input("records").file("records.parquet"))
-    shards = _pending(ctx, plan_shards(records, ctx.config.num_shards))
-    taken_over = records.num_rows - sum(shard.missing.num_rows for shard in shards.values())
-    downloaded = _download(ctx, shards, records.num_rows, taken_over)
-    summary = _finish(ctx, records.num_rows)
+    records = ctx.input("records").file("records.parquet")
+    plan = ShardPlan.of(records, ctx.output.scratch / "plan", ctx.config.num_shards)
+    shards = _pending(ctx, plan)
+    taken_over = plan.num_records - sum(shard.num_records - len(shard.kept) for shard in shards.values())
+    downloaded = _download(ctx, shards, plan.num_records, taken_over)
+    summary = _finish(ctx, plan.num_records)
     seconds = time.monotonic() - started
     return {**summary, "downloaded": downloaded, "taken_over": taken_over, "seconds": round(seconds, 2)}
 
 
-def _pending(ctx: PhaseContext[FetchImagesConfig], plan: list[pa.Table]) -> dict[int, PendingShard]:
+def _pending(ctx: PhaseContext[FetchImagesConfig], plan: ShardPlan) -> dict[int, PendingShard]:
     """The shards still to be made, with what this or an earlier artifact knows of their photos."""
     recipe, recheck = _recipe(ctx), ctx.config.recheck
     pending: dict[int, PendingShard] = {}
-    for number, records in enumerate(plan):
-        unit = shard_name(number)
-        shard = PendingShard(records, unit_key("image_shards/3", recipe, number, records_digest(records)))
+    shutil.rmtree(scratch := ctx.output.scratch / "outcomes", ignore_errors=True)
+    for number in range(ctx.config.num_shards):
+        unit, records = shard_name(number), plan.records(number)
+        key = unit_key("image_shards/3", recipe, number, records_digest(records))
+        shard = PendingShard(plan, number, records.num_rows, key, scratch)
         if ctx.output.is_done(unit, shard.key) and not ctx.output.unit_info(unit)["transient"]:
             continue
         settled = not recheck and any(
@@ -98,21 +105,21 @@ def _pending(ctx: PhaseContext[FetchImagesConfig], plan: list[pa.Table]) -> dict
         )
         if settled and ctx.reuse_unit(unit, shard.key):
             continue
-        _look_back(ctx, shard, number, recipe)
+        _look_back(ctx, shard, set(records["image_id"].to_pylist()), recipe)
         pending[number] = shard
     return pending
 
 
 def _look_back(
-    ctx: PhaseContext[FetchImagesConfig], shard: PendingShard, number: int, recipe: Mapping[str, Any]
+    ctx: PhaseContext[FetchImagesConfig], shard: PendingShard, wanted: set[str], recipe: Mapping[str, Any]
 ) -> None:
     """Note what artifacts of an equal recipe (earlier ones, and this one so far) know of a shard's photos."""
-    unit, wanted = shard_name(number), set(shard.records["image_id"].to_pylist())
+    unit = shard_name(shard.number)
     sources = [*((artifact.path, artifact.units) for artifact in ctx.reuse), (ctx.output.path, ctx.output.units)]
     for path, units in sources:
         if unit not in units or units[unit]["info"]["recipe"] != recipe:
             continue
-        earlier = EarlierShard(path, number)
+        earlier = EarlierShard(path, shard.number)
         shard.earlier.append(earlier)
         stored = {key: value for key, value in earlier.stored().items() if key in wanted}
         if ctx.config.recheck and path != ctx.output.path:
@@ -130,7 +137,7 @@ def _download(
 
     config, resources = ctx.config, ctx.config.resources
     for number in [number for number, shard in shards.items() if shard.is_complete]:
-        _write_shard(ctx, number, shards.pop(number))
+        _write_shard(ctx, shards.pop(number))
     if not shards:
         return 0
     reasons: Counter[str] = Counter()
@@ -161,7 +168,7 @@ def _download(
             for number in dict.fromkeys(numbers):
                 shards[number].take(table.filter(pa.array([other == number for other in numbers])))
                 if shards[number].is_complete:
-                    _write_shard(ctx, number, shards.pop(number))
+                    _write_shard(ctx, shards.pop(number))
             downloaded += table.num_rows
             progress.update(table.num_rows, **reasons)
             if violations := _violations(config, reasons, total):
@@ -169,8 +176,9 @@ def _download(
     return downloaded
 
 
-def _write_shard(ctx: PhaseContext[FetchImagesConfig], number: int, shard: PendingShard) -> None:
+def _write_shard(ctx: PhaseContext[FetchImagesConfig], shard: PendingShard) -> None:
     """Publish a complete shard: photos, failures, ledger row."""
+    number = shard.number
     photos, failures, validators = sort_out(shard.records, shard.all_results())
     files = [
         ctx.output.write_table(shard_name(number), photos, incompressible=["image"]),
@@ -180,6 +188,7 @@ def _write_shard(ctx: PhaseContext[FetchImagesConfig], number: int, shard: Pendi
     transient = sum(reason in TRANSIENT for reason in failures["reason"].to_pylist())
     info = {"stored": photos.num_rows, "failed": failures.num_rows, "transient": transient, "recipe": _recipe(ctx)}
     ctx.output.record_unit(shard_name(number), shard.key, files, info)
+    shard.close()
 
 
 def _recipe(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
@@ -209,15 +218,14 @@ def judge(config: FetchImagesConfig, metrics: Mapping[str, Any]) -> list[str]:
 def _finish(ctx: PhaseContext[FetchImagesConfig], num_records: int) -> dict[str, Any]:
     """Set duplicates aside, gather the failures, sum up."""
     config, path = ctx.config, ctx.output.path
-    wanted = ["image_id", "document_id", "scientific_name", "url", "pixel_sha256", "exif_rotated", "content_type"]
-    photos = pa.concat_tables(
-        pq.read_table(path / shard_name(number), columns=wanted) for number in range(config.num_shards)
-    )
-    aside = exact_duplicates(*(photos[name].to_pylist() for name in ("image_id", "scientific_name", "pixel_sha256")))
+    shards = [path / shard_name(number) for number in range(config.num_shards)]
+    wanted = ["image_id", "scientific_name", "pixel_sha256", "exif_rotated", "content_type"]
+    photos = pa.concat_tables(pq.read_table(shard, columns=wanted) for shard in shards)
+    again = repeated(photos, "pixel_sha256")
+    aside = exact_duplicates(*(again[name].to_pylist() for name in wanted[:3]))
     duplicates = [
         {**row, "reason": Reason.DUPLICATE_PIXELS, "detail": aside[row["image_id"]]}
-        for row in photos.select(wanted[:4]).to_pylist()
-        if row["image_id"] in aside
+        for row in columns_of(shards, ["image_id", "document_id", "scientific_name", "url"], aside)
     ]
     failures = pa.concat_tables(
         [
@@ -227,15 +235,15 @@ def _finish(ctx: PhaseContext[FetchImagesConfig], num_records: int) -> dict[str,
     ).sort_by("image_id")
     reasons = count_values(failures["reason"])
     ctx.output.write_table("failures.parquet", failures.combine_chunks())
-    usable = photos.filter(pa.array([image_id not in aside for image_id in photos["image_id"].to_pylist()], pa.bool_()))
+    usable = photos.filter(~pc.field("image_id").isin(pa.array(sorted(aside), pa.string())))
     summary = {
         "num_shards": config.num_shards,
         "short_side_pixels": config.short_side_pixels,
         "num_records": num_records,
         "in_shards": photos.num_rows,
         "stored": usable.num_rows,
-        "species_stored": len(set(usable["scientific_name"].to_pylist())),
-        "stored_exif_rotated": sum(usable["exif_rotated"].to_pylist()),
+        "species_stored": len(usable["scientific_name"].unique()),
+        "stored_exif_rotated": usable.filter(pc.field("exif_rotated")).num_rows,
         "stored_by_content_type": count_values(usable["content_type"]),
         "failures_by_reason": reasons,
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from aplantida.phases._device import device_here
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection, drawn, read_photos, split_rows
 from aplantida.pipeline.config import PhaseConfig, Resources, Section
@@ -119,7 +120,8 @@ def _compare(ctx: PhaseContext[QuantizeModelConfig], exact: Path, rounded: Path)
         share = "" if fraction == 1 else f" in the share {fraction} (data.photo_fraction)"
         raise BadRequest(f"{split.path}: holds no {CHECKED_SPLIT} photo to compare on{share}")
     threads = config.resources.num_threads
-    scorers = [Scorer(folder, ctx.device, threads, config.batch_size) for folder in (exact, rounded)]
+    device = device_here(ctx)
+    scorers = [Scorer(folder, device, threads, config.batch_size) for folder in (exact, rounded)]
     import numpy as np
 
     settings = scorers[0].card.preprocessing

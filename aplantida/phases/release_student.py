@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from aplantida.phases.run_pipeline import RunPipelineConfig, run_nodes
+from aplantida.phases.run_pipeline import RunPipelineConfig, foresee, run_nodes
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 SLICE = ("quantized", "evaluation", "calibration", "licenses", "bundle", "validation")
@@ -27,5 +27,12 @@ def run(ctx: PhaseContext[ReleaseStudentConfig]) -> dict[str, Any]:
 
 
 PHASE = Phase(
-    name="release_student", config=ReleaseStudentConfig, inputs={}, output=None, version=1, run=run, sources={}
+    name="release_student",
+    config=ReleaseStudentConfig,
+    inputs={},
+    output=None,
+    version=1,
+    run=run,
+    sources={},
+    foresee=foresee,
 )

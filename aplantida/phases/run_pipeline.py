@@ -1,4 +1,4 @@
-"""Run the graph (or some of its nodes) in one Ray session, skipping what is sealed."""
+"""Run the graph (or some of its nodes), each node in a process of its own, skipping what is sealed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from aplantida.pipeline import plan
+from aplantida.pipeline.child import run_in_child
 from aplantida.pipeline.config import find_file, resolve
 from aplantida.pipeline.graph import GraphConfig, NodeOutcome, load_graph, run_graph
 from aplantida.pipeline.phase import Phase, PhaseContext
+from aplantida.pipeline.runner import Outcome, execute
 
 LAST_RUN = "last_run.json"
+SLOW_IMPORTS = ("torchvision",)  # and torch with it: once for all nodes
 
 
 class RunPipelineConfig(GraphConfig):
@@ -18,25 +22,28 @@ class RunPipelineConfig(GraphConfig):
 
 
 def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[NodeOutcome]:
-    """Run the config's nodes in one Ray session; the list holds what became of each."""
-    from aplantida.distributed.session import shared_session
+    """Run the config's nodes; the list holds what became of each."""
     from aplantida.phases.registry import load_phase
 
     nodes = load_graph(find_file(config.graph))
-    with shared_session():
-        outcomes: list[NodeOutcome] = []
-        for outcome in run_graph(
-            nodes,
-            load_phase,
-            config.layout(),
-            only=config.nodes,
-            values={"seed": config.seed},
-            device=None if device == "auto" else device,
-            sources=config.sources,
-        ):
-            outcomes.append(outcome)
-            _note(outcomes, resolve(config.runs) / LAST_RUN)
-        return outcomes
+    outcomes: list[NodeOutcome] = []
+    for outcome in run_graph(
+        nodes,
+        load_phase,
+        config.layout(),
+        only=config.nodes,
+        values={"seed": config.seed},
+        device=None if device == "auto" else device,
+        sources=config.sources,
+        carry_out=_carry_out,
+    ):
+        outcomes.append(outcome)
+        _note(outcomes, resolve(config.runs) / LAST_RUN)
+    return outcomes
+
+
+def _carry_out(phase: Phase[Any], **request: Any) -> Outcome:
+    return run_in_child(phase.name, execute, phase, preload=SLOW_IMPORTS, **request)
 
 
 def _note(outcomes: list[NodeOutcome], path: Path) -> None:
@@ -64,4 +71,31 @@ def run(ctx: PhaseContext[RunPipelineConfig]) -> dict[str, Any]:
     return {item.node.name: item.outcome.status for item in outcomes}
 
 
-PHASE = Phase(name="run_pipeline", config=RunPipelineConfig, inputs={}, output=None, version=1, run=run, sources={})
+def foresee(ctx: PhaseContext[Any]) -> None:
+    """Say of each node what would become of it, and what that takes.
+
+    Raises:
+        PhaseError: what the run would end with, when a node would be refused.
+    """
+    from aplantida.phases._foresight import say_prospects, with_sizes
+    from aplantida.phases.registry import load_phase
+
+    config = ctx.config
+    nodes = load_graph(find_file(config.graph))
+    values = {"seed": config.seed}
+    found = plan.foresee(nodes, load_phase, config.layout(), only=config.nodes, values=values, sources=config.sources)
+    prospects = with_sizes(found)
+    say_prospects(prospects, resolve(config.resources.costs), resolve(config.runs), ctx.log)
+    plan.refuse_all(prospects)
+
+
+PHASE = Phase(
+    name="run_pipeline",
+    config=RunPipelineConfig,
+    inputs={},
+    output=None,
+    version=1,
+    run=run,
+    sources={},
+    foresee=foresee,
+)

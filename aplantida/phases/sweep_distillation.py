@@ -21,20 +21,20 @@ from aplantida.pipeline.phase import Phase, PhaseContext
 
 if TYPE_CHECKING:
     from aplantida.data.batches import BatchPlan
-    from aplantida.distributed.recipes import Recipe, SearchPlan, Trial
     from aplantida.models.checkpoint import ModelCard
+    from aplantida.training.recipes import Recipe, SearchPlan, Trial
     from aplantida.training.task import TrainTask
 
 _MEASURED = ("val_top1", "val_top5", "val_loss")
 _RECIPE = ("temperature", "alpha", "distance", "learning_rate", "head_rank")
 COLUMNS: tuple[str, ...] = ("trial", *_RECIPE, "bytes", "epochs", "stopped", "best_epoch", *_MEASURED)
-_ENOUGH_VAL_PHOTOS = 20_000  # the standard error of a top-1 is 0.35 % at most
+ENOUGH_VAL_PHOTOS = 20_000  # the standard error of a top-1 is 0.35 % at most
 _BYTES_PER_WEIGHT = 2  # in float16, as the bundle has them
 
 
 def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
     """Run the trials that are not done, and choose the best."""
-    from aplantida.distributed.search import TrialWork, search
+    from aplantida.distributed.search import TrialWork, search, trial_name
 
     started = time.monotonic()
     check_pairing(ctx)
@@ -56,7 +56,7 @@ def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
 
         def finished(trial: Trial) -> None:
             nonlocal redone
-            unit, key = f"trial-{trial.recipe.key}", unit_key(trial.recipe.drawn())
+            unit, key = f"trial-{trial_name(trial.recipe)}", unit_key(trial.recipe.drawn())
             if not ctx.output.is_done(unit, key):
                 redone += 1
                 ctx.output.record_unit(unit, key, info={"epochs": len(trial.rows)})
@@ -74,7 +74,7 @@ def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
 
 
 def _plan(ctx: PhaseContext[SweepDistillationConfig], card: ModelCard) -> SearchPlan:
-    from aplantida.distributed.recipes import SearchPlan
+    from aplantida.training.recipes import SearchPlan
 
     search = ctx.config.search
     return SearchPlan(
@@ -97,7 +97,7 @@ def _plan(ctx: PhaseContext[SweepDistillationConfig], card: ModelCard) -> Search
 
 def _first(config: SweepDistillationConfig, card: ModelCard) -> Recipe | None:
     """What is tried first: its temperature and alpha, everything else as the config has it."""
-    from aplantida.distributed.recipes import Recipe
+    from aplantida.training.recipes import Recipe
 
     first = config.search.first
     return first and Recipe(
@@ -136,7 +136,7 @@ def _fraction_of_split(ctx: PhaseContext[SweepDistillationConfig], path: Path) -
     data = ctx.config.data
     table = read_split(ctx.input("split").file("split.parquet"), fraction=data.photo_fraction)
     names = table["split"].to_pylist()
-    enough = min(1.0, _ENOUGH_VAL_PHOTOS / max(names.count("val"), 1))
+    enough = min(1.0, ENOUGH_VAL_PHOTOS / max(names.count("val"), 1))
     fractions = {"train": data.train_fraction, "val": enough if data.val_fraction is None else data.val_fraction}
     rows = zip(table["image_id"].to_pylist(), names, strict=True)
     kept = [derive_seed(ctx.seed, "sweep", image_id) < fractions.get(name, 0) * 2**63 for image_id, name in rows]

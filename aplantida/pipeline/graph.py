@@ -76,6 +76,12 @@ class Layout:
         return [*node.config, overlay] if has_overlay else node.config
 
 
+class GraphResources(Resources):
+    """And what a dry run reckons with: the costs file of a rehearsal."""
+
+    costs: str = "runs/rehearsal/costs.json"
+
+
 class GraphConfig(PhaseConfig):
     """Which graph, which of its nodes, and where its artifacts go."""
 
@@ -88,7 +94,7 @@ class GraphConfig(PhaseConfig):
     version: str = "v1.0"
     nodes: list[str] = Field(default_factory=list)
     sources: Sources = "check"
-    resources: Resources = Resources()
+    resources: GraphResources = GraphResources()
 
     def layout(self) -> Layout:
         """Where artifacts go."""
@@ -152,6 +158,7 @@ def run_graph(
     device: str | None = None,
     dry_run: bool = False,
     sources: Sources = "check",
+    carry_out: Callable[..., Outcome] = execute,
 ) -> Generator[NodeOutcome]:
     """Run nodes one after the other, yielding each as it is done; sealed ones are skipped.
 
@@ -164,17 +171,14 @@ def run_graph(
         device: overrides every node's ``resources.device``.
         dry_run: say what would happen.
         sources: whether sealed artifacts are held against the present state of what lies outside artifacts.
+        carry_out: :func:`~aplantida.pipeline.runner.execute`, here or elsewhere.
 
     Raises:
         BadRequest: for a name in ``only`` that is no node; and whatever :func:`~aplantida.pipeline.runner.execute`
             raises: the graph stops at the first node that fails, and the message names it.
     """
-    by_name = {node.name: node for node in nodes}
-    unknown = sorted(set(only) - set(by_name))
-    if unknown:
-        raise BadRequest(f"no node is called {unknown[0]!r}; there are {', '.join(by_name)}")
     log = logging.getLogger(f"{LOGGER}.graph")
-    chosen = [node for node in nodes if not only or node.name in only]
+    chosen = chosen_nodes(nodes, only)
 
     def seals(node: Node) -> bool:
         return load_phase(node.phase).output is not None
@@ -186,8 +190,21 @@ def run_graph(
         if phase.output is not None:
             request["output"] = layout.output(node)
         files = layout.files(node)
-        outcome = execute(phase, files=files, values=request, device=device, dry_run=dry_run, sources=sources)
+        outcome = carry_out(phase, files=files, values=request, device=device, dry_run=dry_run, sources=sources)
         yield NodeOutcome(node, outcome)
+
+
+def chosen_nodes(nodes: Sequence[Node], only: Sequence[str]) -> list[Node]:
+    """The nodes named in ``only``, in the graph's order; all of them when it is empty.
+
+    Raises:
+        BadRequest: for a name that is no node.
+    """
+    names = [node.name for node in nodes]
+    unknown = sorted(set(only) - set(names))
+    if unknown:
+        raise BadRequest(f"no node is called {unknown[0]!r}; there are {', '.join(names)}")
+    return [node for node in nodes if not only or node.name in only]
 
 
 def input_paths(

@@ -48,6 +48,7 @@ class Phase(Generic[ConfigT]):
             hang on what they were made of), sealed work does not.
         judge: says from the config's gates and the metrics which bounds the result does not keep, one text each. It is
             asked when ``run`` is done, and again of a sealed artifact when the gates were changed.
+        foresee: says more in a dry run of a phase that seals nothing, and raises what its run would end with.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Phase(Generic[ConfigT]):
     sources: Mapping[str, Callable[[ConfigT], str]] = field(default_factory=dict[str, Callable[[ConfigT], str]])
     live_sources: frozenset[str] = frozenset()
     judge: Callable[[ConfigT, Mapping[str, Any]], Sequence[str]] | None = None
+    foresee: Callable[[PhaseContext[ConfigT]], None] | None = None
 
     @property
     def input_specs(self) -> dict[str, InputSpec]:

@@ -7,13 +7,14 @@ Clocks start at the first finished item, so that neither the time it takes to ge
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections import deque
 from types import TracebackType
 from typing import Any
 
 from tqdm import tqdm
+
+from aplantida.pipeline.logs import console_stream
 
 LOG_EVERY_SECONDS = 10.0
 RATE_OVER_LINES = 7
@@ -37,7 +38,9 @@ class Progress:
         self._count = 0
         self._last = time.monotonic()
         self._seen: deque[tuple[float, int]] = deque(maxlen=RATE_OVER_LINES)
-        self._bar = tqdm(total=total, unit=f" {unit}", desc=description, leave=True) if sys.stderr.isatty() else None
+        console = console_stream()
+        shows = console.isatty()
+        self._bar = tqdm(total=total, unit=f" {unit}", desc=description, leave=True, file=console) if shows else None
 
     def __enter__(self) -> Progress:
         return self

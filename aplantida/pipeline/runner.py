@@ -73,14 +73,10 @@ def execute(
     started = time.monotonic()
     config = load_config(phase.config, files, values)
     log = logging.getLogger(f"{LOGGER}.{phase.name}")
-    inputs = open_inputs(phase, config)
     chosen = device or _configured_device(config)
+    inputs = open_inputs(phase, config)
     if phase.output is None:
-        if dry_run:
-            log.info("dry run: would run %s, which seals nothing", phase.name)
-            return Outcome("dry-run", time.monotonic() - started, None, {})
-        metrics = phase.run(PhaseContext(config, inputs, [], log, chosen, None))
-        return Outcome("done", time.monotonic() - started, None, metrics)
+        return _run_unsealed(phase, PhaseContext(config, inputs, [], log, chosen, None), dry_run, started)
     path = _output_path(phase, config)
     request = _Request(phase, config, inputs, path, sources)
     standing = request.stand()
@@ -94,12 +90,8 @@ def execute(
         standing.check(path)
         if standing.state == "sealed":
             return _leave(request, standing, dry_run, log, started)
-        log.info("%s: %s", "resuming" if standing.state == "unfinished" else "running", config.output)
-        for change in standing.renewed:
-            log.info("%s: changed since; units made of what did not change are kept", change)
-        _begin(path, request.recipe, standing)
         context = PhaseContext(config, inputs, reuse, log, chosen, ArtifactWriter(path, session_id))
-        artifact = _run_and_seal(phase, context, request.recipe)
+        artifact = _run_and_seal(request, context, standing)
     seconds = time.monotonic() - started
     log.info("sealed %s in %.1f s: digest %s", config.output, seconds, artifact.digest[:12])
     return Outcome("resumed" if standing.state == "unfinished" else "done", seconds, artifact, artifact.metrics)
@@ -116,18 +108,27 @@ class _Request(Generic[ConfigT]):
     sources: Sources
 
     @cached_property
+    def digests(self) -> dict[str, str]:
+        return {name: digest(self.config) for name, digest in self.phase.sources.items()}
+
     def recipe(self) -> dict[str, Any]:
-        digests = {name: digest(self.config) for name, digest in self.phase.sources.items()}
-        return recipe_of(self.phase, self.config, self.inputs, digests)
+        return recipe_of(self.phase, self.config, self.inputs, self.digests)
 
     def stand(self) -> Standing:
-        trust = self.sources == "sealed" and bool(self.phase.sources)
-        recipe = (
-            (lambda: recipe_of(self.phase, self.config, self.inputs, {}))
-            if trust and is_sealed(self.path)
-            else (lambda: self.recipe)
-        )
-        return stand(self.path, self.phase, recipe, trust_sources=trust)
+        bare = recipe_of(self.phase, self.config, self.inputs, {})
+        return stand(self.path, self.phase, bare, lambda: self.digests, trust_sources=self.sources == "sealed")
+
+
+def _run_unsealed(phase: Phase[ConfigT], context: PhaseContext[ConfigT], dry_run: bool, started: float) -> Outcome:
+    """Run a phase that makes no artifact, or say what it would do."""
+    metrics: Mapping[str, Any] = {}
+    if not dry_run:
+        metrics = phase.run(context)
+    else:
+        context.log.info("dry run: would run %s, which seals nothing", phase.name)
+        if phase.foresee is not None:
+            phase.foresee(context)
+    return Outcome("dry-run" if dry_run else "done", time.monotonic() - started, None, metrics)
 
 
 def _output_path(phase: Phase[ConfigT], config: ConfigT) -> Path:
@@ -145,14 +146,41 @@ def _leave(request: _Request[Any], standing: Standing, dry_run: bool, log: loggi
         artifact = open_artifact(path, request.phase.output or "")
         if request.sources == "sealed" and request.phase.sources:
             log.info("%s is taken as it was sealed; %s not asked", _relative(path), ", ".join(request.phase.sources))
-        passed, wanted = gates_passed(artifact, request.phase.config), gates_of(request.config)
-        if passed != wanted:
-            _judge(request.phase, request.config, artifact.metrics, path)
+        if _judge_again(request, artifact):
             log.info("%s: the changed gates are kept too", _relative(path))
         if not dry_run:
             shutil.rmtree(path / PROGRESS, ignore_errors=True)  # left by a kill between sealing and tidying up
     status = "dry-run" if dry_run else "skipped"
     return Outcome(status, time.monotonic() - started, artifact, artifact.metrics if artifact else {})
+
+
+def standing_of(phase: Phase[ConfigT], config: ConfigT, sources: Sources = "check") -> Standing:
+    """How a request stands to its output; nothing is changed.
+
+    Raises:
+        PhaseError: what :func:`execute` would raise before its work begins.
+    """
+    path = _output_path(phase, config)
+    request = _Request(phase, config, open_inputs(phase, config), path, sources)
+    standing = request.stand()
+    standing.check(path)
+    if standing.state == "sealed":
+        _judge_again(request, open_artifact(path, phase.output or ""))
+    else:
+        check_apart(path)
+    return standing
+
+
+def _judge_again(request: _Request[Any], artifact: Artifact) -> bool:
+    """Judge a sealed artifact by changed gates; whether they did change.
+
+    Raises:
+        GateFailed: when it does not keep them.
+    """
+    if gates_passed(artifact, request.phase.config) == gates_of(request.config):
+        return False
+    _judge(request.phase, request.config, artifact.metrics, request.path)
+    return True
 
 
 def _judge(phase: Phase[ConfigT], config: ConfigT, metrics: Mapping[str, Any], path: Path) -> None:
@@ -220,19 +248,23 @@ def _begin(path: Path, recipe: Mapping[str, Any], standing: Standing) -> None:
         temporary.replace(target)
 
 
-def _run_and_seal(phase: Phase[ConfigT], context: PhaseContext[ConfigT], recipe: Mapping[str, Any]) -> Artifact:
-    writer = context.output
+def _run_and_seal(request: _Request[ConfigT], context: PhaseContext[ConfigT], standing: Standing) -> Artifact:
+    phase, writer, recipe = request.phase, context.output, request.recipe()
+    context.log.info("%s: %s", "resuming" if standing.state == "unfinished" else "running", context.config.output)
+    for change in standing.renewed:
+        context.log.info("%s: changed since; units made of what did not change are kept", change)
+    _begin(writer.path, recipe, standing)
     try:
         with log_file(writer.log_path / "log.jsonl"):
             metrics = phase.run(context)
     except (BadRequest, GateFailed):
-        if _is_untouched(writer):  # nothing was done under this recipe: an edited one may start afresh
+        if writer.is_untouched:  # nothing was done under this recipe: an edited one may start afresh
             shutil.rmtree(writer.path / PROGRESS)
         raise
     writer.check_session()
     path = writer.path
     _judge(phase, context.config, metrics, path)
-    _remove_strays(writer)
+    writer.remove_strays()
     manifest = {
         "format": FORMAT,
         "kind": phase.output,
@@ -261,19 +293,6 @@ def _run_and_seal(phase: Phase[ConfigT], context: PhaseContext[ConfigT], recipe:
     return Artifact(path, json.loads(text))
 
 
-def _is_untouched(writer: ArtifactWriter) -> bool:
-    return not writer.files and not writer.units and not any(writer.scratch.iterdir())
-
-
 def _relative(path: Path) -> str:
     base = resolve("")
     return str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
-
-
-def _remove_strays(writer: ArtifactWriter) -> None:
-    """Delete files that no session recorded: a killed session's last words, under a name never written again."""
-    for file in sorted(writer.path.rglob("*")):
-        name = file.relative_to(writer.path).as_posix()
-        if file.is_file() and not name.startswith(f"{PROGRESS}/") and name not in writer.files:
-            logging.getLogger(LOGGER).warning("%s: removed a file that no session recorded: %s", writer.path, name)
-            file.unlink()

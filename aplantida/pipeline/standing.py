@@ -60,13 +60,21 @@ def earlier_recipe(path: Path) -> tuple[State, Mapping[str, Any]]:
     return "absent", {}
 
 
-def stand(path: Path, phase: Phase[Any], recipe: Callable[[], Mapping[str, Any]], *, trust_sources: bool) -> Standing:
+def stand(
+    path: Path,
+    phase: Phase[Any],
+    recipe: Mapping[str, Any],
+    sources: Callable[[], Mapping[str, str]],
+    *,
+    trust_sources: bool,
+) -> Standing:
     """Compare a request with what lies at its output.
 
     Args:
         path: the output.
         phase: which.
-        recipe: gives the request's recipe; digests the sources, and so is called only when they count.
+        recipe: of the request; its ``sources`` are not looked at.
+        sources: gives their digests, and is called only when they count.
         trust_sources: take a sealed artifact as it is, whatever its sources are like today.
 
     Raises:
@@ -76,12 +84,11 @@ def stand(path: Path, phase: Phase[Any], recipe: Callable[[], Mapping[str, Any]]
     if state == "absent":
         return Standing(state)
     config_type: type[PhaseConfig] = phase.config
-    if state == "sealed" and trust_sources:
-        return Standing(state, tuple(changes_since(earlier, {**recipe(), "sources": earlier["sources"]}, config_type)))
-    changes = changes_since(earlier, recipe(), config_type)
-    live = [f"sources.{name}: " for name in phase.live_sources] if state == "unfinished" else []
-    renewed = [change for change in changes if change.startswith(tuple(live))] if live else []
-    return Standing(state, tuple(change for change in changes if change not in renewed), tuple(renewed))
+    today = earlier["sources"] if state == "sealed" and trust_sources else sources()
+    changes = changes_since(earlier, {**recipe, "sources": today}, config_type)
+    live = tuple(f"sources.{name}: " for name in phase.live_sources) if state == "unfinished" else ()
+    renewed = tuple(change for change in changes if live and change.startswith(live))
+    return Standing(state, tuple(change for change in changes if change not in renewed), renewed)
 
 
 def check_apart(path: Path) -> None:

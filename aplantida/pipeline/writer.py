@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import os
 import shutil
 import uuid
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 from aplantida.pipeline.artifact import PROGRESS, Artifact, FileEntry, check_name, hash_file
 from aplantida.pipeline.ledger import Ledger
+from aplantida.pipeline.logs import LOGGER
 
 SESSION = "session.json"
 ROW_GROUP = 512  # rows of a Parquet table that are written and read together
@@ -159,6 +161,19 @@ class ArtifactWriter:
     def units(self) -> dict[str, dict[str, Any]]:
         """Units recorded so far."""
         return self._driver.units
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing has been done yet."""
+        return not self.files and not self.units and not any(self.scratch.iterdir())
+
+    def remove_strays(self) -> None:
+        """Delete files that no session recorded: a killed session's last words, under a name never written again."""
+        for file in sorted(self.path.rglob("*")):
+            name = file.relative_to(self.path).as_posix()
+            if file.is_file() and not name.startswith(f"{PROGRESS}/") and name not in self.files:
+                logging.getLogger(LOGGER).warning("%s: removed a file that no session recorded: %s", self.path, name)
+                file.unlink()
 
     @property
     def _driver(self) -> Ledger:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,31 +10,10 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
-from aplantida.training.devices import set_threads
+from aplantida.models.devices import set_threads
+from aplantida.training.checkpoints import Checkpoints, SessionCheck, alone
 
-STATE_FILE = "state.pt"
 ProgressCallback = Callable[..., None]
-
-
-def checkpoint_name(number: int) -> str:
-    """Of a checkpoint's folder: names sort as their numbers do."""
-    return f"{number:09d}"
-
-
-def newest_whole(folder: Path) -> Path | None:
-    """The ``state.pt`` of the checkpoint of the highest number in ``folder``; one that was cut off while it was written
-    or copied does not count. None when there is none."""
-    found = sorted(folder.glob(f"[0-9]*/{STATE_FILE}"), reverse=True)
-    return next((path for path in found if _is_whole(path)), None)
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether torch's archive has its end, and each of its parts the checksum it was written with."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False
 
 
 class TrainContext(ABC):
@@ -49,6 +26,7 @@ class TrainContext(ABC):
         folder: shared, survives kills; checkpoints and the result lie in it.
         log_path: for TensorBoard events; None for none.
         num_threads: torch's, as set.
+        check: raises when another session has taken the folder over; asked before a file is put in its place.
     """
 
     rank: int
@@ -57,6 +35,7 @@ class TrainContext(ABC):
     folder: Path
     log_path: Path | None
     num_threads: int
+    check: SessionCheck
 
     @abstractmethod
     def prepare(self, model: nn.Module) -> nn.Module:
@@ -74,11 +53,22 @@ class TrainContext(ABC):
     def progress(self, images: int, **postfix: Any) -> None:
         """Tell whoever watches that ``images`` more photos went through."""
 
+    @property
+    def place(self) -> dict[str, Any]:
+        """What the last bits of a result depend on beside the task."""
+        return {"device": self.device.type, "num_threads": self.num_threads, "num_workers": self.world_size}
+
     def total(self, values: torch.Tensor) -> torch.Tensor:
         """The sum of ``values`` over all workers."""
         if self.world_size > 1:
             distributed.all_reduce(values)
         return values
+
+    def gathered(self, values: torch.Tensor) -> torch.Tensor:
+        """(workers, …): each worker's ``values``, by rank."""
+        rows = values.new_zeros((self.world_size, *values.shape))
+        rows[self.rank] = values
+        return self.total(rows)
 
 
 class LocalContext(TrainContext):
@@ -90,9 +80,8 @@ class LocalContext(TrainContext):
         num_threads: None for all usable cores.
         log_path: for TensorBoard events.
         on_progress: called as ``on_progress(images, **postfix)``.
+        check: raises when another session has taken the folder over.
     """
-
-    _KEEP = 2
 
     def __init__(
         self,
@@ -102,6 +91,7 @@ class LocalContext(TrainContext):
         num_threads: int | None = None,
         log_path: Path | None = None,
         on_progress: ProgressCallback | None = None,
+        check: SessionCheck = alone,
     ) -> None:
         self.rank, self.world_size = 0, 1
         self.device = device
@@ -109,27 +99,20 @@ class LocalContext(TrainContext):
         self.log_path = log_path
         self.num_threads = set_threads(num_threads)
         self._on_progress = on_progress
-        self._checkpoints = folder / "checkpoints"
+        self.check = check
+        self._checkpoints = Checkpoints(folder, check)
 
     def prepare(self, model: nn.Module) -> nn.Module:
         """The model on the device."""
         return model.to(self.device)
 
     def latest(self) -> Path | None:
-        """The newest complete checkpoint."""
-        return newest_whole(self._checkpoints)
+        """The newest whole checkpoint."""
+        return self._checkpoints.latest()
 
     def save(self, state: Mapping[str, Any], number: int, metrics: Mapping[str, float]) -> None:
-        """Write a numbered folder beside, then rename it; older ones but one are removed."""
-        target = self._checkpoints / checkpoint_name(number)
-        if target.exists():
-            return
-        temporary = self._checkpoints / f"tmp-{target.name}"
-        temporary.mkdir(parents=True, exist_ok=True)
-        torch.save(dict(state), temporary / STATE_FILE)
-        temporary.rename(target)
-        for old in sorted(self._checkpoints.glob("[0-9]*"))[: -self._KEEP]:
-            shutil.rmtree(old)
+        """Write it; ``metrics`` are for those who watch a training."""
+        self._checkpoints.save(state, number)
 
     def progress(self, images: int, **postfix: Any) -> None:
         """Pass it on."""

@@ -11,7 +11,6 @@ import copy
 import json
 import logging
 import math
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +22,11 @@ from tensorboardX import SummaryWriter
 from aplantida.data.batches import BatchSource
 from aplantida.domain.memory import give_back_freed_memory
 from aplantida.models.checkpoint import save_checkpoint
+from aplantida.models.devices import autocast, make_repeatable
 from aplantida.models.inference import normalize
 from aplantida.models.zoo import PlantModel
+from aplantida.training.checkpoints import beside, settle
 from aplantida.training.context import TrainContext
-from aplantida.training.devices import autocast, make_repeatable
 from aplantida.training.meters import Meter, Stopwatch
 from aplantida.training.optimization import (
     MovingAverage,
@@ -98,6 +98,7 @@ class Training:
         self._best = _Best()
         self._history: list[dict[str, float]] = []
         self._resumed_at: list[int] = []
+        self._moved_at: list[int] = []
         self._watch = Stopwatch()
         latest = context.latest()
         if latest is not None:
@@ -128,9 +129,8 @@ class Training:
         return self._close_epoch()
 
     def write(self, folder: Path) -> None:
-        """Write the result beside, then rename it."""
-        temporary = folder.with_name(folder.name + ".tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
+        """Write the result beside, then put it in its place."""
+        temporary = beside(folder)
         state = self._best.state if self._task.keep_best else None
         save_checkpoint(temporary, state or self._kept_state(), self._task.card)
         _write_json(temporary / HISTORY_FILE, self._history)
@@ -143,12 +143,13 @@ class Training:
             "images_per_second": self._watch.images_per_second,
             "skipped_steps": self._stepper.bad_steps,
             "resumed_at_steps": self._resumed_at,
+            "moved_at_steps": self._moved_at,
             "micro_batch_size": self._stepper.micro_batch_size,
             "num_threads": self._context.num_threads,
             "device": self._context.device.type,
         }
         _write_json(temporary / SUMMARY_FILE, summary)
-        temporary.rename(folder)
+        settle(temporary, folder, self._context.check)
 
     @property
     def _finished(self) -> bool:
@@ -247,6 +248,8 @@ class Training:
             "best": vars(self._best),
             "history": self._history,
             "resumed_at": self._resumed_at,
+            "moved_at": self._moved_at,
+            "place": self._context.place,
         }
 
     def _restore(self, state: Mapping[str, Any]) -> None:
@@ -260,6 +263,11 @@ class Training:
         self._history = state["history"]
         self._resumed_at = [*state["resumed_at"], self._step]
         _log.info("going on after step %d of %d", self._step, self._task.epochs * self._num_batches)
+        self._moved_at = state.get("moved_at", [])
+        now, before = self._context.place, state.get("place", self._context.place)
+        if now != before:
+            self._moved_at.append(self._step)
+            _log.warning("%s from here on, %s before: equality to the bit ends after step %d", now, before, self._step)
 
 
 def _write_json(path: Path, value: Any) -> None:

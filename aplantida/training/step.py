@@ -13,11 +13,11 @@ import torch
 from aplantida.data.augmentation import apply_mix, draw_mix, recolor
 from aplantida.data.batch import Batch
 from aplantida.domain.seeds import derive_seed
+from aplantida.models.devices import autocast, compiled, has_bfloat16
 from aplantida.models.inference import normalize
 from aplantida.models.zoo import PlantModel
 from aplantida.training.context import TrainContext
 from aplantida.training.depthwise import prefer_float32
-from aplantida.training.devices import autocast, compiled, has_bfloat16
 from aplantida.training.meters import Meter
 from aplantida.training.optimization import create_optimizer, set_learning_rate
 from aplantida.training.task import TrainTask
@@ -55,10 +55,10 @@ class Stepper:
         self._wrapped.train()
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """What a checkpoint keeps; asked on every worker."""
         return {
             "optimizer": self._optimizer.state_dict(),
-            "meter": self.meter.sums,
+            "meter": self._context.gathered(self.meter.sums),
             "bad_steps": self.bad_steps,
             "micro_batch_size": self.micro_batch_size,
         }
@@ -66,7 +66,11 @@ class Stepper:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint."""
         self._optimizer.load_state_dict(state["optimizer"])
-        self.meter.sums.copy_(state["meter"])
+        by_rank = state["meter"].reshape(-1, len(self.meter.sums))
+        if len(by_rank) == self._context.world_size:
+            self.meter.sums.copy_(by_rank[self._context.rank])
+        elif self._context.rank == 0:  # another number of workers summed: the first takes all of it over
+            self.meter.sums.copy_(by_rank.sum(dim=0))
         self.bad_steps, self.micro_batch_size = state["bad_steps"], state["micro_batch_size"]
 
     def step(self, batch: Batch, at: tuple[int, int], rate_factor: float, head_only: bool) -> None:

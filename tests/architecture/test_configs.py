@@ -107,3 +107,11 @@ def test_what_how_and_how_good_stand_apart(phase: str) -> None:
         assert old not in known, old
         assert not new or new in known, new
         assert not new or new.partition(".")[0] in NOT_IDENTITY, f"{old} -> {new}: a renamed key of the recipe"
+
+
+def test_the_limit_of_the_students_size_is_said_alike() -> None:
+    """Trainings choose and refuse heads by it, the export has the last word."""
+    phases = [phase for phase in PHASES if "gates.max_model_bytes" in fields_of(load_phase(phase).config)]
+    said = {phase: read_yaml(CONFIGS / f"{phase}.yaml")["gates"]["max_model_bytes"] for phase in phases}
+    assert sorted(said) == ["distill_student", "export_tfjs", "finetune_student", "sweep_distillation"]
+    assert set(said.values()) == {7_000_000}

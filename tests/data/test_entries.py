@@ -7,7 +7,7 @@ import pytest
 
 from aplantida.data.entries import ENTRY_SCHEMA, EntryBuilder, FieldMapping
 from aplantida.domain.record import Reason, image_id_of
-from aplantida.phases.export_dataset import MappingSection
+from aplantida.phases._collection import MappingSection
 
 MAPPING = MappingSection().to_mapping()
 URL = "http://example.org/a.jpg"

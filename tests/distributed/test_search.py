@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from aplantida.data.batches import BatchPlan
 from aplantida.data.soft_labels import SoftLabels
 from aplantida.distributed import search as module
-from aplantida.distributed.recipes import Recipe, SearchPlan, Trial
-from aplantida.distributed.search import ROWS_FILE, TrialWork, keep_rows, run_trial
+from aplantida.distributed.search import ROWS_FILE, TrialWork, keep_rows, run_trial, trial_name
 from aplantida.domain.class_index import class_index_digest
 from aplantida.domain.preprocessing import Preprocessing
+from aplantida.domain.seeds import derive_seed
 from aplantida.models.checkpoint import ModelCard
 from aplantida.pipeline.writer import ArtifactWriter, StaleSession
 from aplantida.training.objectives import Distillation
 from aplantida.training.optimization import Optimization
+from aplantida.training.recipes import Recipe, SearchPlan, Trial
 from aplantida.training.task import TrainTask
 from tests.fixtures import tiny_artifacts
 
@@ -129,11 +131,51 @@ def test_the_trial_trains_with_its_own_recipe(made: Path, tmp_path: Path, monkey
     assert Recipe(temperature=2.0, alpha=0.7, head_rank=0).apply(seen[1]).card.head_rank is None
 
 
+def test_a_trial_decodes_with_the_threads_it_has_use_for(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, seen = work_in(made, tmp_path), list[TrainTask]()
+    asked, free = replace(work, num_loader_workers=3), replace(work, num_loader_workers=None)
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    for granted, threads in ((16.0, 16), (0.5, 1)):
+        monkeypatch.setattr(module, "_cpus_of_trial", lambda granted=granted: granted)
+        assert (free.num_loaders(cpu), free.num_loaders(gpu)) == (1, threads)
+    assert (asked.num_loaders(cpu), asked.num_loaders(gpu)) == (3, 3)
+    monkeypatch.setattr(module, "train", lambda task, context: seen.append(task))
+    for each in (work, asked, free):
+        run_trial({"temperature": 2.0, "alpha": 0.7}, each)
+    assert [task.batches.num_loader_workers for task in seen] == [0, 3, 1]
+
+
+def test_a_seed_suggests_what_it_always_did() -> None:
+    """As commit 3693cb9 drew them: neither loader threads nor the photos of a trial bear on the order of the trials."""
+    plan = replace(
+        PLAN,
+        algorithm="optuna",
+        temperatures=(1.0, 4.0),
+        alphas=(0.3, 0.95),
+        distances=("kd", "js"),
+        head_ranks=(8, 16),
+        learning_rates=(1e-4, 1e-2),
+        seed=derive_seed(42, "search"),
+        first=Recipe(temperature=3.0, alpha=0.7, distance="kd", learning_rate=1e-4, head_rank=0),
+    )
+    searcher = module._searcher(plan)
+    assert searcher is not None
+    drawn = [tuple(Recipe.of(searcher.suggest(str(number)) or {}).drawn().values()) for number in range(4)]
+    assert drawn == [
+        (3.0, 0.7, "kd", 1e-4, 8),
+        (2.7446, 0.633, "js", 3.93e-3, 8),
+        (2.1552, 0.834, "kd", 7.06e-3, 8),
+        (1.9588, 0.6691, "kd", 6.34e-4, 16),
+    ]
+
+
 def test_a_finished_trial_is_its_rows(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = work_in(made, tmp_path)
     whole = told(work, monkeypatch)
-    folder = work.folder / Recipe(temperature=2.0, alpha=0.7).key
-    keep_rows(folder, whole)
+    folder = work.folder / trial_name(Recipe(temperature=2.0, alpha=0.7))
+    keep_rows(folder, whole, work.writer.check_session)
     assert [path.name for path in folder.iterdir()] == [ROWS_FILE]
     monkeypatch.setattr(module, "train", lambda task, context: pytest.fail("trained again"))
     assert told(work, monkeypatch) == whole
@@ -165,9 +207,9 @@ def test_best_epoch_and_keys() -> None:
     trial = Trial(Recipe(temperature=2.0, alpha=0.7), rows)
     assert trial.best("val_top1")["epoch"] == 2
     assert trial.best("val_loss")["epoch"] == 2
-    assert trial.recipe.key != Recipe(temperature=0.7, alpha=2.0).key
-    assert (
-        Recipe(temperature=2.0, alpha=0.7, learning_rate=1.0).key != Recipe(temperature=2.0, alpha=0.7, head_rank=1).key
+    assert trial_name(trial.recipe) != trial_name(Recipe(temperature=0.7, alpha=2.0))
+    assert trial_name(Recipe(temperature=2.0, alpha=0.7, learning_rate=1.0)) != trial_name(
+        Recipe(temperature=2.0, alpha=0.7, head_rank=1)
     )
     wider = replace(PLAN, distances=("kd", "js"), learning_rates=(1e-3,), head_ranks=(0, 8, 16))
     assert (wider.total, list(wider.values)) == (24, ["temperature", "alpha", "distance", "learning_rate", "head_rank"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import shutil
 import subprocess
 import sys
 import time
@@ -20,12 +19,12 @@ from safetensors.torch import load_file
 
 from aplantida.distributed.launch import launch
 from aplantida.distributed.session import ray_session
-from aplantida.distributed.trainer import RUN_NAME, STORAGE
-from aplantida.training.context import LocalContext, newest_whole
+from aplantida.training.checkpoints import FOLDER, newest_whole
+from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
 from aplantida.training.task import TrainTask
 from tests.fixtures.processes import kill
-from tests.fixtures.trainings import Killed, kill_after, make_photos, make_plan, make_task, steps_kept
+from tests.fixtures.trainings import Killed, TakenOver, kill_after, make_photos, make_plan, make_task, steps_kept
 
 DRIVER = """
 import pickle, sys
@@ -55,6 +54,10 @@ def session() -> Iterator[None]:
 def trained(task: TrainTask, folder: Path, num_workers: int, **more: Any) -> dict[str, bytes]:
     done = launch(task, folder=folder, device="cpu", num_workers=num_workers, num_threads=1, **more)
     return {name: (done.folder / name).read_bytes() for name in ("model.safetensors", "model.json", "history.json")}
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "result/summary.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.usefixtures("session")
@@ -94,20 +97,42 @@ def test_two_workers_are_one_worker_with_two_micro_batches(task: TrainTask, tmp_
 
 
 @pytest.mark.usefixtures("session")
-def test_it_goes_on_from_a_checkpoint_of_which_ray_has_not_heard(
+@pytest.mark.parametrize("where", [FOLDER, "ray/training"], ids=["theirs", "of Ray trainings of earlier versions"])
+def test_ray_goes_on_where_a_bare_process_was_killed(
+    task: TrainTask, bare: dict[str, bytes], tmp_path: Path, where: str
+) -> None:
+    with pytest.raises(Killed):
+        train(task, LocalContext(tmp_path, torch.device("cpu"), num_threads=1, on_progress=kill_after(5)))
+    written = newest_whole(tmp_path / FOLDER)
+    assert written is not None
+    if where != FOLDER:
+        (tmp_path / where).parent.mkdir()
+        (tmp_path / FOLDER).rename(tmp_path / where)
+    assert trained(task, tmp_path, 1) == bare
+    assert summary_of(tmp_path)["resumed_at_steps"] == [int(written.parent.name)] == [4]
+    assert summary_of(tmp_path)["moved_at_steps"] == []
+
+
+@pytest.mark.usefixtures("session")
+def test_workers_of_a_session_that_is_over_write_nothing_and_a_bare_process_goes_on(
     task: TrainTask, bare: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """As when all is killed after a worker wrote it and before the controller noted it; here a bare process did."""
-    with pytest.raises(Killed):
-        train(task, LocalContext(tmp_path / "bare", torch.device("cpu"), num_threads=1, on_progress=kill_after(5)))
-    written = newest_whole(tmp_path / "bare/checkpoints")
-    assert written is not None
-    target = tmp_path / "run" / STORAGE / RUN_NAME / "000000004"
-    target.mkdir(parents=True)
-    shutil.copy(written, target)
-    assert trained(task, tmp_path / "run", 1) == bare
-    summary = json.loads((tmp_path / "run/result/summary.json").read_text(encoding="utf-8"))
-    assert summary["resumed_at_steps"] == [int(written.parent.name)]
+    with pytest.raises(Exception, match="another session has taken over"):
+        trained(task, tmp_path, 1, max_failures=0, check=TakenOver(tmp_path, 4))
+    assert not (tmp_path / "result").exists()
+    assert [path.parent.name for path in sorted(tmp_path.rglob("[0-9]*/state.pt"))] == ["000000003", "000000004"]
+    assert trained(task, tmp_path, 0) == bare
+    assert summary_of(tmp_path)["resumed_at_steps"] == [4]
+
+
+@pytest.mark.usefixtures("session")
+def test_two_workers_go_on_to_the_bytes_of_two_undisturbed_ones(task: TrainTask, tmp_path: Path) -> None:
+    """What each had counted of the epoch in which they were stopped is in its history, too."""
+    whole = trained(task, tmp_path / "whole", 2)
+    with pytest.raises(Exception, match="another session has taken over"):
+        trained(task, tmp_path / "cut", 2, max_failures=0, check=TakenOver(tmp_path / "cut", 4))
+    assert trained(task, tmp_path / "cut", 2) == whole
+    assert summary_of(tmp_path / "cut")["resumed_at_steps"] == [4]
 
 
 def test_driver_and_workers_killed_it_goes_on_to_the_same_bytes(
@@ -122,14 +147,13 @@ def test_driver_and_workers_killed_it_goes_on_to_the_same_bytes(
     )
     try:
         deadline = time.monotonic() + 400
-        while not steps_kept(folder / STORAGE, task):
+        while not steps_kept(folder / FOLDER, task):
             assert driver.poll() is None, "the driver ended before its first checkpoint"
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
         kill(driver, everything=True)
     assert not (folder / "result").exists()
-    newest = steps_kept(folder / STORAGE, task)
+    newest = steps_kept(folder / FOLDER, task)
     assert trained(task, folder, 1) == bare
-    summary = json.loads((folder / "result/summary.json").read_text(encoding="utf-8"))
-    assert summary["resumed_at_steps"][0] >= newest
+    assert summary_of(folder)["resumed_at_steps"][0] >= newest

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
-from aplantida.distributed.trainer import STORAGE
+from aplantida.training.checkpoints import FOLDER
 from aplantida.training.task import TrainTask
 from tests.fixtures.trainings import make_photos, make_plan, make_task, steps_kept
 
@@ -55,11 +55,11 @@ def test_two_nodes_train_and_survive_the_death_of_one(tmp_path: Path) -> None:
         )
         try:
             deadline = time.monotonic() + 300
-            while len(list(folder.glob(f"{STORAGE}/*/*/state.pt"))) < 2:
+            while len(list(folder.glob(f"{FOLDER}/[0-9]*/state.pt"))) < 2:
                 assert driver.poll() is None, "the driver ended before its second checkpoint"
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-            newest = steps_kept(folder / STORAGE, task)
+            newest = steps_kept(folder / FOLDER, task)
             assert newest > 0
             cluster.remove_node(node, allow_graceful=False)
             assert not (folder / "result").exists(), "it was over before the node died: give it more epochs"

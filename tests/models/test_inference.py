@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional
 from aplantida.domain.pixels import boxed_square, centre_square, decode_photo
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.models.checkpoint import ModelCard, build, load_checkpoint, save_checkpoint
-from aplantida.models.inference import Scorer, normalize, resolve_device
+from aplantida.models.inference import Scorer, normalize
 from tests.fixtures.artifacts import drawn_jpeg
 
 SETTINGS = Preprocessing(image_size=64, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
@@ -68,5 +68,3 @@ def test_what_does_not_fit_is_refused(folder: Path) -> None:
         Scorer(folder, "cpu").score(["a"], JPEGS)
     with pytest.raises(ValueError, match="not a readable image"):
         Scorer(folder, "cpu").score(["a"], [b"GIF89a nothing"])
-    with pytest.raises(ValueError, match="auto, cpu or cuda, not 'tpu'"):
-        resolve_device("tpu")

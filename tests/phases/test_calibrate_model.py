@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from aplantida.domain.class_index import ClassIndex, PlantClass, class_index_digest
+from aplantida.domain.scores import ScoreTable
 from aplantida.phases.calibrate_model import PHASE
+from aplantida.phases.evaluate_model import LABELS_SCHEMA
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.runner import execute
-from tests.fixtures.artifacts import make_evaluation
+from aplantida.pipeline.writer import ArtifactWriter
+from tests.fixtures.artifacts import make_evaluation, seal
 
 BASE = "configs/calibrate_model.yaml"
 
@@ -78,4 +84,50 @@ def test_perfect_scores_do_not_break_it(root: Path) -> None:
 def test_an_evaluation_without_photos_is_a_bad_request(root: Path) -> None:
     make_evaluation("evaluation", [], np.zeros((0, 6)))
     with pytest.raises(BadRequest, match="no scored val photo"):
+        calibrate()
+
+
+def seal_evaluation(classes: ClassIndex, scored: tuple[str, ...], logits: np.ndarray) -> None:
+    """An evaluation of ``logits`` (N, C), the same for val and test, over the classes ``scored``."""
+    ids = {name: [f"{name}{at:028x}" for at in range(len(logits))] for name in ("test", "val")}
+    labels = {
+        "image_id": [image_id for some in ids.values() for image_id in some],
+        "class_index": np.arange(2 * len(logits)) % len(scored),
+        "split": [name for name, some in ids.items() for _ in some],
+        "regions": [[]] * (2 * len(logits)),
+        "regions_by_country": [[]] * (2 * len(logits)),
+    }
+
+    def fill(output: ArtifactWriter) -> None:
+        for name, some in ids.items():
+            table = ScoreTable(np.array(some), np.zeros(len(some), np.int16), scored, logits)
+            output.write_table(f"scores_{name}.parquet", table.to_arrow())
+        output.write_table("labels.parquet", pa.table(labels, LABELS_SCHEMA))
+        output.write_json("class_index.json", classes.to_json())
+
+    seal("evaluation", "evaluation", fill)
+
+
+def test_the_scores_of_many_classes_are_never_in_memory_together(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aplantida.evaluation.calibration.CHUNK_ROWS", 512)
+    classes = ClassIndex.of(PlantClass(class_id=f"Genus species{at:03d}") for at in range(500))
+    logits = np.random.default_rng(1).normal(0, 2, (20_000, len(classes))).astype(np.float16)
+    seal_evaluation(classes, classes.class_ids, logits)
+    usual, counted = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counted)
+    tracemalloc.start()
+    try:
+        calibrate(min_accepted=1)
+        peak = tracemalloc.get_traced_memory()[1] + counted.max_memory()
+    finally:
+        tracemalloc.stop()
+        pa.set_memory_pool(usual)
+    assert peak < 2 * logits.nbytes  # of val and test together
+
+
+def test_scores_of_other_classes_than_the_index_are_refused(root: Path) -> None:
+    classes = ClassIndex.of(PlantClass(class_id=name) for name in ("Acer rubrum", "Bellis perennis"))
+    seal_evaluation(classes, classes.class_ids[::-1], np.zeros((4, 2), np.float16))
+    digests = (class_index_digest(classes.class_ids[::-1])[:12], classes.digest[:12])
+    with pytest.raises(BadRequest, match=f"scores_val.*{digests[0]}.*class_index.json.*{digests[1]}"):
         calibrate()

@@ -180,6 +180,24 @@ def test_bad_requests_are_named() -> None:
     logits("b", top_k=2, dense_up_to_classes=1, output="logits shallow")
     with pytest.raises(BadRequest, match="top-2: a combined top-1 wants at least top-4"):
         combined("shallow", given=["logits a", "logits shallow"], top_k=1, dense_up_to_classes=1)
+    tiny_artifacts.checkpoint("older", NAMES[:5], seed=4)
+    logits("older")
+    with pytest.raises(BadRequest, match=r"logits older .*does not fit .*split .*global teacher knows all classes"):
+        combined("two splits", given=["logits a", "logits older"])
     combined("done")
     with pytest.raises(RecipeChanged, match="top_k: 40 -> 32"):
         combined("done", top_k=32)
+
+
+def test_logits_of_another_split_are_refused(world: Path) -> None:
+    rows = tiny_artifacts.photos(5)
+    for row in rows:
+        row["number"] += 1
+    tiny_artifacts.split("other split", rows)
+    with pytest.raises(BadRequest, match=r"photo .* is val in this split, want train"):
+        combined(inputs={"split": "other split", "teacher_logits": THREE})
+
+
+def test_the_summary_carries_the_digest_of_the_classes() -> None:
+    summary = json.loads(combined().file("summary.json").read_text())
+    assert summary["class_index_digest"] == tiny_artifacts.class_index().digest

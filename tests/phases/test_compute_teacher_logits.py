@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from aplantida.data.views import views_from_arrow
 from aplantida.domain.scores import ScoreTable
@@ -78,8 +79,8 @@ def test_every_training_photo_has_its_views_and_every_other_its_centre() -> None
     assert (teacher["region"], teacher["top_k"], teacher["views"]["seed"]) == (None, None, 42)
 
 
-def test_a_killed_run_scores_only_the_shards_that_were_not_done(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = compute(output="whole")
+def compute_one_shard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after the first."""
     from aplantida.distributed import scoring
 
     def stop_after_one(job: scoring.LabelJob, shards: list[int], num_actors: int) -> Any:
@@ -87,13 +88,32 @@ def test_a_killed_run_scores_only_the_shards_that_were_not_done(world: Path, mon
         raise KeyboardInterrupt
 
     original = scoring.label_shards
-    monkeypatch.setattr(scoring, "label_shards", stop_after_one)
-    with pytest.raises(KeyboardInterrupt):
-        compute()
-    monkeypatch.setattr(scoring, "label_shards", original)
+    with monkeypatch.context() as patch:
+        patch.setattr(scoring, "label_shards", stop_after_one)
+        with pytest.raises(KeyboardInterrupt):
+            compute()
+
+
+def test_going_on_with_other_threads_is_said_and_recorded(
+    world: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    compute_one_shard(monkeypatch)
+    threads = torch.get_num_threads()
+    try:
+        outcome = execute(PHASE, files=[CONFIG], values=request(resources={"device": "cpu", "num_threads": 2}))
+    finally:
+        torch.set_num_threads(threads)
+    assert outcome.metrics["num_threads"] == [1, 2]
+    assert "scored with [1, 2] threads" in caplog.text
+
+
+def test_a_killed_run_scores_only_the_shards_that_were_not_done(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = compute(output="whole")
+    compute_one_shard(monkeypatch)
     outcome = execute(PHASE, files=[CONFIG], values=request())
     assert outcome.status == "resumed"
     assert outcome.metrics["num_shards_scored"] == tiny_artifacts.NUM_SHARDS - 1
+    assert outcome.metrics["num_threads"] == [1]
     assert outcome.artifact is not None
     assert outcome.artifact.digest == whole.digest
 

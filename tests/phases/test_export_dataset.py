@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA
-from aplantida.phases.export_dataset import PHASE, ExportDatasetConfig, ReaderResources
+from aplantida.phases._collection import ReaderResources
+from aplantida.phases.export_dataset import PHASE, ExportDatasetConfig
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest, GateFailed, RecipeChanged
 from aplantida.pipeline.runner import Outcome, execute

@@ -19,7 +19,7 @@ from aplantida.data.entries import EntryBuilder
 from aplantida.data.shards import shard_name
 from aplantida.demo.cdn import serve_folder
 from aplantida.domain.record import IMAGE_SCHEMA, RECORD_SCHEMA, REJECTION_SCHEMA, shard_of
-from aplantida.phases.export_dataset import MappingSection
+from aplantida.phases._collection import MappingSection
 from aplantida.phases.fetch_images import PHASE
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest, GateFailed

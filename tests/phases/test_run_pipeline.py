@@ -1,17 +1,45 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from aplantida.phases._foresight import with_sizes
+from aplantida.phases.registry import load_phase
 from aplantida.phases.run_pipeline import PHASE
 from aplantida.pipeline.artifact import open_artifact
+from aplantida.pipeline.cli import main
+from aplantida.pipeline.config import find_file, load_config
 from aplantida.pipeline.errors import BadRequest, RecipeChanged
+from aplantida.pipeline.graph import load_graph
+from aplantida.pipeline.plan import Prospect, foresee
 from aplantida.pipeline.runner import execute
-from tests.fixtures.artifacts import make_images
+from tests.fixtures.artifacts import make_checkpoint, make_images, make_split
+
+JUDGES = ("quantize_model", "evaluate_model")
+MEASURING = """
+import sys
+import psutil
+from aplantida.phases import run_pipeline
+from aplantida.pipeline.runner import execute
+
+note = run_pipeline._note
+
+def noted(*arguments):
+    note(*arguments)
+    driver = psutil.Process()
+    print(driver.memory_info().rss, sum(child.memory_info().rss for child in driver.children(recursive=True)))
+
+run_pipeline._note = noted
+execute(run_pipeline.PHASE, files=sys.argv[1:])
+"""
 
 
 @pytest.fixture
@@ -56,3 +84,77 @@ def test_an_edited_seed_is_refused_by_the_node_it_bears_on(config: Path) -> None
 def test_an_unknown_node_is_a_bad_request(config: Path) -> None:
     with pytest.raises(BadRequest, match="no node is called 'spilt'"):
         run(config, nodes=["spilt"])
+
+
+def test_between_nodes_nothing_is_held_of_what_they_took(root: Path) -> None:
+    """Imports alone are more than a GB when all nodes share a process; what they compute comes on top."""
+    make_images("runs/x/photos")
+    make_split("runs/x/split", "runs/x/photos")
+    make_checkpoint("runs/x/teacher", {"images": "runs/x/photos", "split": "runs/x/split"})
+    made = {"photos": "fetch_images", "split": "split_dataset", "teacher": "train_teacher"}
+    nodes: list[dict[str, Any]] = [
+        {"name": name, "phase": phase, "config": [f"configs/{phase}.yaml"]} for name, phase in made.items()
+    ]
+    inputs = {"images": "photos", "split": "split", "checkpoint": "teacher"}
+    nodes += [{"name": name, "phase": name, "config": [f"configs/{name}.yaml"], "inputs": inputs} for name in JUDGES]
+    (root / "graph.yaml").write_text(yaml.safe_dump({"nodes": nodes}))
+    overlay = {"graph": str(root / "graph.yaml"), "runs": "runs/x", "nodes": list(JUDGES)}
+    (root / "run.yaml").write_text(yaml.safe_dump(overlay))
+    files = ["configs/run_pipeline.yaml", str(root / "run.yaml")]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURING, *files], capture_output=True, text=True, env=os.environ.copy(), check=True
+    )
+    resident = [tuple(int(number) for number in line.split()) for line in done.stdout.splitlines()]
+    assert len(resident) == len(JUDGES)
+    assert max(driver for driver, _ in resident) < 250_000_000
+    assert max(driver + others for driver, others in resident) < 1_000_000_000
+
+
+def test_a_dry_run_says_what_each_node_would_do_and_take(
+    config: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cost = {"phase": "split_dataset", "how": "measured", "hours": 2.0, "bytes": 3e6, "driver_mb": 400, "worker_mb": 0}
+    flags = ["--config", "configs/run_pipeline.yaml", "--config", str(config), "--dry-run"]
+
+    def lines() -> str:
+        code = main(PHASE, flags)
+        return f"exit {code}\n{capsys.readouterr().err}"
+
+    said = lines()
+    assert "exit 0" in said
+    assert re.search(r"split +run +its inputs are there", said)
+    assert "hours, disk and memory are not known" in said
+    (root / "runs/rehearsal").mkdir()
+    costs = {"date": "2026-01-01", "machine": "m", "num_photos": 900, "nodes": {"split": cost}}
+    (root / "runs/rehearsal/costs.json").write_text(json.dumps(costs))
+    said = lines()
+    assert "its inputs are there (2.0 h, 3.0 MB on disk, 400.0 MB of memory)" in said
+    assert "reckoned from the rehearsal of 2026-01-01 on m, for its photos" in said
+    run(config)
+    assert re.search(r"split +skip +sealed under this recipe", lines())
+    config.write_text(config.read_text().replace("seed: 5", "seed: 6"))
+    said = lines()
+    assert said.startswith("exit 3")
+    assert "seed: 5 -> 6" in said
+    assert not (root / "runs/x/split/_progress").exists()
+
+
+def test_a_dry_run_tells_a_students_size_and_refuses_a_head_that_cannot_fit(config: Path, root: Path) -> None:
+    run(config)
+    node: dict[str, Any] = {"name": "student", "phase": "distill_student", "config": ["configs/distill_student.yaml"]}
+    node["config"] += ["configs/baseline.yaml", str(root / "student.yaml")]
+    node["inputs"] = {"images": "photos", "split": "split"}
+    graph = yaml.safe_load((root / "graph.yaml").read_text())
+    (root / "graph.yaml").write_text(yaml.safe_dump({"nodes": [*graph["nodes"], node]}))
+    (root / "student.yaml").write_text("model: {pretrained: false}\n")
+    found = with_sizes(foreseen(config, "student"))
+    assert re.fullmatch(r"its inputs are there; a dense head for \d+ classes: 4\.\d+ MB in the browser", found[0].why)
+    (root / "student.yaml").write_text("model: {pretrained: false}\ngates: {max_model_bytes: 4000000}\n")
+    (refused,) = with_sizes(foreseen(config, "student"))
+    assert refused.verdict == "refuse"
+    assert "gates.max_model_bytes: 4000000 is too little for mobilenetv2" in refused.why
+
+
+def foreseen(config: Path, node: str) -> list[Prospect]:
+    given = load_config(PHASE.config, ["configs/run_pipeline.yaml", str(config)])
+    return foresee(load_graph(find_file(given.graph)), load_phase, given.layout(), only=[node], values={"seed": 5})

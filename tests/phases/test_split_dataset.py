@@ -186,6 +186,29 @@ def test_nearly_equal_photos_of_two_species_wait_for_a_decision(root: Path) -> N
         assert again.metrics["pairs_to_review"] == 0
 
 
+def test_photos_whose_hashes_are_close_by_chance_are_neither_left_out_nor_kept_together() -> None:
+    rows = [{**row, "image": jpeg_bytes(at, 96, 96)} for at, row in enumerate(look_alikes())]
+    own = [row for row in rows if row["scientific_name"] == "Cistus albidus"]
+    own[4]["perceptual_hash"] = own[8]["perceptual_hash"] = own[9]["perceptual_hash"] = "0" * 16
+    own[8]["image"] = own[4]["image"]  # and this pair is one picture
+    artifact = split(shards("images", rows))
+    assert artifact.metrics["pairs_to_review"] == 0
+    assert (
+        "near_duplicate_of_another_species"
+        not in pq.read_table(artifact.file("excluded.parquet"))["reason"].to_pylist()
+    )
+    groups = {row["image_id"]: row["group"] for row in rows_of(artifact)}
+    assert groups[own[4]["image_id"]] == groups[own[8]["image_id"]] == groups[own[9]["image_id"]]  # 8 and 9: one plant
+    own[9]["observation_id"] = "another"
+    groups = {row["image_id"]: row["group"] for row in rows_of(split(shards("others", rows), "other"))}
+    assert groups[own[4]["image_id"]] == groups[own[8]["image_id"]] != groups[own[9]["image_id"]]
+    found = json.loads(artifact.file("summary.json").read_text())["near_duplicates"]
+    assert found["within_species"] == {"by_hash": 3, "confirmed": 1}
+    assert found["across_species"] == {"by_hash": 1, "confirmed": 0}
+    expected = found["across_species_expected_among_900000"]
+    assert expected == {"by_hash": round((900_000 / len(rows)) ** 2), "confirmed": 0}
+
+
 def test_a_decision_that_is_none_names_the_line(root: Path) -> None:
     shards("images", look_alikes())
     (root / "decided.csv").write_text("image_id_a,image_id_b,decision\na,b,maybe\n", encoding="utf-8")

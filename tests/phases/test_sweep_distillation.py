@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from aplantida.distributed.recipes import Recipe, Trial
 from aplantida.phases import sweep_distillation
 from aplantida.pipeline.artifact import Artifact, open_artifact
 from aplantida.pipeline.config import CHECKOUT
 from aplantida.pipeline.errors import BadRequest, RecipeChanged
 from aplantida.pipeline.runner import execute
+from aplantida.training.recipes import Recipe, Trial
 from tests.fixtures import tiny_artifacts
 
 PHASE = sweep_distillation.PHASE
@@ -102,6 +102,10 @@ def test_a_grid_tries_every_pair() -> None:
     assert {(row["temperature"], row["alpha"]) for row in rows} == {("1.0", "0.5"), ("4.0", "0.5")}
     assert {row["epochs"] for row in rows} == {"3"}
     assert {row["stopped"] for row in rows} == {"0"}
+    threads = {"device": "cpu", "num_threads": 1, "num_loader_workers": 3}
+    again = execute(PHASE, files=[CONFIG], values=request("threads", search=search, resources=threads)).artifact
+    assert again is not None
+    assert rows_of(again) == rows
 
 
 def test_kinds_rates_and_ranks_are_searched_too() -> None:
@@ -163,11 +167,13 @@ def test_a_fraction_of_the_photos_is_the_same_for_every_trial_and_nested(monkeyp
     from aplantida.distributed import search
 
     seen: list[set[str]] = []
+    judged: list[int] = []
 
     def look(plan: Any, work: Any, on_trial: Any, max_failures: int) -> list[Trial]:
         table = pq.read_table(work.task.batches.split_file)
         seen.append({row["image_id"] for row in table.to_pylist() if row["split"] == "train"})
         assert {row["split"] for row in table.to_pylist()} == {"train", "val"}
+        judged.append(table["split"].to_pylist().count("val"))
         return [
             Trial(Recipe(temperature=2.0, alpha=0.5), [{"epoch": 1, "val_top1": 0.5, "val_top5": 1.0, "val_loss": 1.0}])
         ]
@@ -178,3 +184,10 @@ def test_a_fraction_of_the_photos_is_the_same_for_every_trial_and_nested(monkeyp
         execute(PHASE, files=[CONFIG], values=values)
     assert seen[0] < seen[1] < seen[2]
     assert len(seen[2]) == 36
+    assert judged[2] == 12  # auto takes all
+    monkeypatch.setattr(sweep_distillation, "_ENOUGH_VAL_PHOTOS", 6)
+    for name, fraction in (("enough", "auto"), ("half", 0.5), ("all", 1.0)):
+        data = {"image_size": 32, "train_fraction": 1.0, "val_fraction": fraction}
+        execute(PHASE, files=[CONFIG], values=request(name, data=data))
+    assert 0 < judged[3] == judged[4] < judged[5] == 12
+    assert seen[3] == seen[5] == seen[2]

@@ -6,8 +6,8 @@ import pytest
 import timm
 import torch
 
+from aplantida.models.devices import has_bfloat16
 from aplantida.training.depthwise import prefer_float32
-from aplantida.training.devices import has_bfloat16
 
 CPU = torch.device("cpu")
 

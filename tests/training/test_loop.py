@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import load_file
 
 from aplantida.data.batches import BatchSource
+from aplantida.models.devices import compiler_trouble
 from aplantida.models.inference import normalize
 from aplantida.models.zoo import PlantModel
 from aplantida.training.context import LocalContext
-from aplantida.training.devices import compiler_trouble
 from aplantida.training.loop import train
 from aplantida.training.objectives import CrossEntropy
 from aplantida.training.optimization import create_optimizer
@@ -66,6 +66,30 @@ def test_a_resumed_training_does_not_start_again(task: TrainTask, tmp_path: Path
     result_of(task, tmp_path, on_progress=lambda count, **_: images.append(count))
     assert images[0] == 12 * 4  # the earlier session's: killed before epoch 2 was saved, so the checkpoint is of step 4
     assert sum(images[1:]) == 12 * (9 - 4)
+
+
+def test_going_on_with_other_threads_is_said_and_noted(
+    task: TrainTask, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stop_then_go_on(folder: Path, num_threads: int) -> dict[str, Any]:
+        with pytest.raises(Killed):
+            result_of(task, folder, on_progress=kill_after(5))
+        train(task, LocalContext(folder, CPU, num_threads=num_threads))
+        return json.loads((folder / "result/summary.json").read_text(encoding="utf-8"))
+
+    threads = torch.get_num_threads()
+    try:
+        same = stop_then_go_on(tmp_path / "same", 1)
+        assert (same["num_threads"], same["moved_at_steps"]) == (1, [])
+        assert "equality to the bit" not in caplog.text
+        other = stop_then_go_on(tmp_path / "other", 2)
+    finally:
+        torch.set_num_threads(threads)
+    assert (other["num_threads"], other["resumed_at_steps"], other["moved_at_steps"]) == (2, [4], [4])
+    said = re.search(
+        r"'num_threads': 2.* from here on, .*'num_threads': 1.* equality to the bit ends after step 4", caplog.text
+    )
+    assert said is not None
 
 
 def test_loader_threads_change_nothing(task: TrainTask, undisturbed: dict[str, bytes], tmp_path: Path) -> None:

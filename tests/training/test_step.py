@@ -73,7 +73,7 @@ def test_in_bfloat16_losses_stay_close_and_weights_float32(
 ) -> None:
     losses = list[float]()
     for has_it in (False, True):
-        monkeypatch.setattr("aplantida.training.devices.has_bfloat16", lambda _device, has_it=has_it: has_it)
+        monkeypatch.setattr("aplantida.models.devices.has_bfloat16", lambda _device, has_it=has_it: has_it)
         once = replace(task, epochs=1, mixed_precision=True, card=replace(task.card, dropout=0.0))
         result = train(once, LocalContext(tmp_path / str(has_it), CPU, num_threads=1))
         losses.append(json.loads((result / "history.json").read_text())[0]["train_loss"])

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from math import prod
 from typing import Any, Literal
 
-from aplantida.pipeline.artifact import unit_key
 from aplantida.training.objectives import Distance, Distillation
 from aplantida.training.task import TrainTask
 
@@ -50,11 +49,6 @@ class Recipe:
     def drawn(self) -> dict[str, Any]:
         """By name, what is not the task's."""
         return {name: value for name, value in asdict(self).items() if value is not None}
-
-    @property
-    def key(self) -> str:
-        """Names a trial's folder and unit: equal recipes have equal names."""
-        return unit_key(self.drawn())[:16]
 
     def apply(self, task: TrainTask) -> TrainTask:
         """The task with this recipe."""

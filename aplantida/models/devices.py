@@ -1,4 +1,4 @@
-"""What the training process may use: threads, device, reduced precision."""
+"""What a process may use: device, threads, compiler, reduced precision."""
 
 from __future__ import annotations
 
@@ -9,6 +9,60 @@ from pathlib import Path
 
 import torch
 from torch import nn
+
+from aplantida.models.nvml import installed_driver
+
+_LEAST_DRIVER = {
+    "11": "450",
+    "12": "525",
+    "13": "580",
+}  # by CUDA's major version: NVIDIA's "CUDA Compatibility", table 1
+
+
+def resolve_device(device: str) -> torch.device:
+    """``auto`` is the GPU where there is one.
+
+    Raises:
+        ValueError: for ``cuda`` where there is none, for a card that torch cannot use, or an unknown word.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")
+    if device == "cpu" or torch.cuda.is_available():
+        return torch.device("cpu" if device == "cpu" else "cuda")
+    trouble = card_trouble()
+    if trouble is not None:
+        raise ValueError(trouble)
+    if device == "cuda":
+        raise ValueError("device: cuda asked for, but torch sees no CUDA device; use auto or cpu")
+    return torch.device("cpu")
+
+
+def card_trouble() -> str | None:
+    """Why torch cannot use a card that the driver sees, naming both their versions; None when it can, or there is none.
+
+    A ``CUDA_VISIBLE_DEVICES`` that names no card hides them all, on purpose.
+    """
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1") or torch.cuda.is_available():
+        return None
+    driver = installed_driver()
+    if driver is None or (driver.version and not driver.num_cards):
+        return None
+    if not driver.version:
+        return "the NVIDIA driver was updated, but the old one still runs: restart the machine, or set device: cpu"
+    has = f"the driver sees {driver.num_cards} GPU, torch sees none: driver {driver.version} runs CUDA {driver.cuda}"
+    if torch.version.cuda is None:
+        return f"{has}, torch {torch.__version__} is built without CUDA; install one that has it, or set device: cpu"
+    least = _LEAST_DRIVER.get(torch.version.cuda.partition(".")[0])
+    wants = f"CUDA {torch.version.cuda}" + (f", so driver {least} or newer" if least else "")
+    return f"{has}, torch {torch.__version__} wants {wants}; update the driver, or set device: cpu"
+
+
+def describe_device(device: torch.device) -> str:
+    """In a few words, for a log."""
+    if device.type == "cpu":
+        return f"CPU, {len(os.sched_getaffinity(0))} cores"
+    card = torch.cuda.get_device_properties(device)
+    return f"GPU {card.name}, {card.total_memory / 2**30:.0f} GiB"
 
 
 def set_threads(num_threads: int | None, num_workers: int = 1) -> int:
