@@ -75,7 +75,9 @@ def seal(phase: Phase[Any], output: str, fill: Callable[[Any], object]) -> None:
         fill(ctx)
         return {}
 
-    execute(replace(phase, run=run, inputs={}, sources={}, judge=None), values={"output": output, "inputs": {}, "seed": 1})
+    execute(
+        replace(phase, run=run, inputs={}, sources={}, judge=None), values={"output": output, "inputs": {}, "seed": 1}
+    )
 
 
 def write_records(ctx: Any, num_photos: int) -> None:
