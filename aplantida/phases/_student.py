@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from aplantida.domain.class_index import ClassIndex
 from aplantida.phases._training import new_model
-from aplantida.phases._training_config import InputSection, ModelSection
+from aplantida.phases._training_config import InputSection, ModelSection, TrainGates, judge_training
 from aplantida.phases.quantize_model import QuantizeModelConfig
 from aplantida.pipeline.config import Section
 from aplantida.pipeline.errors import BadRequest
@@ -43,6 +43,10 @@ class SizeGates(Section):
     """How large the student may be in the browser."""
 
     max_model_bytes: int = Field(default=7_000_000, ge=1)
+
+
+class StudentGates(TrainGates, SizeGates):
+    """What a student's training may go through, and how large it may be."""
 
 
 def new_student(
@@ -125,6 +129,11 @@ def check_size(ctx: PhaseContext[Any], card: ModelCard, ranks: Sequence[int] = (
     for rank in heads:
         _check(size, rank, ctx.config.gates.max_model_bytes, card.architecture)
     return {PREDICTED: max(size.num_bytes(rank) for rank in heads)}
+
+
+def judge_student(config: Any, metrics: Mapping[str, Any]) -> list[str]:
+    """Both of a student's trainings: steps that were skipped, and size."""
+    return [*judge_training(config, metrics), *judge_size(config, metrics)]
 
 
 def judge_size(config: Any, metrics: Mapping[str, Any]) -> list[str]:

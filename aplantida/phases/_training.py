@@ -151,7 +151,7 @@ def run_training(
         objective=objective,
         patience=callbacks.early_stopping_patience if callbacks.early_stopping else None,
         keep_best=callbacks.save_best,
-        max_bad_steps=callbacks.max_bad_steps,
+        max_bad_steps=config.gates.max_bad_steps,
         save_every_epochs=callbacks.save_checkpoint_every,
         save_every_steps=callbacks.save_checkpoint_every_steps,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -107,6 +108,11 @@ class CallbacksSection(Section):
     save_checkpoint_every: int = Field(default=1, ge=1)
     save_checkpoint_every_steps: int | None = Field(default=None, ge=1)
     save_best: bool = True
+
+
+class TrainGates(Section):
+    """What a training may go through."""
+
     max_bad_steps: int = Field(default=20, ge=0)
 
 
@@ -122,7 +128,16 @@ class TrainResources(Resources):
 class TrainConfig(PhaseConfig):
     """The part all trainings have."""
 
+    MOVED: ClassVar[Mapping[str, str]] = {"callbacks.max_bad_steps": "gates.max_bad_steps"}
+
     training: TrainingSection = TrainingSection()
     regularization: RegularizationSection = RegularizationSection()
     callbacks: CallbacksSection = CallbacksSection()
+    gates: TrainGates = TrainGates()
     resources: TrainResources = TrainResources()
+
+
+def judge_training(config: TrainConfig, metrics: Mapping[str, Any]) -> list[str]:
+    """Whether few enough steps were skipped; a training that skips more ends by itself."""
+    found, most = metrics.get("skipped_steps", 0), config.gates.max_bad_steps
+    return [f"{found} steps without a finite gradient, gates.max_bad_steps is {most}"] if found > most else []

@@ -14,7 +14,14 @@ from aplantida.phases._distillation import (
     soft_labels_folder,
 )
 from aplantida.phases._pairing import check_pairing
-from aplantida.phases._student import SizeGates, StudentModelSection, check_size, judge_size, keep_rank, new_student
+from aplantida.phases._student import (
+    StudentGates,
+    StudentModelSection,
+    check_size,
+    judge_student,
+    keep_rank,
+    new_student,
+)
 from aplantida.phases._training import batch_plan, digest_pretrained, read_class_index, run_training
 from aplantida.phases._training_config import InputSection, TrainConfig
 from aplantida.pipeline.errors import BadRequest
@@ -33,7 +40,7 @@ class DistillStudentConfig(TrainConfig):
     model: StudentModelSection = StudentModelSection()
     distillation: DistillationSection = DistillationSection()
     data: InputSection = InputSection()
-    gates: SizeGates = SizeGates()
+    gates: StudentGates = StudentGates()  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
@@ -120,5 +127,5 @@ PHASE = Phase(
     version=2,
     run=run,
     sources={"pretrained": _digest_weights},
-    judge=judge_size,
+    judge=judge_student,
 )

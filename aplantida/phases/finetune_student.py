@@ -12,7 +12,7 @@ from pydantic import Field
 
 from aplantida.phases._distillation import SoftLabelsSection, soft_labels_folder
 from aplantida.phases._pairing import check_pairing, check_same
-from aplantida.phases._student import SizeGates, check_size, judge_size
+from aplantida.phases._student import StudentGates, check_size, judge_student
 from aplantida.phases._training import batch_plan, read_class_index, run_training
 from aplantida.phases._training_config import PhotosSection, TrainConfig
 from aplantida.pipeline.phase import Phase, PhaseContext
@@ -35,7 +35,7 @@ class FinetuneStudentConfig(TrainConfig):
 
     distillation: FinetuneSoftLabelsSection = FinetuneSoftLabelsSection()
     data: FinetunePhotosSection = FinetunePhotosSection()
-    gates: SizeGates = SizeGates()
+    gates: StudentGates = StudentGates()  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 def run(ctx: PhaseContext[FinetuneStudentConfig]) -> dict[str, Any]:
@@ -74,5 +74,5 @@ PHASE = Phase(
     version=3,
     run=run,
     sources={},
-    judge=judge_size,
+    judge=judge_student,
 )

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from aplantida.domain.class_index import ClassIndex
 from aplantida.phases._training import batch_plan, digest_pretrained, new_model, read_class_index, run_training
-from aplantida.phases._training_config import InputSection, ModelSection, TrainConfig
+from aplantida.phases._training_config import InputSection, ModelSection, TrainConfig, judge_training
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -102,5 +102,6 @@ PHASE = Phase(
     output="checkpoint",
     version=2,
     run=run,
+    judge=judge_training,
     sources={"pretrained": _digest_weights},
 )
