@@ -108,6 +108,7 @@ class EntryStore:
     def write_records(self, parquet: Path, json_lines: Path) -> None:
         """Write the accepted entries, by ``image_id``: as Parquet of ``RECORD_SCHEMA`` and as JSON lines."""
         write_parquet(parquet, RECORD_SCHEMA, self._accepted())
+        pa.default_memory_pool().release_unused()  # or it stays beside what the database takes now
         self.database.write_json_lines(json_lines, f"FROM read_parquet({quoted(parquet)})")
 
     def write_rejections(self, parquet: Path) -> None:
