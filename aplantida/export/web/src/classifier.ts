@@ -8,12 +8,36 @@
 
 import type { ReadOptions } from "./bundle";
 import { open } from "./core";
-import { Credits, type SpeciesCredits } from "./credits";
+import { Credits } from "./credits";
 import { decide } from "./decide";
 import { withPixels } from "./decode";
 import { prepare } from "./preprocess";
 
-export type { CreditGroup, FullList, SpeciesCredits } from "./credits";
+/** Photos of one species under one licence from one place. */
+export interface CreditGroup {
+  /** SPDX id. */
+  readonly license: string;
+  /** Address of the licence's text. */
+  readonly licenseUrl: string | null;
+  /** Where the photos were published. */
+  readonly source: string;
+  /** Who took how many of them, most first; null when the collection does not say. */
+  readonly authors: readonly { readonly name: string | null; readonly photos: number }[];
+}
+
+/** Where every photo is listed with its address. */
+export interface FullList {
+  /** null when it is not published: then `file` of the model's `license_report`. */
+  readonly url: string | null;
+  readonly file: string;
+  /** Digest of that artifact. */
+  readonly license_report: string;
+}
+
+export interface SpeciesCredits {
+  readonly groups: readonly CreditGroup[];
+  readonly fullList: FullList;
+}
 
 /** What a photo may come as. Of a Blob (a File, say) the EXIF orientation counts, the color profile does not. */
 export type Photo =

@@ -1,32 +1,7 @@
 /** Whose photos of a species the model has seen, out of the bundle's `credits/` folder. */
 
 import { BundleError, type Bundle } from "./bundle";
-
-/** Photos of one species under one licence from one place. */
-export interface CreditGroup {
-  /** SPDX id. */
-  readonly license: string;
-  /** Address of the licence's text. */
-  readonly licenseUrl: string | null;
-  /** Where the photos were published. */
-  readonly source: string;
-  /** Who took how many of them, most first; null when the collection does not say. */
-  readonly authors: readonly { readonly name: string | null; readonly photos: number }[];
-}
-
-/** Where every photo is listed with its address. */
-export interface FullList {
-  /** null when it is not published: then `file` of the model's `license_report`. */
-  readonly url: string | null;
-  readonly file: string;
-  /** Digest of that artifact. */
-  readonly license_report: string;
-}
-
-export interface SpeciesCredits {
-  readonly groups: readonly CreditGroup[];
-  readonly fullList: FullList;
-}
+import type { FullList, SpeciesCredits } from "./classifier";
 
 interface Index {
   readonly format: string;
