@@ -25,6 +25,7 @@ from aplantida.distributed.search import TrialWork, trial_share
 from aplantida.distributed.session import ray_session
 from aplantida.distributed.trainer import run_trainer
 from aplantida.pipeline.errors import BadRequest
+from aplantida.training.checkpoints import alone
 from aplantida.training.recipes import SearchPlan
 
 folder = Path(sys.argv[1])
@@ -35,7 +36,7 @@ def plan(max_concurrent):
 
 def train(device, num_workers):
     run_trainer(None, folder=folder / "run", log_path=None, device=device, num_workers=num_workers, num_threads=1,
-                max_failures=0, on_progress=None)
+                max_failures=0, on_progress=None, check=alone)
 
 def trial(device, max_concurrent):
     work = TrialWork(task=None, folder=folder, writer=None, device=device, num_threads=None)
