@@ -84,7 +84,7 @@ def test_a_head_that_cannot_fit_is_refused_before_the_first_step() -> None:
 
 
 def test_a_sweep_over_heads_that_cannot_fit_is_refused() -> None:
-    make_soft_labels("soft", shift=0)
+    make_soft_labels("soft", shift=0, class_ids=many_classes(NUM_CLASSES).class_ids)
     for model, search, head in (({"head_rank": 400}, {}, "400"), ({}, {"head_rank": [8, 0]}, "dense")):
         values = {
             **VALUES,
