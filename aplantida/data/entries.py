@@ -147,7 +147,7 @@ class EntryBuilder:
         self._documents: dict[str, list[Any]] = {name: [] for name in _OF_DOCUMENTS}
         self._owners: list[int] = []  # of each row: its document's place in _documents
         self._positions: list[int | None] = []
-        self._values: list[tuple[Any, ...]] = []  # of each row: _IMAGE_FIELDS as the collection holds them
+        self._values: list[list[Any]] = [[] for _ in _IMAGE_FIELDS]  # of each row, as the collection holds them
         self._bare: list[int] = []  # rows of entries that are no mappings
         self._said: dict[int, tuple[Reason, str | None]] = {}  # what speaks against rows
         self.num_bytes = 0
@@ -163,28 +163,34 @@ class EntryBuilder:
     def _refuse(self, owner: Mapping[str, Any], reason: Reason, detail: str | None = None) -> None:
         self._said[len(self)] = reason, detail
         self._own(owner, [None])
-        self._values.append(_NO_VALUES)
+        self._keep([_NO_VALUES])
 
     def _add_nameless(self, document_id: str, images: Sequence[Any]) -> None:
         said = Reason.ENTRY_OF_NAMELESS_DOCUMENT, None
         self._said |= dict.fromkeys(range(len(self), len(self) + len(images)), said)
         self._own({"document_id": document_id}, range(len(images)))
-        self._values += [(self._read(image)[0], *_NO_VALUES[1:]) for image in images]
+        self._keep([(self._read(image)[0], *_NO_VALUES[1:]) for image in images])
 
     def _add_images(self, owner: Mapping[str, Any], images: Sequence[Any]) -> None:
-        if set(map(type, images)) != {dict}:
-            for row, image in enumerate(images, start=len(self)):
-                if not isinstance(image, Mapping):
-                    self._bare.append(row)
-                    if text_of(image) is None or not isinstance(image, str):
-                        self._said[row] = Reason.ENTRY_NO_URL, _shape(image)
+        first = len(self)
         self._own(owner, range(len(images)))
-        self._values += map(self._read, images)
+        if self._keys is not None and set(map(type, images)) == {dict}:  # nearly always: and there are very many
+            for values, key in zip(self._values, self._keys, strict=True):
+                values += [image.get(key) for image in images]
+            return
+        self._keep([self._read(image) for image in images])
+        for row, image in enumerate(images, start=first):
+            if not isinstance(image, Mapping):
+                self._bare.append(row)
+                if not isinstance(image, str) or text_of(image) is None:
+                    self._said[row] = Reason.ENTRY_NO_URL, _shape(image)
+
+    def _keep(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        for number, values in enumerate(self._values):
+            values += [row[number] for row in rows]
 
     def _read(self, image: Any) -> tuple[Any, ...]:
         """``_IMAGE_FIELDS`` of an entry of any shape."""
-        if type(image) is dict and self._keys is not None:  # nearly always: and there are very many entries
-            return tuple(map(image.get, self._keys))
         if isinstance(image, str):
             return image, *_NO_VALUES[1:]
         if not isinstance(image, Mapping):
@@ -193,12 +199,12 @@ class EntryBuilder:
 
     def _entries(self, document_ids: Sequence[str]) -> dict[str, pa.Array]:
         """The columns that belong to entries."""
-        texts = texts_of([values[0] for values in self._values])
+        texts = texts_of(self._values[0])
         for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False)).tolist():
             self._said.setdefault(row, (Reason.ENTRY_NO_URL, _shape({})))
-            self._values[row] = _NO_VALUES
-        columns = zip(*self._values, strict=True) if self._values else [()] * len(_IMAGE_FIELDS)
-        values = dict[str, Sequence[Any]](zip(_IMAGE_FIELDS, columns, strict=True))
+            for values in self._values:
+                values[row] = None
+        values = dict(zip(_IMAGE_FIELDS, self._values, strict=True))
         return {
             "url": texts,
             "image_id": pa.array(map(_id, document_ids, texts.to_pylist()), pa.string()),

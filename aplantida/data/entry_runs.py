@@ -7,7 +7,7 @@ range of image ids (a *bucket*). Taking the same bucket of every file brings the
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from aplantida.domain.opt_out import OptOuts
 
 NUM_BUCKETS = 64  # and one more for rows without an id
 _FIRST_IDS = np.array([f"{256 * bucket // NUM_BUCKETS:02x}" for bucket in range(1, NUM_BUCKETS)], object)
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def write_checked_runs(
@@ -58,15 +57,20 @@ def write_run(folder: Path, entries: pa.Table) -> str:
     ids = rows["image_id"].drop_null().to_numpy(zero_copy_only=False)
     cuts = [0, *np.searchsorted(ids, _FIRST_IDS).tolist(), len(ids), rows.num_rows]
     name = f"{uuid.uuid4().hex}.arrow"
-    with pa.ipc.new_file(folder / name, ENTRY_SCHEMA, options=_OPTIONS) as writer:
+    with pa.ipc.new_file(folder / name, ENTRY_SCHEMA) as writer:
         for start, end in pairwise(cuts):
             writer.write_batch(rows.slice(start, end - start))
     return name
 
 
-def read_run(run: Path, columns: Sequence[str], bucket: int | None = None) -> pa.Table:
-    """Some columns of a run, a chunk a bucket; or those of one bucket in [0, ``NUM_BUCKETS``]: the last has no ids."""
-    included = [ENTRY_SCHEMA.get_field_index(name) for name in columns]
-    with pa.ipc.open_file(run, options=pa.ipc.IpcReadOptions(included_fields=included)) as reader:
-        buckets = range(reader.num_record_batches) if bucket is None else [bucket]
-        return pa.Table.from_batches([reader.get_batch(number) for number in buckets]).select(list(columns))
+class RunReader:
+    """Some columns of a run, bucket by bucket, in [0, ``NUM_BUCKETS``]: the last has the rows without an id."""
+
+    def __init__(self, run: Path, columns: Sequence[str]) -> None:
+        included = [ENTRY_SCHEMA.get_field_index(name) for name in columns]
+        self._columns = list(columns)
+        self._reader = pa.ipc.open_file(run, options=pa.ipc.IpcReadOptions(included_fields=included))
+
+    def read(self, buckets: Iterable[int] = range(NUM_BUCKETS + 1)) -> pa.Table:
+        """Their rows, a chunk a bucket, by ``image_id`` within it."""
+        return pa.Table.from_batches([self._reader.get_batch(bucket) for bucket in buckets]).select(self._columns)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aplantida.data.database import Database, quoted, write_parquet
-from aplantida.data.entry_runs import NUM_BUCKETS, read_run
+from aplantida.data.entry_runs import NUM_BUCKETS, RunReader
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason
 
 ENTRIES_MAY_LACK = ("license_text", "author", "source", "observation_id", "observed_on", "country")
@@ -31,6 +31,7 @@ CREATE TABLE entries (
 )
 """
 _ROWS_PER_RUN = 1 << 32  # at most: an entry's number is its run's times this, and its place in there
+_ROWS_AT_A_TIME = 16_384
 _REFUSED_SCHEMA = pa.schema([*REJECTION_SCHEMA, pa.field("position", pa.int32())])
 
 
@@ -51,7 +52,7 @@ class EntryStore:
     def add(self, run: Path) -> None:
         """Take a run in, which stays where it is."""
         columns = dict.fromkeys((*_AS_THEY_ARE, "url", *_MAY_LACK))
-        table = read_run(run, list(columns))
+        table = RunReader(run, list(columns)).read()
         sizes = [len(chunk) for chunk in table["url"].chunks]
         first = len(self._runs) * _ROWS_PER_RUN
         self._runs.append(run)
@@ -114,8 +115,7 @@ class EntryStore:
     def write_rejections(self, parquet: Path) -> None:
         """Write the refused entries and documents as Parquet of ``REJECTION_SCHEMA``, by document id and position."""
         self.database.create("refused", _REFUSED_SCHEMA)
-        for bucket in range(NUM_BUCKETS + 1):
-            table = pa.concat_tables(self._checked(bucket, _REFUSED_SCHEMA.names))
+        for table in self._checked(_REFUSED_SCHEMA.names):
             self.database.insert("refused", table.filter(table["reason"].is_valid()))
         columns = ", ".join(REJECTION_SCHEMA.names)
         query = f"SELECT {columns} FROM refused ORDER BY document_id, position, url"
@@ -140,33 +140,49 @@ class EntryStore:
     def urls(self) -> Iterator[pa.Array]:
         """The URLs of the entries that nothing speaks against but, maybe, other entries; those of a run at a time."""
         for run in self._runs:
-            table = read_run(run, ["url", "reason"])
+            table = RunReader(run, ["url", "reason"]).read()
             yield table.filter(table["reason"].is_null())["url"].combine_chunks()
 
     def _accepted(self) -> Iterator[pa.Table]:
-        columns = [*RECORD_SCHEMA.names, "reason", "position"]
-        for bucket in range(NUM_BUCKETS):
-            table = pa.concat_tables(self._checked(bucket, [*columns, "detail"]))
-            taken = table.filter(table["reason"].is_null())
+        for table in self._checked([*RECORD_SCHEMA.names, "position", "reason", "detail"]):
             order = [(name, "ascending") for name in ("image_id", "document_id", "position")]
-            yield taken.sort_by(order).select(RECORD_SCHEMA.names)
+            yield table.filter(table["reason"].is_null()).sort_by(order).select(RECORD_SCHEMA.names)
 
-    def _checked(self, bucket: int, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Rows of a bucket, those of a run at a time, with the reasons and details that came of all entries."""
-        query = f"SELECT entry, reason, detail FROM verdicts WHERE bucket = {bucket} ORDER BY entry"
-        verdicts = self.database.batches(query).read_all()
-        entries = verdicts["entry"].to_numpy()
-        for number, (run, starts) in enumerate(zip(self._runs, self._starts, strict=True)):
-            table = read_run(run, columns, bucket)
-            first = number * _ROWS_PER_RUN + starts[bucket]
-            begin, end = np.searchsorted(entries, [first, first + table.num_rows]).tolist()
-            mask = np.zeros(table.num_rows, bool)
-            mask[entries[begin:end] - first] = True
-            for name in ("reason", "detail"):
-                given = verdicts[name].slice(begin, end - begin).combine_chunks()
-                column = pc.replace_with_mask(table[name].combine_chunks(), pa.array(mask), given)
-                table = table.set_column(table.column_names.index(name), name, column)
-            yield table
+    def _checked(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """All rows, some buckets at a time, with the reasons and details that came of looking at all entries."""
+        readers = [RunReader(run, columns) for run in self._runs]
+        for buckets in self._some_buckets():
+            query = f"""
+                SELECT entry, reason, detail FROM verdicts WHERE bucket BETWEEN {buckets[0]} AND {buckets[-1]}
+                ORDER BY entry
+            """
+            verdicts = self.database.batches(query).read_all()
+            firsts = [number * _ROWS_PER_RUN + starts[buckets[0]] for number, starts in enumerate(self._starts)]
+            tables = [reader.read(buckets) for reader in readers]
+            yield pa.concat_tables(
+                _with_verdicts(table, first, verdicts) for table, first in zip(tables, firsts, strict=True)
+            )
+
+    def _some_buckets(self) -> Iterator[range]:
+        """Ranges of buckets of some thousand rows each, unless one has more."""
+        begin, sizes = 0, np.diff(np.array(self._starts)).sum(axis=0)
+        for bucket in range(NUM_BUCKETS + 1):
+            if bucket == NUM_BUCKETS or sizes[begin : bucket + 2].sum() > _ROWS_AT_A_TIME:
+                yield range(begin, bucket + 1)
+                begin = bucket + 1
+
+
+def _with_verdicts(table: pa.Table, first: int, verdicts: pa.Table) -> pa.Table:
+    """Rows of a run, of which the first is the entry of that number, with the reasons and details of ``verdicts``."""
+    entries = verdicts["entry"].to_numpy()
+    begin, end = np.searchsorted(entries, [first, first + table.num_rows]).tolist()
+    mask = np.zeros(table.num_rows, bool)
+    mask[entries[begin:end] - first] = True
+    for name in ("reason", "detail"):
+        given = verdicts[name].slice(begin, end - begin).combine_chunks()
+        column = pc.replace_with_mask(table[name].combine_chunks(), pa.array(mask), given)
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table
 
 
 def _is_lacking(column: pa.ChunkedArray) -> pa.ChunkedArray:
