@@ -84,14 +84,14 @@ def execute(
     if dry_run or standing.state == "sealed":
         return _leave(request, standing, dry_run, log, started)
     check_apart(path)
-    reuse = _open_reuse(phase, config)
+    reuse, recipe = _open_reuse(phase, config), request.recipe()
     with writing_session(path, environment.describe()) as session_id:
         standing = request.stand()  # once more, now that nobody else writes
         standing.check(path)
         if standing.state == "sealed":
             return _leave(request, standing, dry_run, log, started)
         context = PhaseContext(config, inputs, reuse, log, chosen, ArtifactWriter(path, session_id))
-        artifact = _run_and_seal(request, context, standing)
+        artifact = _run_and_seal(phase, context, recipe, standing)
     seconds = time.monotonic() - started
     log.info("sealed %s in %.1f s: digest %s", config.output, seconds, artifact.digest[:12])
     return Outcome("resumed" if standing.state == "unfinished" else "done", seconds, artifact, artifact.metrics)
@@ -248,8 +248,10 @@ def _begin(path: Path, recipe: Mapping[str, Any], standing: Standing) -> None:
         temporary.replace(target)
 
 
-def _run_and_seal(request: _Request[ConfigT], context: PhaseContext[ConfigT], standing: Standing) -> Artifact:
-    phase, writer, recipe = request.phase, context.output, request.recipe()
+def _run_and_seal(
+    phase: Phase[ConfigT], context: PhaseContext[ConfigT], recipe: Mapping[str, Any], standing: Standing
+) -> Artifact:
+    writer = context.output
     context.log.info("%s: %s", "resuming" if standing.state == "unfinished" else "running", context.config.output)
     for change in standing.renewed:
         context.log.info("%s: changed since; units made of what did not change are kept", change)
