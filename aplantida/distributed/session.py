@@ -6,12 +6,14 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
 import ray
 
 from aplantida.distributed.inspection import check_root
+from aplantida.distributed.sharing import SHARED_VARIABLE, shared_address
 from aplantida.pipeline.logs import LOGGER
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
@@ -39,8 +41,9 @@ def ray_session(
 ) -> Iterator[None]:
     """Make Ray usable inside the ``with`` block, and stop afterwards only what was started here.
 
-    An initialized Ray is used as it is; else the cluster ``RAY_ADDRESS`` names (set for every submitted job); else a
-    local Ray is started. Sessions nest: the inner ones use the outermost one's Ray.
+    An initialized Ray is used as it is; else the cluster ``RAY_ADDRESS`` names (set for every submitted job); else the
+    one that the nodes of a graph share (:mod:`aplantida.distributed.sharing`); else a local Ray is started. Sessions
+    nest: the inner ones use the outermost one's Ray.
 
     Args:
         num_cpus: CPUs of a local Ray; None = what this process may use. Ignored when a cluster is there.
@@ -56,8 +59,12 @@ def ray_session(
         return
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    if not os.environ.get(ADDRESS_VARIABLE):
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # nobody takes this one machine away
     if os.environ.get(ADDRESS_VARIABLE):
         ray.init(logging_level=logging.WARNING, log_to_driver=True)
+    elif folder := os.environ.get(SHARED_VARIABLE):
+        ray.init(address=shared_address(Path(folder)), logging_level=logging.WARNING, log_to_driver=_talks())
     else:
         _start_local(
             num_cpus=num_cpus or usable_cpus(),
@@ -83,12 +90,10 @@ def _start_local(**settings: Any) -> None:
     On a busy machine of two cores the agent's imports alone take longer (ray-project/ray issue 65983). What Ray's own
     actors print is shown at log level debug only; it is in Ray's log folder anyway, and errors come as exceptions.
     """
-    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # nobody takes this one machine away
-    talks = logging.getLogger(LOGGER).isEnabledFor(logging.DEBUG)
     for attempt in range(1, START_ATTEMPTS + 1):
         before = {process.pid for process in psutil.Process().children(recursive=True)}
         try:
-            ray.init(address="local", logging_level=logging.WARNING, log_to_driver=talks, **settings)
+            ray.init(address="local", logging_level=logging.WARNING, log_to_driver=_talks(), **settings)
             return
         except Exception as error:
             if _TIMED_OUT not in str(error) or attempt == START_ATTEMPTS:
@@ -96,6 +101,10 @@ def _start_local(**settings: Any) -> None:
             logging.getLogger(__name__).warning("Ray did not start (%s); trying again", error)
             ray.shutdown()
             _end_leftovers(before)
+
+
+def _talks() -> bool:
+    return logging.getLogger(LOGGER).isEnabledFor(logging.DEBUG)
 
 
 def _end_leftovers(before: set[int]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aplantida.pipeline import plan
+from aplantida.pipeline.artifact import is_sealed
 from aplantida.pipeline.child import run_in_child
 from aplantida.pipeline.config import find_file, resolve
 from aplantida.pipeline.graph import GraphConfig, NodeOutcome, load_graph, run_graph
@@ -23,26 +24,31 @@ class RunPipelineConfig(GraphConfig):
 
 def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[NodeOutcome]:
     """Run the config's nodes; the list holds what became of each."""
+    from aplantida.distributed.sharing import shared_ray
     from aplantida.phases.registry import load_phase
 
     nodes = load_graph(find_file(config.graph))
     outcomes: list[NodeOutcome] = []
-    for outcome in run_graph(
-        nodes,
-        load_phase,
-        config.layout(),
-        only=config.nodes,
-        values={"seed": config.seed},
-        device=None if device == "auto" else device,
-        sources=config.sources,
-        carry_out=_carry_out,
-    ):
-        outcomes.append(outcome)
-        _note(outcomes, resolve(config.runs) / LAST_RUN)
+    with shared_ray():
+        for outcome in run_graph(
+            nodes,
+            load_phase,
+            config.layout(),
+            only=config.nodes,
+            values={"seed": config.seed},
+            device=None if device == "auto" else device,
+            sources=config.sources,
+            carry_out=_carry_out,
+        ):
+            outcomes.append(outcome)
+            _note(outcomes, resolve(config.runs) / LAST_RUN)
     return outcomes
 
 
 def _carry_out(phase: Phase[Any], **request: Any) -> Outcome:
+    """Run a node in a process of its own; one that is sealed is skipped or refused here, for that takes nothing."""
+    if phase.output is not None and is_sealed(resolve(request["values"]["output"])):
+        return execute(phase, **request)
     return run_in_child(phase.name, execute, phase, preload=SLOW_IMPORTS, **request)
 
 
