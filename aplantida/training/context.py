@@ -64,6 +64,12 @@ class TrainContext(ABC):
             distributed.all_reduce(values)
         return values
 
+    def share_buffers(self, model: nn.Module) -> None:
+        """Give every worker rank 0's buffers (batch norm's statistics): what is evaluated is what is saved."""
+        if self.world_size > 1:
+            for buffer in model.buffers():
+                distributed.broadcast(buffer, src=0)
+
     def gathered(self, values: torch.Tensor) -> torch.Tensor:
         """(workers, …): each worker's ``values``, by rank."""
         rows = values.new_zeros((self.world_size, *values.shape))

@@ -223,6 +223,7 @@ class Training:
     def _evaluate(self) -> dict[str, float]:
         if self._average is not None:
             self._evaluated.load_state_dict(self._average.state)
+        self._context.share_buffers(self._evaluated)
         self._evaluated.eval()
         meter = Meter(self._context.device)
         for batch in self._source.val(_VAL_BATCH, rank=self._context.rank, world_size=self._context.world_size):
