@@ -185,7 +185,7 @@ def test_a_fraction_of_the_photos_is_the_same_for_every_trial_and_nested(monkeyp
     assert seen[0] < seen[1] < seen[2]
     assert len(seen[2]) == 36
     assert judged[2] == 12  # auto takes all
-    monkeypatch.setattr(sweep_distillation, "_ENOUGH_VAL_PHOTOS", 6)
+    monkeypatch.setattr(sweep_distillation, "ENOUGH_VAL_PHOTOS", 6)
     for name, fraction in (("enough", "auto"), ("half", 0.5), ("all", 1.0)):
         data = {"image_size": 32, "train_fraction": 1.0, "val_fraction": fraction}
         execute(PHASE, files=[CONFIG], values=request(name, data=data))
