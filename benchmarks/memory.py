@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def fill(uri: str, num_entries: int, *, wide: bool = False) -> None:
     with pymongo.MongoClient[dict[str, Any]](uri) as client:
         client.drop_database(DATABASE)
         waiting = documents(num_entries // IMAGES_PER_SPECIES, wide=wide)
-        while some := [document for document, _ in zip(waiting, range(DOCUMENTS_AT_A_TIME), strict=False)]:
+        while some := list(islice(waiting, DOCUMENTS_AT_A_TIME)):
             client[DATABASE].plants.insert_many(some)
 
 
