@@ -32,7 +32,16 @@ class _JsonLines(logging.Formatter):
 
 
 class _Console(logging.StreamHandler[TextIO]):
-    """Our lines on standard error, wherever that leads for others."""
+    """Our lines on ``sys.stderr`` as it stands at each line, or on what is ``kept`` of it while it leads elsewhere."""
+
+    def __init__(self) -> None:
+        self.kept: TextIO | None = None
+        logging.Handler.__init__(self)  # a stream handler's own would fix the stream of this moment
+
+    @property
+    def stream(self) -> TextIO:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Where a line written now goes."""
+        return sys.stderr if self.kept is None else self.kept
 
     @property
     def is_standard_error(self) -> bool:
@@ -60,7 +69,7 @@ def configure_console(level: str) -> None:
     logger.setLevel(level.upper())
     logger.propagate = False
     if _console() is None:
-        handler = _Console(sys.stderr)
+        handler = _Console()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(name)s: %(message)s", "%H:%M:%S"))
         logger.addHandler(handler)
 
@@ -92,16 +101,16 @@ def log_file(path: Path) -> Generator[None]:
 def _diverted(console: _Console, path: Path) -> Generator[None]:
     """Standard error leads to ``path``, for this process and those it starts; ``console`` alone keeps the old one."""
     console.flush()
-    before, number = console.stream, console.stream.fileno()
+    before, number = console.kept, console.stream.fileno()
     with os.fdopen(os.dup(number), "w", encoding="utf-8", errors="backslashreplace", buffering=1) as kept:
         with path.open("ab") as file:
             os.dup2(file.fileno(), number)
-        console.setStream(kept)
+        console.kept = kept
         try:
             yield
         finally:
             sys.stderr.flush()
             os.dup2(kept.fileno(), number)
-            console.setStream(before)
+            console.kept = before
     if not path.stat().st_size:
         path.unlink()

@@ -58,7 +58,7 @@ def checkpoint_name(number: int) -> str:
 def newest_whole(*folders: Path) -> Path | None:
     """The ``state.pt`` of the checkpoint of the highest number in ``folders``; one that was cut off while it was
     written or copied does not count. None when there is none."""
-    found = [path for folder in folders for path in folder.glob(f"[0-9]*/{STATE_FILE}")]
+    found = [path / STATE_FILE for folder in folders for path in folder.glob("[0-9]*")]  # one may be taken away now
     ordered = sorted(found, key=lambda path: path.parent.name, reverse=True)
     return next((path for path in ordered if _is_whole(path)), None)
 

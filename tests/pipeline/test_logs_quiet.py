@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from aplantida.pipeline.logs import LOGGER, configure_console
 
 PROGRAM = """
 import logging, os, subprocess, sys, warnings
@@ -43,3 +48,16 @@ def test_only_our_lines_are_on_the_console(tmp_path: Path, level: str) -> None:
     assert all(f"foreign: {what}" in shown for what in foreign)
     assert libraries.exists() == (level == "info")
     assert ("foreign" in done.stderr) == (level == "debug")
+
+
+def test_a_console_goes_where_standard_error_goes_now(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also when it was set up while another stood in its place."""
+    stand_in = io.StringIO()
+    log = logging.getLogger(LOGGER)
+    with contextlib.redirect_stderr(stand_in):
+        configure_console("info")
+        log.info("to the stand-in")
+    log.info("to the one after it")
+    assert "to the stand-in" in stand_in.getvalue()
+    assert "to the one after it" not in stand_in.getvalue()
+    assert "to the one after it" in capsys.readouterr().err
