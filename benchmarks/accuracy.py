@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 from aplantida.domain.seeds import derive_seed
 from aplantida.phases import combine_teacher_logits, compute_teacher_logits, distill_student, evaluate_model
 from aplantida.pipeline.artifact import MANIFEST, open_artifact
-from aplantida.pipeline.config import PhaseConfig, root
+from aplantida.pipeline.config import SeededConfig, root
 from aplantida.pipeline.logs import configure_console
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.runner import execute
@@ -73,7 +73,7 @@ ARMS = {
 }
 
 
-class HalveConfig(PhaseConfig):
+class HalveConfig(SeededConfig):
     """Nothing but the seed."""
 
 
@@ -84,7 +84,7 @@ def _halve(ctx: PhaseContext[HalveConfig]) -> dict[str, Any]:
     positions = defaultdict[int, list[tuple[int, int]]](list)
     for at, row in enumerate(rows.select(["image_id", "class_index", "split"]).to_pylist()):
         if row["split"] == "train":
-            positions[row["class_index"]].append((derive_seed(ctx.seed, "half", row["image_id"]), at))
+            positions[row["class_index"]].append((derive_seed(ctx.config.seed, "half", row["image_id"]), at))
     dropped = {at for drawn in positions.values() for _, at in sorted(drawn)[1::2]}
     kept = rows.filter(pa.array([at not in dropped for at in range(rows.num_rows)]))
     ctx.output.write_table("split.parquet", kept)

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from aplantida.phases._distillation import DistanceSection
 from aplantida.phases._student import SizeGates, StudentModelSection
 from aplantida.phases._training_config import InputSection, RegularizationSection, TrainingSection
-from aplantida.pipeline.config import PhaseConfig, Resources, Section
+from aplantida.pipeline.config import Resources, Section, SeededConfig
 
 ChoiceT = TypeVar("ChoiceT", int, float)
 
@@ -85,7 +85,7 @@ class SweepResources(Resources):
     max_failures: int = Field(default=2, ge=0)
 
 
-class SweepDistillationConfig(PhaseConfig):
+class SweepDistillationConfig(SeededConfig):
     """The search, and the training of a trial."""
 
     search: SearchSection = SearchSection()

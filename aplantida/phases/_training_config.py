@@ -9,7 +9,7 @@ from pydantic import Field
 
 from aplantida.domain.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from aplantida.phases._photos import DataSection
-from aplantida.pipeline.config import PhaseConfig, Resources, Section
+from aplantida.pipeline.config import Resources, Section, SeededConfig
 
 if TYPE_CHECKING:
     from aplantida.training.optimization import Optimization
@@ -125,7 +125,7 @@ class TrainResources(Resources):
     max_failures: int = Field(default=2, ge=0)
 
 
-class TrainConfig(PhaseConfig):
+class TrainConfig(SeededConfig):
     """The part all trainings have."""
 
     MOVED: ClassVar[Mapping[str, str]] = {"callbacks.max_bad_steps": "gates.max_bad_steps"}

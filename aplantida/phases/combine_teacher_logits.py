@@ -8,13 +8,13 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from aplantida.phases._pairing import check_pairing, check_same
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
-from aplantida.pipeline.config import Resources, ReusingConfig, Section
+from aplantida.pipeline.config import ReusingConfig, Section, Threads
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -35,10 +35,12 @@ class TeacherSection(Section):
 class CombineTeacherLogitsConfig(ReusingConfig):
     """The teachers' shares, and how much of each row is kept."""
 
+    MOVED: ClassVar[Mapping[str, str]] = {"resources.device": ""}
+
     teachers: list[TeacherSection] = Field(default_factory=list)
     top_k: int = Field(default=40, ge=1)
     dense_up_to_classes: int = Field(default=512, ge=0)
-    resources: Resources = Resources()
+    resources: Threads = Threads()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from aplantida.phases._device import device_here
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection
 from aplantida.pipeline.artifact import Artifact, unit_key
-from aplantida.pipeline.config import Resources, ReusingConfig, Section
+from aplantida.pipeline.config import Resources, ReusingConfig, Section, SeededConfig
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -65,7 +65,7 @@ class ScoringResources(Resources):
     num_actors: int = Field(default=0, ge=0)
 
 
-class ComputeTeacherLogitsConfig(ReusingConfig):
+class ComputeTeacherLogitsConfig(ReusingConfig, SeededConfig):
     """Which views, how much of each row is kept, and the size of a forward pass."""
 
     MOVED: ClassVar[Mapping[str, str]] = {
@@ -151,7 +151,7 @@ def _unit_keys(
     for image_id, shard, name in zip(*(table[column].to_pylist() for column in table.column_names), strict=True):
         members[shard].append([image_id, name == "train"])
     teacher = [checkpoint.files[name].sha256 for name in ("model.safetensors", "model.json")]
-    recipe = [ctx.seed, ctx.config.views.model_dump(mode="json"), top_k, ctx.config.batch_size]
+    recipe = [ctx.config.seed, ctx.config.views.model_dump(mode="json"), top_k, ctx.config.batch_size]
     keys: dict[int, str] = {}
     for shard in sorted(members):
         name = f"shards/shard-{shard:05d}.parquet"
@@ -178,7 +178,11 @@ def _job(
         checkpoint=checkpoint.path,
         writer=ctx.output,
         settings=ViewSettings(
-            config.views.num_views, config.views.scale, config.views.ratio, config.views.flip_probability, ctx.seed
+            config.views.num_views,
+            config.views.scale,
+            config.views.ratio,
+            config.views.flip_probability,
+            ctx.config.seed,
         ),
         top_k=top_k,
         batch_size=config.batch_size,
@@ -203,7 +207,7 @@ def _verify(
     config, path = ctx.config, ctx.output.path
     train = _read_split(ctx).filter(pc.field("split") == "train")
     drawn = sorted(
-        (derive_seed(ctx.seed, "verify", image_id), image_id, shard)
+        (derive_seed(ctx.config.seed, "verify", image_id), image_id, shard)
         for image_id, shard in zip(train["image_id"].to_pylist(), train["shard"].to_pylist(), strict=True)
     )[: config.gates.verify.num_photos]
     if not drawn:
@@ -245,7 +249,7 @@ def _teacher(
         "region": _region(checkpoint),
         "class_ids": card["class_ids"],
         "preprocessing": card["preprocessing"],
-        "views": {**views, "seed": ctx.seed},
+        "views": {**views, "seed": ctx.config.seed},
         "top_k": top_k,
         **ctx.config.data.said(),
     }

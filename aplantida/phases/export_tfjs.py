@@ -14,7 +14,7 @@ from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import read_photos, split_rows
 from aplantida.phases._student import SizeGates
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
-from aplantida.pipeline.config import PhaseConfig, Resources
+from aplantida.pipeline.config import SeededConfig, Threads
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.release.attributions import LIST_FILES, to_html, where_listed
@@ -32,10 +32,10 @@ class BundleGates(SizeGates):
     max_credits_bytes: int = Field(default=12_000_000, ge=1)
 
 
-class ExportTfjsConfig(PhaseConfig):
+class ExportTfjsConfig(SeededConfig):
     """What the bundle is called and what goes into it."""
 
-    MOVED: ClassVar[Mapping[str, str]] = {"max_model_bytes": "gates.max_model_bytes"}
+    MOVED: ClassVar[Mapping[str, str]] = {"max_model_bytes": "gates.max_model_bytes", "resources.device": ""}
 
     name: str = Field(default="student", pattern=NAME)
     version: str = Field(default="v1.0", pattern=NAME)
@@ -44,7 +44,7 @@ class ExportTfjsConfig(PhaseConfig):
     num_golden: int = Field(default=16, ge=1)
     golden_split: str = Field(default="test", pattern="train|val|test")
     gates: BundleGates = BundleGates()
-    resources: Resources = Resources()
+    resources: Threads = Threads()
 
 
 def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> int:
         for credit, label in zip(credits, labels, strict=True)
         if may_be_golden(credit["license_id"], credit["author"])
     ]
-    chosen = sorted(choose_golden(free, config.num_golden, ctx.seed))
+    chosen = sorted(choose_golden(free, config.num_golden, ctx.config.seed))
     if not chosen:
         raise BadRequest(
             f"{split.path}: none of the {len(rows)} {config.golden_split} photos is CC0 or CC BY with an author, "

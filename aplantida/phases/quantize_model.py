@@ -13,7 +13,7 @@ from pydantic import Field
 from aplantida.phases._device import device_here
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection, drawn, read_photos, split_rows
-from aplantida.pipeline.config import PhaseConfig, Resources, Section
+from aplantida.pipeline.config import Resources, Section, SeededConfig
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -31,7 +31,7 @@ class QuantizeGates(Section):
     min_top1_agreement: float = Field(default=0.97, ge=0.0, le=1.0)
 
 
-class QuantizeModelConfig(PhaseConfig):
+class QuantizeModelConfig(SeededConfig):
     """How the shipped model looks at a photo, which tensors are rounded, and what the rounding may cost."""
 
     MOVED: ClassVar[Mapping[str, str]] = {"min_top1_agreement": "gates.min_top1_agreement"}
@@ -113,9 +113,8 @@ def _compare(ctx: PhaseContext[QuantizeModelConfig], exact: Path, rounded: Path)
 
     config, images = ctx.config, ctx.input("images")
     split, fraction = ctx.input("split"), config.data.photo_fraction
-    rows = drawn(
-        split_rows(images, split, CHECKED_SPLIT, fraction=fraction), config.num_check_photos, ctx.seed, "quantize_model"
-    )
+    known = split_rows(images, split, CHECKED_SPLIT, fraction=fraction)
+    rows = drawn(known, config.num_check_photos, config.seed, "quantize_model")
     if len(rows) == 0:
         share = "" if fraction == 1 else f" in the share {fraction} (data.photo_fraction)"
         raise BadRequest(f"{split.path}: holds no {CHECKED_SPLIT} photo to compare on{share}")

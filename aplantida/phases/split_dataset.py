@@ -26,7 +26,7 @@ from aplantida.phases._look_alikes import Pairs, find_look_alikes
 from aplantida.phases._scratch import scratch_database
 from aplantida.phases._split_reports import CardSection, Tally, num_shards_of, write_card, write_review
 from aplantida.pipeline.artifact import hash_file
-from aplantida.pipeline.config import PhaseConfig, Section, expand, root
+from aplantida.pipeline.config import Section, SeededConfig, expand, root
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -51,7 +51,7 @@ class SplitResources(Section):
     num_threads: int | None = Field(default=None, ge=1)
 
 
-class SplitDatasetConfig(PhaseConfig):
+class SplitDatasetConfig(SeededConfig):
     """Fields of configs/split_dataset.yaml."""
 
     val_fraction: float = Field(default=0.1, ge=0, lt=1)
@@ -83,7 +83,7 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
         pairs = _leave_out(ctx, store, look_alikes.across)
         if not len(store):
             raise GateFailed(f"no species is left with {config.min_images_per_species} images")
-        tally = Tally(regions, config.card, ctx.seed)
+        tally = Tally(regions, config.card, ctx.config.seed)
         index = _deal_out(ctx, store, rule, regions, tally, look_alikes.within)
         copies = _copies(ctx)
         _write(ctx, store, copies)
@@ -193,7 +193,7 @@ def _deal_out(
                 [_session(row) for row in rows],
                 near_duplicates.get(species, ()),
                 rule,
-                ctx.seed,
+                ctx.config.seed,
                 frozen_test,
             )
             for row, (split, group) in zip(rows, dealt, strict=True):

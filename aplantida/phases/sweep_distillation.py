@@ -89,7 +89,7 @@ def _plan(ctx: PhaseContext[SweepDistillationConfig], card: ModelCard) -> Search
         grace_epochs=search.grace_epochs,
         reduction_factor=search.reduction_factor,
         metric=search.metric,
-        seed=derive_seed(ctx.seed, "search"),
+        seed=derive_seed(ctx.config.seed, "search"),
         max_concurrent=search.max_concurrent,
         first=_first(ctx.config, card),
     )
@@ -139,7 +139,7 @@ def _fraction_of_split(ctx: PhaseContext[SweepDistillationConfig], path: Path) -
     enough = min(1.0, ENOUGH_VAL_PHOTOS / max(names.count("val"), 1))
     fractions = {"train": data.train_fraction, "val": enough if data.val_fraction is None else data.val_fraction}
     rows = zip(table["image_id"].to_pylist(), names, strict=True)
-    kept = [derive_seed(ctx.seed, "sweep", image_id) < fractions.get(name, 0) * 2**63 for image_id, name in rows]
+    kept = [derive_seed(ctx.config.seed, "sweep", image_id) < fractions.get(name, 0) * 2**63 for image_id, name in rows]
     temporary = path.with_suffix(".tmp")
     pq.write_table(table.filter(pa.array(kept, pa.bool_())), temporary)
     return temporary.replace(path)

@@ -16,7 +16,7 @@ from pydantic import Field
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import drawn, read_photos, split_rows
 from aplantida.pipeline.artifact import unit_key
-from aplantida.pipeline.config import PhaseConfig, Resources, Section
+from aplantida.pipeline.config import Section, SeededConfig, Threads
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -46,19 +46,19 @@ class ValidationGates(Section):
     )
 
 
-class ValidateTfjsConfig(PhaseConfig):
+class ValidateTfjsConfig(SeededConfig):
     """How many photos beside the golden ones, and the bounds."""
 
     MOVED: ClassVar[Mapping[str, str]] = {
         f"{section}.{name}": f"gates.{section}.{name}"
         for section in ("bounds", "page_bounds")
         for name in BoundsSection.model_fields
-    } | {"bounds": "", "page_bounds": ""}
+    } | {"bounds": "", "page_bounds": "", "resources.device": ""}
 
     num_photos: int = Field(default=32, ge=0)
     num_warm_runs: int = Field(default=10, ge=1)
     gates: ValidationGates = ValidationGates()
-    resources: Resources = Resources()
+    resources: Threads = Threads()
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,8 @@ def _photos(ctx: PhaseContext[ValidateTfjsConfig]) -> Photos:
     golden = json.loads(bundle.file("golden/golden.json").read_text(encoding="utf-8"))["photos"]
     files = [bundle.file(f"golden/{photo['file']}") for photo in golden]
     ids: list[str] = [photo["image_id"] for photo in golden]
-    more = read_photos(
-        images, drawn(split_rows(images, ctx.input("split"), "test"), ctx.config.num_photos, ctx.seed, "validate_tfjs")
-    )
+    held_out = split_rows(images, ctx.input("split"), "test")
+    more = read_photos(images, drawn(held_out, ctx.config.num_photos, ctx.config.seed, "validate_tfjs"))
     more = [photo for photo in more if photo["image_id"] not in ids]
     jpegs = [file.read_bytes() for file in files] + [photo["image"] for photo in more]
     squares = np.stack([centre_square(decode_photo(jpeg), card.preprocessing) for jpeg in jpegs])

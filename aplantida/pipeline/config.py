@@ -15,6 +15,7 @@ from aplantida.pipeline.errors import BadRequest
 
 ROOT_VARIABLE = "APLANTIDA_ROOT"
 NOT_IDENTITY = frozenset({"inputs", "output", "resources", "gates", "reuse"})
+SEED = "seed"
 CHECKOUT = Path(__file__).resolve().parents[2]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _RAY_PACKAGE = "runtime_resources"
@@ -26,11 +27,19 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Resources(Section):
-    """How: what a phase may use of the machine. Never part of a recipe's identity."""
+Device = Literal["auto", "cpu", "cuda"]
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+class Threads(Section):
+    """How: what a phase that computes on the processor may use of it. Never part of a recipe's identity."""
+
     num_threads: int | None = Field(default=None, ge=1)
+
+
+class Resources(Threads):
+    """How: what a phase that a GPU can serve may use of the machine."""
+
+    device: Device = "auto"
 
 
 class PhaseConfig(Section):
@@ -47,6 +56,11 @@ class PhaseConfig(Section):
 
     inputs: dict[str, str | list[str]] = Field(default_factory=dict)
     output: str = ""
+
+
+class SeededConfig(PhaseConfig):
+    """A phase that draws something at random; the seed says what."""
+
     seed: int = Field(default=42, ge=0)
 
 
@@ -147,7 +161,8 @@ def load_config(config_type: type[ConfigT], files: Sequence[str], values: Mappin
     Args:
         config_type: the phase's config type.
         files: YAML files, later over earlier.
-        values: values that go over all files (from the command line, or from a test).
+        values: values that go over all files (from the command line, or from a test). A run's ``seed`` is given to
+            all of its phases; those that draw nothing have no such key and leave it.
 
     Raises:
         BadRequest: naming the files, the key, the value and what is wrong with it.
@@ -155,7 +170,7 @@ def load_config(config_type: type[ConfigT], files: Sequence[str], values: Mappin
     merged: dict[str, Any] = {}
     for file in files:
         merged = merge(merged, read_yaml(find_file(file)))
-    merged = merge(merged, values or {})
+    merged = merge(merged, {key: value for key, value in (values or {}).items() if key != SEED or draws(config_type)})
     try:
         return config_type.model_validate(merged)
     except ValidationError as error:
@@ -167,11 +182,21 @@ def load_config(config_type: type[ConfigT], files: Sequence[str], values: Mappin
         raise BadRequest("\n".join(lines)) from error
 
 
+def draws(config_type: type[PhaseConfig]) -> bool:
+    """Whether a phase draws anything at random: only then it has a seed."""
+    return SEED in config_type.model_fields
+
+
+def moved_keys(config_type: type[PhaseConfig]) -> dict[str, str]:
+    """``MOVED`` of a config, and the seed that earlier versions gave to phases that draw nothing, too."""
+    return {**({} if draws(config_type) else {SEED: ""}), **config_type.MOVED}
+
+
 def _moved(config_type: type[PhaseConfig], key: str) -> str | None:
     """Where a key of earlier versions is now; None for a key that never was one."""
-    found = [(old, new) for old, new in config_type.MOVED.items() if old == key or old.startswith(f"{key}.")]
+    found = [(old, new) for old, new in moved_keys(config_type).items() if old == key or old.startswith(f"{key}.")]
     moved = [f"{old} is now {new}" for old, new in found if new]
-    return "; ".join(moved or [f"{old} is gone" for old, _ in found]) or None
+    return "; ".join(moved or [f"{old} is gone: nothing here reads it" for old, _ in found]) or None
 
 
 def identity(config: PhaseConfig) -> dict[str, Any]:

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError
 
-from aplantida.pipeline.config import CHECKOUT, PhaseConfig, Resources, Section, read_yaml
+from aplantida.pipeline.config import CHECKOUT, Device, Section, SeededConfig, read_yaml
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.logs import LOGGER
 from aplantida.pipeline.phase import Phase
@@ -76,14 +76,17 @@ class Layout:
         return [*node.config, overlay] if has_overlay else node.config
 
 
-class GraphResources(Resources):
-    """And what a dry run reckons with: the costs file of a rehearsal."""
+class GraphResources(Section):
+    """Where all nodes compute, and what a dry run reckons with: the costs file of a rehearsal."""
 
+    device: Device = "auto"
     costs: str = "runs/rehearsal/costs.json"
 
 
-class GraphConfig(PhaseConfig):
+class GraphConfig(SeededConfig):
     """Which graph, which of its nodes, and where its artifacts go."""
+
+    MOVED: ClassVar[Mapping[str, str]] = {"resources.num_threads": ""}
 
     graph: str = "configs/pipeline.yaml"
     profile: str | None = None

@@ -80,11 +80,6 @@ class PhaseContext(Generic[ConfigT]):
     writer: ArtifactWriter | None
 
     @property
-    def seed(self) -> int:
-        """The run's seed; derive others from it with ``derive_seed``."""
-        return self.config.seed
-
-    @property
     def output(self) -> ArtifactWriter:
         """Where results go.
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 from pydantic import BaseModel, TypeAdapter
 
 from aplantida.pipeline.artifact import Artifact, canonical
-from aplantida.pipeline.config import NOT_IDENTITY, ConfigT, PhaseConfig, Section, identity
+from aplantida.pipeline.config import NOT_IDENTITY, ConfigT, PhaseConfig, Section, identity, moved_keys
 from aplantida.pipeline.phase import Phase
 
 _ABSENT = "(absent)"
@@ -78,7 +78,7 @@ def gates_passed(artifact: Artifact, config_type: type[PhaseConfig]) -> dict[str
 def _today(config: Mapping[str, Any], config_type: type[PhaseConfig]) -> dict[str, Any]:
     """An earlier config in today's terms: moved keys in their new places, defaults for the keys it lacks."""
     moved = dict(config)
-    for old, new in config_type.MOVED.items():
+    for old, new in moved_keys(config_type).items():
         value = _get(moved, old)
         moved = _without(moved, old)
         if value is not None and new:

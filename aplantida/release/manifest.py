@@ -42,7 +42,7 @@ def build_manifest(artifacts: Sequence[Artifact], name: str, version: str) -> di
         "format": FORMAT,
         "name": name,
         "version": version,
-        "seeds": sorted({artifact.config["seed"] for artifact in ordered}),
+        "seeds": sorted({artifact.config["seed"] for artifact in ordered if "seed" in artifact.config}),
         "environments": environments,
         "artifacts": {
             artifact.path.name: _describe(artifact, ordered, list(environments.values())) for artifact in ordered

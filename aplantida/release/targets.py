@@ -86,7 +86,8 @@ def _judge(target: Mapping[str, Any], artifacts: Sequence[Artifact]) -> TargetRe
 
 def _measure(target: Mapping[str, Any], artifacts: Sequence[Artifact]) -> Any:
     if "same_seed" in target:
-        return len({artifact.config["seed"] for artifact in artifacts}) == 1
+        seeds = {artifact.config["seed"] for artifact in artifacts if "seed" in artifact.config}
+        return len(seeds) == 1 if seeds else None
     artifact = next(
         (item for item in artifacts if item.path.name == target.get("node") or item.kind == target.get("kind")), None
     )

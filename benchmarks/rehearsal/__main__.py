@@ -22,7 +22,7 @@ from aplantida.demo.mongod import embedded_mongod
 from aplantida.distributed.session import ADDRESS_VARIABLE, ray_session
 from aplantida.pipeline.config import resolve
 from aplantida.pipeline.errors import BadRequest, PhaseError
-from aplantida.pipeline.logs import LOGGER, configure_console
+from aplantida.pipeline.logs import LOGGER, configure_console, log_file
 from aplantida.pipeline.progress import Progress
 from benchmarks.rehearsal.collection import CollectionSize, fill
 from benchmarks.rehearsal.measure import Measured, run_measured
@@ -80,7 +80,7 @@ def _rehearse(given: argparse.Namespace, sizes: Sizes) -> int:
     steps = rehearsal.steps
     if given.until is not None and given.until not in {step.name for step in steps}:
         raise BadRequest(f"--until {given.until}: want one of {', '.join(step.name for step in steps)}")
-    with _servers(folder, given, steps) as environment:
+    with log_file(folder / "log.jsonl"), _servers(folder, given, steps) as environment:
         if URI_VARIABLE in environment:
             _fill(environment[URI_VARIABLE], size, given.fetched, folder)
         for position, step in enumerate(steps, start=1):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +118,19 @@ def test_the_limit_of_the_students_size_is_said_alike() -> None:
     said = {phase: read_yaml(CONFIGS / f"{phase}.yaml")["gates"]["max_model_bytes"] for phase in phases}
     assert sorted(said) == ["distill_student", "export_tfjs", "finetune_student", "sweep_distillation"]
     assert set(said.values()) == {7_000_000}
+
+
+def source_of(phase: str) -> str:
+    """A phase's own module and what it takes from its neighbours."""
+    code = inspect.getsource(importlib.import_module(f"aplantida.phases.{phase}"))
+    shared = re.findall(r"from aplantida\.phases\.(_\w+) import", code)
+    return code + "".join(inspect.getsource(importlib.import_module(f"aplantida.phases.{name}")) for name in shared)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_who_draws_has_a_seed_and_who_computes_on_a_gpu_a_device(phase: str) -> None:
+    """A key that nothing reads is a promise nobody keeps."""
+    known, code = fields_of(load_phase(phase).config), source_of(phase)
+    assert ("seed" in known) == bool(re.search(r"config\.seed\b|run_nodes", code))
+    assert ("resources.device" in known) == bool(re.search(r"ctx\.device\b", code))
+    assert ("resources.num_threads" in known) == bool(re.search(r"\.num_threads\b", code))

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from aplantida.pipeline.artifact import MANIFEST, PROGRESS, open_artifact
+from aplantida.pipeline.config import PhaseConfig
 from aplantida.pipeline.errors import BadRequest, GateFailed, RecipeChanged
+from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.recipe import fingerprint_of
 from aplantida.pipeline.runner import execute
 from aplantida.pipeline.standing import RECIPE
@@ -178,3 +180,24 @@ def test_artifacts_do_not_lie_in_one_another(root: Path) -> None:
     with pytest.raises(BadRequest, match="lies inside it"):  # and the resumed outer one deletes nothing
         execute(COUNTING, values={"output": "more/x"})
     assert (root / "more/x/inner/artifact.json").exists()
+
+
+class UnseededConfig(PhaseConfig):
+    """Draws nothing."""
+
+    size: int = 1
+
+
+def test_a_phase_that_draws_nothing_has_no_seed_whatever_the_run_is_given(root: Path) -> None:
+    def run(ctx: PhaseContext[UnseededConfig]) -> dict[str, Any]:
+        ctx.output.write_json("a.json", {"size": ctx.config.size})
+        return {}
+
+    phase = Phase("unseeded", UnseededConfig, {}, "unseeded", 1, run)
+    assert execute(phase, values={"output": "a", "seed": 1}).status == "done"
+    assert execute(phase, values={"output": "a", "seed": 2}).status == "skipped"
+    rewrite(root / "a", lambda config: config.update({"seed": 42}))  # earlier versions gave it to all of them
+    assert execute(phase, values={"output": "a"}).status == "skipped"
+    (root / "old.yaml").write_text("seed: 7\n")
+    with pytest.raises(BadRequest, match=r"seed = 7: seed is gone: nothing here reads it"):
+        execute(phase, files=[str(root / "old.yaml")], values={"output": "a"})
