@@ -7,7 +7,7 @@ SHELL := /bin/bash
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := .venv/bin/python
 STAMPS := .venv/.stamps
-PYTEST := $(RUN) -m pytest -p no:cacheprovider
+PYTEST := $(RUN) -m pytest -p no:cacheprovider --durations 20 --durations-min 5
 export PYTHONUNBUFFERED := 1
 # compiling torch, timm and Ray anew in every process would cost each of them ten seconds
 export PYTHONDONTWRITEBYTECODE :=
