@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -155,6 +155,12 @@ class Mix:
     weight: float
     box: tuple[float, float, float, float] | None = None
 
+    def to(self, device: torch.device) -> Mix:
+        """The mix with its partners on ``device``; a GPU fetches them without being waited for."""
+        if device.type != "cuda":
+            return self
+        return replace(self, partner=self.partner.pin_memory().to(device, non_blocking=True))
+
 
 def draw_mix(count: int, *, mixup_alpha: float, cutmix_alpha: float, seed: int) -> Mix | None:
     """Draw mixup (Zhang et al., 2017) or cutmix (Yun et al., 2019): evenly when both alphas are positive.
@@ -183,7 +189,7 @@ def draw_mix(count: int, *, mixup_alpha: float, cutmix_alpha: float, seed: int) 
 
 def apply_mix(photos: torch.Tensor, mix: Mix) -> torch.Tensor:
     """(N, 3, S, S) photos, each mixed with its partner."""
-    other = photos[mix.partner.to(photos.device)]
+    other = photos[mix.partner]
     if mix.box is None:
         return photos.lerp(other, 1.0 - mix.weight)
     size = photos.shape[-1]

@@ -185,9 +185,19 @@ class BatchSource:
         return np.concatenate([draw.permutation(part) for part in parts])
 
     def train(
-        self, epoch: int, *, global_batch_size: int, start: int = 0, rank: int = 0, world_size: int = 1
+        self,
+        epoch: int,
+        *,
+        global_batch_size: int,
+        start: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        pin: bool = False,
     ) -> Iterator[Batch]:
-        """This rank's part of each global batch of an epoch, from batch number ``start`` on."""
+        """This rank's part of each global batch of an epoch, from batch number ``start`` on.
+
+        With ``pin`` they lie in memory that a GPU can copy from by itself.
+        """
         order = self.epoch_order(epoch)
         size = global_batch_size // world_size
         firsts = [
@@ -196,24 +206,27 @@ class BatchSource:
         ]
         turns = epoch * self._most_copies + occurrences(order)  # another crop each time, within an epoch too
         parts = [(order[first : first + size], turns[first : first + size]) for first in firsts]
-        yield from self._stream(self.train_photos, parts)
+        yield from self._stream(self.train_photos, parts, pin)
 
-    def val(self, batch_size: int, *, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
+    def val(self, batch_size: int, *, rank: int = 0, world_size: int = 1, pin: bool = False) -> Iterator[Batch]:
         """Every ``world_size``-th val photo from ``rank`` on, centre crop, in the order of shards."""
         rows = np.arange(rank, len(self.val_photos), world_size)
         parts = np.split(rows, range(batch_size, len(rows), batch_size))
-        yield from self._stream(self.val_photos, [(part, None) for part in parts])
+        yield from self._stream(self.val_photos, [(part, None) for part in parts], pin)
 
-    def _stream(self, photos: Photos, parts: Sequence[_Part]) -> Iterator[Batch]:
+    def _stream(self, photos: Photos, parts: Sequence[_Part], pin: bool) -> Iterator[Batch]:
+        def make(part: _Part) -> Batch:
+            batch = self._batch(photos, *part)
+            return batch.pinned() if pin else batch
+
         if self._plan.num_loader_workers == 0:
-            for part in parts:
-                yield self._batch(photos, *part)
+            yield from map(make, parts)
             return
         waiting: deque[Future[Batch]] = deque()
         with ThreadPoolExecutor(self._plan.num_loader_workers, thread_name_prefix="loader") as pool:
             try:
                 for part in parts:
-                    waiting.append(pool.submit(self._batch, photos, *part))
+                    waiting.append(pool.submit(make, part))
                     if len(waiting) > self._plan.num_loader_workers + 1:
                         yield waiting.popleft().result()
                 while waiting:

@@ -31,7 +31,7 @@ class SoftTargets:
     indices: torch.Tensor | None = None
     tail: torch.Tensor | None = None
 
-    def take(self, rows: torch.Tensor) -> SoftTargets:
+    def take(self, rows: torch.Tensor | slice) -> SoftTargets:
         """The targets of these rows."""
         return SoftTargets(
             self.logits[rows],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,15 @@ Box = tuple[float, float, float, float, bool]
 
 def normalize(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
     """(N, S, S, 3) uint8 on any device → (N, 3, S, S) float32, ``(x / 255 - mean) / std``, channels_last in memory."""
-    mean = torch.tensor(preprocessing.mean, device=pixels.device) * 255.0
-    scale = 1.0 / (torch.tensor(preprocessing.std, device=pixels.device) * 255.0)
+    mean, scale = _constants(preprocessing, pixels.device)
     return ((pixels.float() - mean) * scale).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=64)
+def _constants(preprocessing: Preprocessing, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and 1 / std of 0..255, made once: to bring them to a GPU is to wait for it."""
+    mean = torch.tensor(preprocessing.mean, device=device) * 255.0
+    return mean, 1.0 / (torch.tensor(preprocessing.std, device=device) * 255.0)
 
 
 class Scorer:
