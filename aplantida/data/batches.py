@@ -23,7 +23,7 @@ import torch
 from aplantida.data.augmentation import POLICIES, color_matrix, drawn_view, show_view, turn_and_erase
 from aplantida.data.batch import Batch
 from aplantida.data.sampling import Sampling, expected_copies, occurrences
-from aplantida.data.shard_cache import ShardCache, StoredPhoto
+from aplantida.data.shard_cache import ShardCache, ShardsAhead, StoredPhoto
 from aplantida.data.soft_labels import SoftLabels, SoftShard, soft_targets
 from aplantida.data.views import View
 from aplantida.domain.memory import keep_freed_memory
@@ -223,9 +223,12 @@ class BatchSource:
             yield from map(make, parts)
             return
         waiting: deque[Future[Batch]] = deque()
+        ahead = ShardsAhead([np.unique(photos.shards[rows]).tolist() for rows, _ in parts], self._cache.num_shards)
         with ThreadPoolExecutor(self._plan.num_loader_workers, thread_name_prefix="loader") as pool:
             try:
-                for part in parts:
+                for number, part in enumerate(parts):
+                    for shard in ahead.due(number):
+                        pool.submit(self._cache.read_ahead, shard)
                     waiting.append(pool.submit(make, part))
                     if len(waiting) > self._plan.num_loader_workers + 1:
                         yield waiting.popleft().result()
@@ -244,7 +247,7 @@ class BatchSource:
         plan = self._plan
         ids: list[str] = photos.image_ids.take(pa.array(rows)).to_pylist()
         shards: list[int] = photos.shards[rows].tolist()
-        found = [self._cache.find(shard, image_id) for shard, image_id in zip(shards, ids, strict=True)]
+        found = self._cache.find(shards, ids)
         labels = torch.from_numpy(photos.labels[rows])
         if turns is None:
             return Batch(self._squares(found, [None] * len(found), plan.preprocessing), labels)
@@ -258,7 +261,8 @@ class BatchSource:
             sides = [(photo.width, photo.height) for photo in found]
             views = [drawn_view(self._policy, *side, **draw) for side, draw in zip(sides, drawn, strict=True)]
         else:
-            stored = [self._cache.soft(shard) for shard in shards]
+            labels_of = {shard: self._cache.soft(shard) for shard in set(shards)}
+            stored = [labels_of[shard] for shard in shards]
             chosen = [part.choose(**draw) for part, draw in zip(stored, drawn, strict=True)]
             views = [view for view, _ in chosen]
             soft = [(part, row) for part, (_, row) in zip(stored, chosen, strict=True)]
