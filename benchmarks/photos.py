@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
-from webdataset.writer import TarWriter
 
 from aplantida.data.batches import BatchPlan
 from aplantida.demo.plants import draw_photo
@@ -45,6 +44,8 @@ def write_folder(jpegs: list[bytes], folder: Path) -> Path:
 
 def write_tar(jpegs: list[bytes], path: Path) -> Path:
     """One tar of ``NUMBER.jpg`` and ``NUMBER.cls``, what webdataset reads."""
+    from webdataset.writer import TarWriter
+
     with TarWriter(str(path)) as tar:
         for number, jpeg in enumerate(jpegs):
             tar.write({"__key__": f"{number:06d}", "jpg": jpeg, "cls": number % len(SPECIES)})

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tensorboardX import SummaryWriter
 
 from aplantida.data.batch import Batch
 from aplantida.data.batches import BatchSource
@@ -117,6 +116,8 @@ class Training:
         """Train until the last epoch or until patience ends."""
         writer = None
         if self._context.rank == 0 and self._context.log_path is not None:
+            from tensorboardX import SummaryWriter
+
             writer = SummaryWriter(str(self._context.log_path / "tensorboard"))
         if self._step:  # an earlier session's work, so that what is left is known
             self._context.progress(self._step * self._task.optimization.global_batch_size)
