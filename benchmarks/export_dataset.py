@@ -30,6 +30,7 @@ FIELDS = ("url", "license", "author", "source", "observationId", "observedOn", "
 LANGUAGES = ("ar", "ca", "de", "en", "es", "fr", "it", "pt")
 CODES = [one + other for one in "ABCDEFGHIL" for other in "ABCDEFGHIL"]
 DATABASE = "benchmark"
+_LETTERS = str.maketrans("0123456789", "abcdefghij")
 
 
 def documents(num_species: int, *, wide: bool = False) -> Iterator[dict[str, Any]]:
@@ -47,7 +48,7 @@ def documents(num_species: int, *, wide: bool = False) -> Iterator[dict[str, Any
             countries = sorted(draw.sample(CODES, 60))
         yield {
             "_id": number,
-            "scientificName": f"Planta numero{'abcdefghij'[number % 10]}{'abcdefghij'[number // 10 % 10]}{number}",
+            "scientificName": f"Numeraria {str(number).translate(_LETTERS)}ensis L.",
             "family": f"Familia {number % 40}",
             "commonNames": names,
             "distribution": countries,

@@ -13,7 +13,9 @@ from aplantida.domain.record import Reason
 # nothing but their URL and their document's id is kept of the others
 _READABLE = f"""(
     FROM checked WHERE position IS NOT NULL
-    AND coalesce(reason NOT IN ('{Reason.ENTRY_OF_NAMELESS_DOCUMENT}', '{Reason.ENTRY_NO_URL}'), true)
+    AND coalesce(reason NOT IN (
+        '{Reason.ENTRY_OF_NAMELESS_DOCUMENT}', '{Reason.ENTRY_OF_REFUSED_NAME}', '{Reason.ENTRY_NO_URL}'
+    ), true)
 )"""
 SPECIES_SCHEMA = pa.schema(
     [
@@ -60,6 +62,7 @@ def describe(store: EntryStore, health: pa.Table, max_broken_fraction: float) ->
         "num_acceptable_entries": sum(sizes),
         "num_acceptable_species": len(sizes),
         "refused_by_reason": store.count("reason"),
+        "refused_names": store.refused_names(),
         "entries_by_license": _counts(store, "license_id"),
         "license_spellings": _counts(store, "license_text"),
         "entries_without": {
@@ -124,6 +127,7 @@ def summary_text(report: dict[str, Any]) -> str:
     ]
     for title, counts in (
         ("Refused, by reason", report["refused_by_reason"]),
+        ("Names refused, by number of documents", report["refused_names"]),
         ("Broken links, by reason", links["by_reason"]),
         ("Licences", report["entries_by_license"]),
         ("Licences as they are spelled", report["license_spellings"]),

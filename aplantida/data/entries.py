@@ -33,19 +33,25 @@ from aplantida.data.field_values import (
 )
 from aplantida.domain.licensing import normalize_license
 from aplantida.domain.record import RECORD_SCHEMA, Reason, image_id_of
-from aplantida.domain.taxonomy import genus_of, normalize_name
+from aplantida.domain.taxonomy import NameReader, Naming, ReadName, genus_of
 
 ENTRY_SCHEMA = pa.schema(
     [
         *(field.with_nullable(True) for field in RECORD_SCHEMA),
         pa.field("synonym", pa.string()),  # the document's name where the synonyms file gave another
+        pa.field("name_authors", pa.string()),  # of the scientific name, as the document gives them
+        pa.field("refused_name", pa.string()),  # of a document refused for its name: what was read, and why not
         pa.field("position", pa.int32()),  # of the entry inside its document; null for a refused document
         pa.field("reason", pa.string()),  # null while nothing speaks against the entry
         pa.field("detail", pa.string()),
     ]
 )
-_OF_DOCUMENTS = ("document_id", "scientific_name", "synonym", "family", "genus", "common_names", "distribution")
+_OF_DOCUMENTS = (
+    *("document_id", "scientific_name", "synonym", "name_authors", "refused_name"),
+    *("family", "genus", "common_names", "distribution"),
+)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NAMING, _NAMELESS = Naming(), ReadName()
 _BYTES_OF_ENTRY, _BYTES_OF_OFFSET = 400, 4
 
 
@@ -83,14 +89,19 @@ class EntryBuilder:
         mapping: the collection's field names.
         default_license: licence of entries whose shape has no place for one (a bare string, or a mapping without
             ``image_license`` paths). An entry that could name a licence and does not is not covered.
-        synonyms: accepted name by normalized name; see :func:`aplantida.domain.taxonomy.read_synonyms`.
+        synonyms: accepted name by name; see :func:`aplantida.domain.taxonomy.read_synonyms`.
+        naming: how names become classes.
 
     Attributes:
         num_bytes: about how much memory the rows gathered since the last :meth:`take` will need.
     """
 
     def __init__(
-        self, mapping: FieldMapping, default_license: str | None, synonyms: Mapping[str, str] = _NOTHING
+        self,
+        mapping: FieldMapping,
+        default_license: str | None,
+        synonyms: Mapping[str, str] = _NOTHING,
+        naming: Naming = _NAMING,
     ) -> None:
         self._paths: dict[str, Sequence[str]] = {field.name: getattr(mapping, field.name) for field in fields(mapping)}
         self._image_paths = [self._paths[name] for name in _IMAGE_FIELDS]
@@ -98,7 +109,7 @@ class EntryBuilder:
         self._keys = [paths[0] for paths in self._image_paths] if plain else None
         self._names_licenses = bool(mapping.image_license)
         self._default_license = normalize_license(default_license)
-        self._synonyms = synonyms
+        self._names = NameReader(naming, synonyms)
         self._clear()
 
     def __len__(self) -> int:
@@ -108,20 +119,19 @@ class EntryBuilder:
     def add(self, document: Mapping[str, Any]) -> None:
         """Gather one document, as the collection holds it: its image entries, or itself when it is refused."""
         name_text = text_of(self._first(document, "scientific_name"))
-        name = normalize_name(name_text) if name_text else None
-        accepted = self._synonyms.get(name) if name else None
+        read = self._names.read(name_text) if name_text else _NAMELESS
         images = self._first(document, "images")
         if isinstance(images, str | Mapping):
             images = [images]
         owner = {
             "document_id": str(document.get("_id")),
-            "scientific_name": accepted or name,
-            "synonym": name if accepted else None,
+            "scientific_name": read.name,
+            "synonym": read.synonym,
+            "name_authors": read.authors,
+            "refused_name": read.refusal,
         }
-        if name is None:
-            self._refuse(owner, Reason.DOCUMENT_NO_NAME, f"name is {name_text!r}")
-            if isinstance(images, Sequence):
-                self._add_nameless(owner["document_id"], images)
+        if read.name is None:
+            self._refuse_name(owner, name_text, images if isinstance(images, Sequence) else ())
         elif images is None or images == []:
             self._refuse(owner, Reason.DOCUMENT_NO_IMAGES)
         elif not isinstance(images, Sequence):
@@ -129,7 +139,7 @@ class EntryBuilder:
         else:
             owner |= {
                 "family": text_of(self._first(document, "family")),
-                "genus": text_of(self._first(document, "genus")) or genus_of(accepted or name),
+                "genus": text_of(self._first(document, "genus")) or genus_of(read.name),
                 "common_names": common_names_of(self._first(document, "common_names")),
                 "distribution": countries_of(self._first(document, "distribution")),
             }
@@ -165,10 +175,15 @@ class EntryBuilder:
         self._own(owner, [None])
         self._keep([_NO_VALUES])
 
-    def _add_nameless(self, document_id: str, images: Sequence[Any]) -> None:
-        said = Reason.ENTRY_OF_NAMELESS_DOCUMENT, None
+    def _refuse_name(self, owner: Mapping[str, Any], text: str | None, images: Sequence[Any]) -> None:
+        refusal = owner["refused_name"]
+        if refusal is None:
+            self._refuse(owner, Reason.DOCUMENT_NO_NAME, f"name is {text!r}")
+        else:
+            self._refuse(owner, Reason.DOCUMENT_NAME_REFUSED, refusal)
+        said = Reason.ENTRY_OF_REFUSED_NAME if refusal else Reason.ENTRY_OF_NAMELESS_DOCUMENT, refusal
         self._said |= dict.fromkeys(range(len(self), len(self) + len(images)), said)
-        self._own({"document_id": document_id}, range(len(images)))
+        self._own({"document_id": owner["document_id"]}, range(len(images)))
         self._keep([(self._read(image)[0], *_NO_VALUES[1:]) for image in images])
 
     def _add_images(self, owner: Mapping[str, Any], images: Sequence[Any]) -> None:

@@ -20,6 +20,7 @@ from aplantida.data.entry_checks import check_each
 from aplantida.data.mongo import CollectionAddress, read_entries
 from aplantida.domain.licensing import LicensePolicy
 from aplantida.domain.opt_out import OptOuts
+from aplantida.domain.taxonomy import Naming
 
 NUM_BUCKETS = 64  # and one more for rows without an id
 _FIRST_IDS = np.array([f"{256 * bucket // NUM_BUCKETS:02x}" for bucket in range(1, NUM_BUCKETS)], object)
@@ -33,6 +34,7 @@ def write_checked_runs(
     mapping: FieldMapping,
     default_license: str | None,
     synonyms: Mapping[str, str],
+    naming: Naming,
     allow_addresses: Sequence[str],
     opt_outs: OptOuts,
     policy: LicensePolicy,
@@ -44,7 +46,12 @@ def write_checked_runs(
     """
     guard = AddressGuard.of(allow_addresses)
     for entries in read_entries(
-        ranges, address=address, mapping=mapping, default_license=default_license, synonyms=synonyms
+        ranges,
+        address=address,
+        mapping=mapping,
+        default_license=default_license,
+        synonyms=synonyms,
+        naming=naming,
     ):
         if entries.num_rows:
             name = write_run(folder, check_each(entries, guard, opt_outs, policy))

@@ -22,16 +22,25 @@ from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason
 ENTRIES_MAY_LACK = ("license_text", "author", "source", "observation_id", "observed_on", "country")
 DOCUMENTS_MAY_LACK = ("family", "common_names", "distribution")
 _MAY_LACK = (*ENTRIES_MAY_LACK, *DOCUMENTS_MAY_LACK)
-_AS_THEY_ARE = ("document_id", "position", "scientific_name", "synonym", "license_id", "license_text", "reason")
+_NAMES = ("scientific_name", "synonym", "name_authors", "refused_name")
+_AS_THEY_ARE = ("document_id", "position", *_NAMES, "license_id", "license_text", "reason")
 _CREATE_FACTS = f"""
 CREATE TABLE entries (
-    entry BIGINT, bucket UTINYINT, document_id VARCHAR, position INTEGER, scientific_name VARCHAR, synonym VARCHAR,
-    license_id VARCHAR, license_text VARCHAR, reason VARCHAR, url UHUGEINT,
+    entry BIGINT, bucket UTINYINT, document_id VARCHAR, position INTEGER, license_id VARCHAR, license_text VARCHAR,
+    reason VARCHAR, url UHUGEINT, {", ".join(f"{name} VARCHAR" for name in _NAMES)},
     {", ".join(f"lacks_{name} BOOLEAN" for name in _MAY_LACK)}
 )
 """
 _ROWS_PER_RUN = 1 << 32  # at most: an entry's number is its run's times this, and its place in there
 _ROWS_AT_A_TIME = 16_384
+MOST_REFUSED_NAMES = 1000  # in reports: all of them are among the rejections
+SPECIES_SCHEMA = pa.schema(
+    [
+        pa.field("scientific_name", pa.string(), nullable=False),
+        pa.field("num_records", pa.int32(), nullable=False),
+        pa.field("authors", pa.string()),  # as most records give them; null where none does
+    ]
+)
 _REFUSED_SCHEMA = pa.schema([*REJECTION_SCHEMA, pa.field("position", pa.int32())])
 
 
@@ -111,6 +120,26 @@ class EntryStore:
         write_parquet(parquet, RECORD_SCHEMA, self._accepted())
         pa.default_memory_pool().release_unused()  # or it stays beside what the database takes now
         self.database.write_json_lines(json_lines, f"FROM read_parquet({quoted(parquet)})")
+
+    def write_species(self, parquet: Path) -> None:
+        """Write a row of ``SPECIES_SCHEMA`` per species of the accepted entries, by name."""
+        query = """
+            WITH spelled AS (
+                SELECT scientific_name, name_authors, count(*) AS number FROM checked WHERE reason IS NULL GROUP BY ALL
+            )
+            SELECT scientific_name, sum(number)::INTEGER AS num_records,
+                   arg_min(name_authors, row(-number, name_authors)) FILTER (WHERE name_authors IS NOT NULL) AS authors
+            FROM spelled GROUP BY scientific_name ORDER BY scientific_name
+        """
+        self.database.write_parquet(parquet, SPECIES_SCHEMA, [query])
+
+    def refused_names(self) -> dict[str, int]:
+        """How many documents were refused for each name, with what was read: the most frequent of them."""
+        query = f"""
+            SELECT refused_name, count(*) AS documents FROM entries WHERE refused_name IS NOT NULL
+            GROUP BY ALL ORDER BY documents DESC, refused_name LIMIT {MOST_REFUSED_NAMES}
+        """
+        return dict(self.database.fetch(query))
 
     def write_rejections(self, parquet: Path) -> None:
         """Write the refused entries and documents as Parquet of ``REJECTION_SCHEMA``, by document id and position."""

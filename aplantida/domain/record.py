@@ -18,8 +18,10 @@ class Reason(StrEnum):
 
     DOCUMENT_INVALID = "document_invalid"
     DOCUMENT_NO_NAME = "document_no_name"
+    DOCUMENT_NAME_REFUSED = "document_name_refused"
     DOCUMENT_NO_IMAGES = "document_no_images"
     ENTRY_OF_NAMELESS_DOCUMENT = "entry_of_nameless_document"
+    ENTRY_OF_REFUSED_NAME = "entry_of_refused_name"
     ENTRY_NO_URL = "entry_no_url"
     ADDRESS_REFUSED = "address_refused"
     LICENSE_REFUSED = "license_refused"

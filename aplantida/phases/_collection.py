@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from aplantida.data.entry_store import EntryStore
 from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
 from aplantida.domain.licensing import LicensePolicy, normalize_license
 from aplantida.domain.opt_out import OptOuts
-from aplantida.domain.taxonomy import read_synonyms
+from aplantida.domain.taxonomy import Naming, read_synonyms
 from aplantida.phases._scratch import scratch_database
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import PhaseConfig, Section, expand, root
@@ -90,6 +90,8 @@ class CollectionConfig(PhaseConfig):
     db_name: str = "aplantida_db"
     collection: str = "plants"
     mapping: MappingSection = MappingSection()
+    names: Literal["scientific", "as_written"] = "scientific"
+    infraspecific: Literal["own", "species"] = "own"
     synonyms: str | None = None
     default_license: str | None = None
     license_policy: LicenseSection = LicenseSection()
@@ -134,6 +136,17 @@ def synonyms_digest(config: CollectionConfig) -> str:
     return "none" if config.synonyms is None else hash_file(_synonyms_path(config.synonyms))
 
 
+def naming_of(config: CollectionConfig) -> Naming:
+    """How names become classes, as domain/taxonomy wants it.
+
+    Raises:
+        BadRequest: for ranks below the species of names that are not read.
+    """
+    if config.names == "as_written" and config.infraspecific != "own":
+        raise BadRequest(f"infraspecific = {config.infraspecific!r}: of names as_written nobody knows the species")
+    return Naming(config.names, config.infraspecific)
+
+
 def read_synonyms_of(config: CollectionConfig) -> dict[str, str]:
     """The synonyms file's accepted name by synonym.
 
@@ -144,7 +157,8 @@ def read_synonyms_of(config: CollectionConfig) -> dict[str, str]:
         return {}
     path = _synonyms_path(config.synonyms)
     try:
-        return read_synonyms(path.read_text(encoding="utf-8-sig").splitlines())
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            return read_synonyms(lines, naming_of(config))
     except ValueError as error:  # UnicodeDecodeError is one
         raise BadRequest(f"synonyms: {path}: {error}") from None
 
@@ -205,6 +219,7 @@ def _read(
         "mapping": config.mapping.to_mapping(),
         "default_license": config.default_license,
         "synonyms": read_synonyms_of(config),
+        "naming": naming_of(config),
         "opt_outs": config.opt_out.to_opt_outs(),
         "allow_addresses": tuple(config.allow_addresses),
         "policy": config.license_policy.to_policy(),

@@ -51,6 +51,8 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
         store.write_records(parquet, json_lines)
         ctx.output.publish(parquet, "records.parquet")
         ctx.output.publish(json_lines, "records.jsonl")
+        store.write_species(parquet)
+        ctx.output.publish(parquet, "species.parquet")
         store.write_rejections(parquet)
         ctx.output.publish(parquet, "rejections.parquet")
         summary = {
@@ -58,6 +60,7 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
             "num_records": num_records,
             "num_species": len(species),
             "rejections_by_reason": reasons,
+            "refused_names": store.refused_names(),
             "records_by_license": store.count("license_id", accepted=True),
             "records_by_synonym": store.count("synonym", accepted=True),
             "audit_verdict": audit,
@@ -93,7 +96,7 @@ PHASE = Phase(
     config=ExportDatasetConfig,
     inputs={"audit": "dataset_audit?"},
     output="records",
-    version=3,
+    version=4,
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
     live_sources=frozenset({"collection"}),

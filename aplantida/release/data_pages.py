@@ -38,6 +38,9 @@ def audit_page(
             counts_table("as they are spelled", _named(report["license_spellings"]), MOST_ROWS),
         ),
         section("Not used, by reason", counts_table("reason", report["refused_by_reason"])),
+        section(
+            "Names refused", counts_table("what was read, and why it is no species", report["refused_names"], MOST_ROWS)
+        ),
         section("Broken links", counts_table("reason", links["by_reason"]), _by_host(broken)),
         section(
             "What is missing",

@@ -111,7 +111,7 @@ def fill(uri: str, size: CollectionSize, num_fetched: int, on_entries: Any) -> N
 
 def _document(size: CollectionSize, number: int, num_photos: int) -> dict[str, Any]:
     draw = random.Random(derive_seed(size.seed, "document", number))
-    genus, epithet = _word(number // 6, 3).capitalize(), _word(number, 4)
+    genus, epithet = f"{_word(number // 6, 3).capitalize()}nia", f"{_word(number, 4)}nsis"
     home = draw.randrange(len(_COUNTRIES))
     distribution = sorted({_COUNTRIES[(home + step) % len(_COUNTRIES)] for step in range(draw.randint(1, 6))})
     images = list(_entries(size, draw, f"{genus}-{epithet}".lower(), distribution, num_photos))

@@ -89,6 +89,20 @@ def test_refused_documents(changes: dict[str, Any], reasons: list[Reason]) -> No
     assert [row["reason"] for row in rows] == reasons
 
 
+def test_a_refused_name_is_said_with_the_document_and_its_entries() -> None:
+    rows = entries_of(document(scientificName="Rosa cf. canina"), MAPPING, None)
+    why = "'Rosa cf. canina': qualified: cf."
+    assert [row["reason"] for row in rows] == [Reason.DOCUMENT_NAME_REFUSED, Reason.ENTRY_OF_REFUSED_NAME]
+    assert [row["detail"] for row in rows] == [why, why]
+    assert [row["refused_name"] for row in rows] == [why, None]
+    assert [row["scientific_name"] for row in rows] == [None, None]
+    assert rows[1]["url"] == URL
+
+
+def test_authors_stay_with_the_name() -> None:
+    assert entries_of(document(), MAPPING, None)[0]["name_authors"] == "L."
+
+
 @pytest.mark.parametrize("images", [URL, {"url": URL, "license": "CC0"}])
 def test_a_single_image_needs_no_list(images: Any) -> None:
     assert entries_of(document(images=images), MAPPING, "CC0")[0]["url"] == URL

@@ -75,6 +75,24 @@ def test_it_counts_what_is_wrong(mongo_uri: str, db_name: str, cdn: str, photos:
     assert "<td>127.0.0.1</td><td>missing</td><td>4</td>" in page
 
 
+def test_refused_names_are_listed_by_number_of_documents(mongo_uri: str, db_name: str, cdn: str) -> None:
+    odd = [
+        {"_id": f"odd {n}", "scientificName": "Planta | sin identificar", "images": [f"{cdn}/odd.jpg"]}
+        for n in range(3)
+    ]
+    fill(mongo_uri, db_name, [*documents(cdn), *odd, {"_id": "sp", "scientificName": "Rosa sp.", "images": []}])
+    artifact = audit(cdn, db_name, url_sample_fraction=0.0)
+    report = json.loads(artifact.file("audit.json").read_text())
+    assert report["refused_names"] == {
+        "'Planta | sin identificar': no species is named": 3,
+        "'Rosa sp.': no species is named": 1,
+    }
+    assert report["refused_by_reason"] == {"document_name_refused": 4, "entry_of_refused_name": 3}
+    assert report["num_species"] == 3
+    assert "| 'Rosa sp.': no species is named | 1 |" in artifact.file("summary.md").read_text()
+    assert "<td>3</td>" in artifact.file("audit.html").read_text(encoding="utf-8").partition("Names refused")[2]
+
+
 @pytest.mark.usefixtures("ray")
 def test_a_healthy_collection_passes_and_refused_addresses_are_never_asked(
     mongo_uri: str, db_name: str, cdn: str

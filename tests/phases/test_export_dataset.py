@@ -99,6 +99,8 @@ def test_nothing_acceptable_is_a_failed_gate(mongo_uri: str, db_name: str) -> No
         ({"opt_out": {"hosts": ["http://a.org/"]}}, "opt_out: host 'http://a.org/': want a host name"),
         ({"synonyms": "no-such.csv"}, "synonyms: 'no-such.csv' is .* where no file is"),
         ({"mapping": {"image_urll": ["x"]}}, "mapping.image_urll"),
+        ({"names": "as_written", "infraspecific": "species"}, "infraspecific = 'species': of names as_written"),
+        ({"names": "latin"}, "names = 'latin'.*scientific"),
     ],
 )
 def test_values_that_cannot_be_meant(mongo_uri: str, db_name: str, changes: dict[str, Any], message: str) -> None:
@@ -119,6 +121,54 @@ def test_synonyms_are_one_species(root: Path, mongo_uri: str, db_name: str) -> N
     (root / "names.csv").write_text("synonym,accepted\nQuercus ilex,?\n", encoding="utf-8")
     with pytest.raises(BadRequest, match=r"names\.csv: line 2: 'Quercus ilex', '\?': want two plant names"):
         export(db_name, "third", synonyms="names.csv")
+
+
+def names_in(*names: str) -> list[dict[str, Any]]:
+    return [
+        {"_id": place, "scientificName": name, "images": [{"url": f"{BASE}/{place}.jpg", "license": "CC0"}]}
+        for place, name in enumerate(names)
+    ]
+
+
+def test_names_are_read_strictly_and_what_is_none_is_listed_with_what_was_read(mongo_uri: str, db_name: str) -> None:
+    written = (
+        "Isoëtes lacustris L.",
+        "Isoetes lacustris L.",
+        "ISOETES LACUSTRIS",
+        "Quercus ilex ssp. ballota (Desf.) Samp.",
+    )
+    refused = ("Rosa cf canina", "Rosa sp", "Rosa sp", "Rosal silvestre", "Juncus effusus × inflexus")
+    fill(mongo_uri, db_name, names_in(*written, *refused))
+    records = export(db_name, min_images_per_species=1)
+    assert pq.read_table(records.file("species.parquet")).to_pylist() == [
+        {"scientific_name": "Isoetes lacustris", "num_records": 3, "authors": "L."},
+        {"scientific_name": "Quercus ilex subsp. ballota", "num_records": 1, "authors": "(Desf.) Samp."},
+    ]
+    assert list(records.metrics["refused_names"].items()) == [
+        ("'Rosa sp': no species is named", 2),
+        ("'Juncus effusus × inflexus': a formula of hybrids", 1),
+        ("'Rosa cf canina': qualified: cf.", 1),
+        ("'Rosal silvestre': 'rosal' is an ordinary word", 1),
+    ]
+    assert records.metrics["rejections_by_reason"] == {"document_name_refused": 5, "entry_of_refused_name": 5}
+    rejections = pq.read_table(records.file("rejections.parquet")).to_pylist()
+    assert {row["detail"] for row in rejections} == set(records.metrics["refused_names"])
+    folded = export(db_name, "folded", min_images_per_species=1, infraspecific="species")
+    assert pq.read_table(folded.file("species.parquet"))["scientific_name"].to_pylist() == [
+        "Isoetes lacustris",
+        "Quercus ilex",
+    ]
+
+
+def test_names_as_written_are_classes_whatever_they_are(mongo_uri: str, db_name: str) -> None:
+    fill(mongo_uri, db_name, names_in("sweet  pea", "Sweet Pea ", "Rosa sp", "lily of the valley", "123"))
+    records = export(db_name, min_images_per_species=1, names="as_written")
+    assert pq.read_table(records.file("species.parquet")).to_pylist() == [
+        {"scientific_name": "Lily of the valley", "num_records": 1, "authors": None},
+        {"scientific_name": "Rosa sp", "num_records": 1, "authors": None},
+        {"scientific_name": "Sweet pea", "num_records": 2, "authors": None},
+    ]
+    assert records.metrics["refused_names"] == {"'123': no letter in it": 1}
 
 
 def test_who_opted_out_is_a_row(mongo_uri: str, db_name: str) -> None:
