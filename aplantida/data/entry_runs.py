@@ -18,7 +18,7 @@ from aplantida.data.addresses import AddressGuard
 from aplantida.data.entries import ENTRY_SCHEMA, FieldMapping
 from aplantida.data.entry_checks import check_each
 from aplantida.data.mongo import CollectionAddress, read_entries
-from aplantida.domain.licensing import LicensePolicy
+from aplantida.domain.licensing import LicensePolicy, LicenseTexts
 from aplantida.domain.opt_out import OptOuts
 
 NUM_BUCKETS = 64  # and one more for rows without an id
@@ -32,6 +32,7 @@ def write_checked_runs(
     address: CollectionAddress,
     mapping: FieldMapping,
     default_license: str | None,
+    license_texts: Mapping[str, str],
     synonyms: Mapping[str, str],
     allow_addresses: Sequence[str],
     opt_outs: OptOuts,
@@ -44,7 +45,12 @@ def write_checked_runs(
     """
     guard = AddressGuard.of(allow_addresses)
     for entries in read_entries(
-        ranges, address=address, mapping=mapping, default_license=default_license, synonyms=synonyms
+        ranges,
+        address=address,
+        mapping=mapping,
+        default_license=default_license,
+        synonyms=synonyms,
+        license_texts=LicenseTexts(license_texts),
     ):
         if entries.num_rows:
             name = write_run(folder, check_each(entries, guard, opt_outs, policy))

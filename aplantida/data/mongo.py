@@ -18,6 +18,7 @@ from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, PyMongoError
 
 from aplantida.data.entries import EntryBuilder, FieldMapping
+from aplantida.domain.licensing import LicenseTexts
 
 URI_VARIABLE = "MONGO_URI"
 DEFAULT_URI = "mongodb://localhost:27017"
@@ -110,9 +111,10 @@ def read_entries(
     mapping: FieldMapping,
     default_license: str | None,
     synonyms: Mapping[str, str],
+    license_texts: LicenseTexts,
 ) -> Iterator[pa.Table]:
     """Entries of some ``_id`` ranges, in tables of ``ENTRY_SCHEMA`` of bounded size (one document may be larger)."""
-    builder = EntryBuilder(mapping, default_license, synonyms)
+    builder = EntryBuilder(mapping, default_license, synonyms, license_texts)
     for item in ranges.to_pylist():
         for document in read_documents(address, item["lower"], item["upper"]):
             builder.add(document)
