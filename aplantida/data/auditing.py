@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from aplantida.data.entry_store import DOCUMENTS_MAY_LACK, ENTRIES_MAY_LACK, EntryStore
-from aplantida.domain.license_reader import read_license
+from aplantida.domain.license_reader import LONGEST, read_license
 from aplantida.domain.record import Reason
 
 # nothing but their URL and their document's id is kept of the others
@@ -95,10 +95,11 @@ def unreadable_licenses(store: EntryStore) -> dict[str, Any]:
     ``texts`` are at most ``LISTED_TEXTS``, with what was not understood; ``license_texts`` of the config may say what
     they mean.
     """
+    cut = f"left(license_text, {LONGEST + 1})"
     unread = f"FROM {_READABLE} WHERE license_id IS NULL AND license_text IS NOT NULL"
-    (num_entries, num_texts), *_ = store.database.fetch(f"SELECT count(*), count(DISTINCT license_text) {unread}")
+    (num_entries, num_texts), *_ = store.database.fetch(f"SELECT count(*), count(DISTINCT {cut}) {unread}")
     rows = store.database.fetch(
-        f"SELECT license_text, count(*) {unread} GROUP BY ALL ORDER BY count(*) DESC, license_text LIMIT {LISTED_TEXTS}"
+        f"SELECT {cut} AS text, count(*) {unread} GROUP BY ALL ORDER BY count(*) DESC, text LIMIT {LISTED_TEXTS}"
     )
     texts = [{"text": text, "problem": read_license(text).problem, "num_entries": count} for text, count in rows]
     return {"num_entries": num_entries, "num_texts": num_texts, "texts": texts}

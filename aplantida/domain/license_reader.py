@@ -46,7 +46,6 @@ class LicenseReading:
     problem: str | None = None
 
 
-@lru_cache(maxsize=8192)
 def read_license(text: str | None) -> LicenseReading:
     """Read a licence text or address.
 
@@ -56,12 +55,16 @@ def read_license(text: str | None) -> LicenseReading:
     newest counts. A choice between a Creative Commons licence and the GFDL or the Free Art License ("or", "/", "|")
     is the Creative Commons one. Of all other texts that name two licences none is read.
     """
-    cleaned = clean(text or "")
-    if not cleaned:
-        return LicenseReading(problem="names no licence" if text and text.strip() else None)
-    if len(cleaned) > LONGEST:
+    if text is None or not text.strip():
+        return LicenseReading()
+    if len(text) > LONGEST:
         return LicenseReading(problem=f"more than {LONGEST} characters")
-    tokens = tokens_of(cleaned)
+    return _read(text)
+
+
+@lru_cache(maxsize=8192)
+def _read(text: str) -> LicenseReading:
+    tokens = tokens_of(clean(text))
     whole = _whole(tokens)
     if whole is not None:
         return LicenseReading(whole)
@@ -160,7 +163,8 @@ class _Reader:
         if "by" not in elements or {"nd", "sa"} <= elements:
             text = " ".join(token.text for token in self._tokens[first:place])
             raise NotUnderstood(f"{text!r} is not understood")
-        if not versions and self._tokens[place - 1].plain == "by":  # CC BY Ana Pérez
+        goes_on = place < len(self._tokens) and not self._tokens[place].begins_part
+        if not versions and goes_on and self._tokens[place - 1].plain == "by":  # CC BY Ana Pérez
             end = max(end, name_end(self._tokens, place, alone=True))
         for version, port in versions or [(None, "")]:
             self._statements.append(Statement(CommonsLicense(frozenset(elements), version, port), start, end))
