@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from aplantida.data.views import View, random_view
+from aplantida.data.views import View, random_view, seeded
 from aplantida.domain.pixels import Pixels, boxed_square, centre_square
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.seeds import derive_seed
@@ -110,7 +110,7 @@ def show_view(view: View | None, photo: Pixels, preprocessing: Preprocessing, ou
 
 def turn_and_erase(square: Pixels, policy: Policy, *, seed: int, image_id: str, epoch: int) -> None:
     """The rest of the policy's geometry, on a view's (S, S, 3) uint8 square."""
-    draw = random.Random(derive_seed(seed, "geometry", image_id, epoch))
+    draw = seeded(derive_seed(seed, "geometry", image_id, epoch))
     if policy.rotation_degrees:
         angle = draw.uniform(-policy.rotation_degrees, policy.rotation_degrees)
         turned = Image.fromarray(square).rotate(angle, Image.Resampling.BILINEAR, fillcolor=(128, 128, 128))
@@ -121,7 +121,7 @@ def turn_and_erase(square: Pixels, policy: Policy, *, seed: int, image_id: str, 
 
 def color_matrix(policy: Policy, *, seed: int, image_id: str, epoch: int) -> ColorMatrix:
     """The (3, 4) matrix M with ``rgb' = M[:, :3] @ rgb + M[:, 3]`` on 0..255: hue, saturation, contrast, brightness."""
-    draw = random.Random(derive_seed(seed, "color", image_id, epoch))
+    draw = seeded(derive_seed(seed, "color", image_id, epoch))
     brightness = 1.0 + draw.uniform(-policy.brightness, policy.brightness)
     contrast = 1.0 + draw.uniform(-policy.contrast, policy.contrast)
     saturation = 1.0 + draw.uniform(-policy.saturation, policy.saturation)
@@ -155,6 +155,12 @@ class Mix:
     weight: float
     box: tuple[float, float, float, float] | None = None
 
+    def to(self, device: torch.device) -> Mix:
+        """The mix with its partners on ``device``; a GPU fetches them without being waited for."""
+        if device.type != "cuda":
+            return self
+        return replace(self, partner=self.partner.pin_memory().to(device, non_blocking=True))
+
 
 def draw_mix(count: int, *, mixup_alpha: float, cutmix_alpha: float, seed: int) -> Mix | None:
     """Draw mixup (Zhang et al., 2017) or cutmix (Yun et al., 2019): evenly when both alphas are positive.
@@ -183,7 +189,7 @@ def draw_mix(count: int, *, mixup_alpha: float, cutmix_alpha: float, seed: int) 
 
 def apply_mix(photos: torch.Tensor, mix: Mix) -> torch.Tensor:
     """(N, 3, S, S) photos, each mixed with its partner."""
-    other = photos[mix.partner.to(photos.device)]
+    other = photos[mix.partner]
     if mix.box is None:
         return photos.lerp(other, 1.0 - mix.weight)
     size = photos.shape[-1]

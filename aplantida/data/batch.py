@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -31,11 +32,13 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on ``device``; from pinned memory the copy to a GPU does not wait."""
-        return _moved(self, device)
+        return _each(self, lambda tensor: tensor.to(device, non_blocking=True))
 
     def split(self, size: int) -> list[Batch]:
         """Micro batches of at most ``size`` photos."""
-        rows = torch.arange(len(self), device=self.labels.device).split(size)
+        if size >= len(self):
+            return [self]
+        rows = [slice(start, start + size) for start in range(0, len(self), size)]
         return [
             Batch(
                 self.pixels[part],
@@ -46,15 +49,32 @@ class Batch:
             for part in rows
         ]
 
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """All it is made of."""
+        return _tensors(self)
 
-def _moved(value: Any, device: torch.device) -> Any:
-    """A dataclass of tensors with every tensor on ``device``."""
-    moved: dict[str, Any] = {}
+    def pinned(self) -> Batch:
+        """The batch in memory a GPU can copy from by itself."""
+        return _each(self, torch.Tensor.pin_memory)
+
+
+def _each(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """A dataclass of tensors with every tensor changed."""
+    changed: dict[str, Any] = {}
     for field in fields(value):
         item = getattr(value, field.name)
         if isinstance(item, torch.Tensor):
-            item = item.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else item
+            item = change(item)
         elif item is not None:
-            item = _moved(item, device)
-        moved[field.name] = item
-    return type(value)(**moved)
+            item = _each(item, change)
+        changed[field.name] = item
+    return type(value)(**changed)
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    for field in fields(value):
+        item = getattr(value, field.name)
+        if isinstance(item, torch.Tensor):
+            yield item
+        elif item is not None:
+            yield from _tensors(item)

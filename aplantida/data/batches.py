@@ -23,7 +23,7 @@ import torch
 from aplantida.data.augmentation import POLICIES, color_matrix, drawn_view, show_view, turn_and_erase
 from aplantida.data.batch import Batch
 from aplantida.data.sampling import Sampling, expected_copies, occurrences
-from aplantida.data.shard_cache import ShardCache, StoredPhoto
+from aplantida.data.shard_cache import ShardCache, ShardsAhead, StoredPhoto
 from aplantida.data.soft_labels import SoftLabels, SoftShard, soft_targets
 from aplantida.data.views import View
 from aplantida.domain.memory import keep_freed_memory
@@ -185,9 +185,19 @@ class BatchSource:
         return np.concatenate([draw.permutation(part) for part in parts])
 
     def train(
-        self, epoch: int, *, global_batch_size: int, start: int = 0, rank: int = 0, world_size: int = 1
+        self,
+        epoch: int,
+        *,
+        global_batch_size: int,
+        start: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        pin: bool = False,
     ) -> Iterator[Batch]:
-        """This rank's part of each global batch of an epoch, from batch number ``start`` on."""
+        """This rank's part of each global batch of an epoch, from batch number ``start`` on.
+
+        With ``pin`` they lie in memory that a GPU can copy from by itself.
+        """
         order = self.epoch_order(epoch)
         size = global_batch_size // world_size
         firsts = [
@@ -196,24 +206,30 @@ class BatchSource:
         ]
         turns = epoch * self._most_copies + occurrences(order)  # another crop each time, within an epoch too
         parts = [(order[first : first + size], turns[first : first + size]) for first in firsts]
-        yield from self._stream(self.train_photos, parts)
+        yield from self._stream(self.train_photos, parts, pin)
 
-    def val(self, batch_size: int, *, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
+    def val(self, batch_size: int, *, rank: int = 0, world_size: int = 1, pin: bool = False) -> Iterator[Batch]:
         """Every ``world_size``-th val photo from ``rank`` on, centre crop, in the order of shards."""
         rows = np.arange(rank, len(self.val_photos), world_size)
         parts = np.split(rows, range(batch_size, len(rows), batch_size))
-        yield from self._stream(self.val_photos, [(part, None) for part in parts])
+        yield from self._stream(self.val_photos, [(part, None) for part in parts], pin)
 
-    def _stream(self, photos: Photos, parts: Sequence[_Part]) -> Iterator[Batch]:
+    def _stream(self, photos: Photos, parts: Sequence[_Part], pin: bool) -> Iterator[Batch]:
+        def make(part: _Part) -> Batch:
+            batch = self._batch(photos, *part)
+            return batch.pinned() if pin else batch
+
         if self._plan.num_loader_workers == 0:
-            for part in parts:
-                yield self._batch(photos, *part)
+            yield from map(make, parts)
             return
         waiting: deque[Future[Batch]] = deque()
+        ahead = ShardsAhead([np.unique(photos.shards[rows]).tolist() for rows, _ in parts], self._cache.num_shards)
         with ThreadPoolExecutor(self._plan.num_loader_workers, thread_name_prefix="loader") as pool:
             try:
-                for part in parts:
-                    waiting.append(pool.submit(self._batch, photos, *part))
+                for number, part in enumerate(parts):
+                    for shard in ahead.due(number):
+                        pool.submit(self._cache.read_ahead, shard)
+                    waiting.append(pool.submit(make, part))
                     if len(waiting) > self._plan.num_loader_workers + 1:
                         yield waiting.popleft().result()
                 while waiting:
@@ -231,7 +247,7 @@ class BatchSource:
         plan = self._plan
         ids: list[str] = photos.image_ids.take(pa.array(rows)).to_pylist()
         shards: list[int] = photos.shards[rows].tolist()
-        found = [self._cache.find(shard, image_id) for shard, image_id in zip(shards, ids, strict=True)]
+        found = self._cache.find(shards, ids)
         labels = torch.from_numpy(photos.labels[rows])
         if turns is None:
             return Batch(self._squares(found, [None] * len(found), plan.preprocessing), labels)
@@ -245,7 +261,8 @@ class BatchSource:
             sides = [(photo.width, photo.height) for photo in found]
             views = [drawn_view(self._policy, *side, **draw) for side, draw in zip(sides, drawn, strict=True)]
         else:
-            stored = [self._cache.soft(shard) for shard in shards]
+            labels_of = {shard: self._cache.soft(shard) for shard in set(shards)}
+            stored = [labels_of[shard] for shard in shards]
             chosen = [part.choose(**draw) for part, draw in zip(stored, drawn, strict=True)]
             views = [view for view, _ in chosen]
             soft = [(part, row) for part, (_, row) in zip(stored, chosen, strict=True)]

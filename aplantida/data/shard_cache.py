@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -16,6 +18,7 @@ from aplantida.data.soft_labels import SoftLabels, SoftShard
 from aplantida.domain.pixels import Pixels, decode_photo
 
 _Shard = TypeVar("_Shard")
+_BATCHES_AHEAD = 16  # whose shards are read
 
 
 class StoredPhoto(NamedTuple):
@@ -51,26 +54,43 @@ class ShardCache:
         self._num_shards = num_shards
         self._cache_images = cache_images
         self._lock = threading.Lock()
-        self._images: OrderedDict[int, _Images] = OrderedDict()
-        self._soft: OrderedDict[int, SoftShard] = OrderedDict()
+        self._images: OrderedDict[int, Future[_Images]] = OrderedDict()
+        self._soft: OrderedDict[int, Future[SoftShard]] = OrderedDict()
         self._decoded: dict[str, Pixels] = {}
         self._scratch = threading.local()
 
-    def find(self, shard: int, image_id: str) -> StoredPhoto:
-        """A photo as it lies in its shard.
+    @property
+    def num_shards(self) -> int:
+        """How many shards lie in memory at most."""
+        return self._num_shards
+
+    def find(self, shards: Sequence[int], image_ids: Sequence[str]) -> list[StoredPhoto]:
+        """Photos as they lie in their shards.
 
         Raises:
-            ValueError: when the shard does not hold it.
+            ValueError: when a shard does not hold one.
         """
-        known = self._decoded.get(image_id)
-        if known is not None:
-            return StoredPhoto(image_id, known.shape[1], known.shape[0], None)
-        with self._lock:
-            images = self._kept(self._images, shard, self._read_images)
-        if image_id not in images.rows:
-            raise ValueError(f"{self._folder}: shard {shard} does not hold photo {image_id} of the split")
-        row, width, height = images.rows[image_id]
-        return StoredPhoto(image_id, width, height, memoryview(images.files[row].as_buffer()).cast("B"))
+        used: dict[int, _Images] = {}
+        found: list[StoredPhoto] = []
+        for shard, image_id in zip(shards, image_ids, strict=True):
+            known = self._decoded.get(image_id)
+            if known is not None:
+                found.append(StoredPhoto(image_id, known.shape[1], known.shape[0], None))
+                continue
+            images = used.get(shard) or used.setdefault(shard, self._kept(self._images, shard, self._read_images))
+            if image_id not in images.rows:
+                raise ValueError(f"{self._folder}: shard {shard} does not hold photo {image_id} of the split")
+            row, width, height = images.rows[image_id]
+            data = memoryview(images.files[row].as_buffer()).cast("B")
+            found.append(StoredPhoto(image_id, width, height, data))
+        return found
+
+    def read_ahead(self, shard: int) -> None:
+        """Have a shard and its soft labels in memory; what is wrong with them is said when they are used."""
+        with suppress(Exception):
+            self._kept(self._images, shard, self._read_images)
+            if self._soft_labels is not None:
+                self.soft(shard)
 
     def pixels(self, photo: StoredPhoto) -> Pixels:
         """(H, W, 3) pixels of a photo; unless they are kept, they are good until this thread's next call."""
@@ -101,16 +121,29 @@ class ShardCache:
         """
         if self._soft_labels is None:
             raise ValueError("soft labels were asked for, but the plan names none")
-        with self._lock:
-            return self._kept(self._soft, shard, self._soft_labels.read)
+        return self._kept(self._soft, shard, self._soft_labels.read)
 
-    def _kept(self, kept: OrderedDict[int, _Shard], shard: int, read: Callable[[int], _Shard]) -> _Shard:
-        if shard not in kept:
-            kept[shard] = read(shard)
-            if len(kept) > self._num_shards:
-                kept.popitem(last=False)
-        kept.move_to_end(shard)
-        return kept[shard]
+    def _kept(self, kept: OrderedDict[int, Future[_Shard]], shard: int, read: Callable[[int], _Shard]) -> _Shard:
+        """A shard, read by the thread that asks first while the others go on with theirs."""
+        with self._lock:
+            waiting = kept.get(shard)
+            if waiting is None:
+                mine = kept[shard] = Future[_Shard]()
+                if len(kept) > self._num_shards:
+                    kept.popitem(last=False)
+            else:
+                mine = None
+                kept.move_to_end(shard)
+        if mine is None:
+            assert waiting is not None
+            return waiting.result()
+        try:
+            mine.set_result(read(shard))
+        except BaseException as error:
+            with self._lock:
+                kept.pop(shard, None)
+            mine.set_exception(error)
+        return mine.result()
 
     def _read_images(self, shard: int) -> _Images:
         columns = ["image_id", "image", "width", "height"]
@@ -118,3 +151,32 @@ class ShardCache:
         ids, widths, heights = (table[name].to_pylist() for name in columns if name != "image")
         rows = zip(range(len(ids)), widths, heights, strict=True)
         return _Images(dict(zip(ids, rows, strict=True)), table["image"].combine_chunks())
+
+
+class ShardsAhead:
+    """Which shards to read before they are wanted.
+
+    Args:
+        shards: of each batch.
+        most: shards that lie in memory.
+    """
+
+    def __init__(self, shards: Sequence[Sequence[int]], most: int) -> None:
+        self._shards, self._most = shards, most
+        self._asked = 0  # batches whose shards were asked for
+        self._recent: deque[int] = deque(maxlen=most)
+
+    def due(self, number: int) -> list[int]:
+        """New ones of the next batches, when batch ``number`` is the next: as many as lie in memory beside its own."""
+        due: list[int] = []
+        self._asked = max(self._asked, number)
+        in_use = set(self._shards[number])
+        while self._asked < min(number + _BATCHES_AHEAD, len(self._shards)):
+            in_use |= set(self._shards[self._asked])
+            if len(in_use) > self._most:
+                break
+            fresh = [shard for shard in self._shards[self._asked] if shard not in self._recent]
+            self._recent.extend(fresh)
+            due += fresh
+            self._asked += 1
+        return due

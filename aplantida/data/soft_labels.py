@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
-from aplantida.data.views import CENTRE, View, views_from_arrow
+from aplantida.data.views import CENTRE, View
 from aplantida.domain.class_index import class_index_digest
-from aplantida.domain.scores import ScoreTable, tail_at
+from aplantida.domain.scores import columns_of, tail_at
 from aplantida.domain.seeds import derive_seed
 
 
@@ -31,7 +34,7 @@ class SoftTargets:
     indices: torch.Tensor | None = None
     tail: torch.Tensor | None = None
 
-    def take(self, rows: torch.Tensor) -> SoftTargets:
+    def take(self, rows: torch.Tensor | slice) -> SoftTargets:
         """The targets of these rows."""
         return SoftTargets(
             self.logits[rows],
@@ -59,29 +62,78 @@ class SoftLabels:
             ValueError: when they speak of other classes than the model's, or of these in another order.
         """
         name = f"shard-{shard:05d}.parquet"
-        scores = ScoreTable.from_arrow(pq.read_table(self.folder / "scores" / name))
-        found = class_index_digest(scores.class_ids)
+        table = pq.read_table(self.folder / "scores" / name)
+        columns = columns_of(table)
+        found = class_index_digest(columns["class_ids"])
         if found != self.class_index_digest:
             raise ValueError(
-                f"{self.folder / 'scores' / name}: speaks of {len(scores.class_ids)} classes of digest {found[:12]}, "
-                f"the model's classes have digest {self.class_index_digest[:12]}"
+                f"{self.folder / 'scores' / name}: speaks of {len(columns['class_ids'])} classes of digest "
+                f"{found[:12]}, the model's classes have digest {self.class_index_digest[:12]}"
             )
-        return SoftShard(scores, views_from_arrow(pq.read_table(self.folder / "views" / name)))
+        names = table["image_id"].unique()
+        keys = _sorted_keys(table, names)
+        views = pq.read_table(self.folder / "views" / name)
+        found_keys = _sorted_keys(views, names)
+        if not (np.array_equal(keys.photos, found_keys.photos) and np.array_equal(keys.views, found_keys.views)):
+            raise ValueError(
+                f"{self.folder / 'views' / name}: {len(found_keys.photos)} views of {len(names)} photos, want those of "
+                f"the {len(keys.photos)} rows of {self.folder / 'scores' / name}, each once"
+            )
+        boxes = np.stack([views[edge].to_numpy() for edge in _EDGES], axis=1)
+        flips = views["flip"].to_numpy().astype(bool)
+        return SoftShard(names.to_pylist(), keys, columns, boxes[found_keys.rows], flips[found_keys.rows])
+
+
+_EDGES = ("x0", "y0", "x1", "y1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The rows of a table by photo and view: (N,) arrays in that order, ``photos`` being positions in a list."""
+
+    photos: npt.NDArray[np.int64]
+    views: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+
+
+def _sorted_keys(table: pa.Table, names: pa.Array) -> _Keys:
+    """Of the rows whose photo is one of ``names``."""
+    found = pc.index_in(table["image_id"], value_set=names)  # pyright: ignore[reportAttributeAccessIssue]
+    photos = found.fill_null(-1).to_numpy().astype(np.int64)
+    views = table["view"].to_numpy().astype(np.int64)
+    rows = np.lexsort((views, photos))
+    rows = rows[np.searchsorted(photos[rows], 0) :]
+    return _Keys(photos[rows], views[rows], rows)
 
 
 class SoftShard:
-    """One shard's soft labels and the views they belong to."""
+    """One shard's soft labels and the views they belong to, as arrays: 65,000 rows are no objects of Python's.
 
-    def __init__(self, scores: ScoreTable, views: dict[tuple[str, int], View]) -> None:
-        self.scores = scores
-        self._views = views
-        self._rows: dict[str, list[tuple[int, int]]] = {}
-        for row, (image_id, view) in enumerate(zip(scores.image_ids.tolist(), scores.views.tolist(), strict=True)):
-            self._rows.setdefault(image_id, []).append((view, row))
+    Args:
+        names: the P photos.
+        keys: the N rows by photo and view.
+        columns: of the scores, see :func:`aplantida.domain.scores.columns_of`.
+        boxes: (N, 4) float32 crops, in the order of ``keys``.
+        flips: (N,) whether they are mirrored, likewise.
+    """
 
-    @cached_property
-    def _drawn(self) -> dict[str, list[tuple[int, int]]]:
-        return {key: [item for item in sorted(rows) if item[0] != CENTRE] or rows for key, rows in self._rows.items()}
+    def __init__(
+        self,
+        names: Sequence[str],
+        keys: _Keys,
+        columns: Mapping[str, Any],
+        boxes: npt.NDArray[np.float32],
+        flips: npt.NDArray[np.bool_],
+    ) -> None:
+        self._position = {name: at for at, name in enumerate(names)}
+        self._keys, self._boxes, self._flips = keys, boxes, flips
+        self.logits: npt.NDArray[np.float16] = columns["logits"]
+        self.indices: npt.NDArray[np.int32] | None = columns["indices"]
+        self.tails: npt.NDArray[np.float32] | None = columns["tail_logsumexp"]
+        ends = np.searchsorted(keys.photos, np.arange(len(names) + 1))
+        has_centre = keys.views[ends[:-1]] == CENTRE
+        self._counts = np.maximum(np.diff(ends) - has_centre, 1)  # the centre crop only where nothing was drawn
+        self._starts = ends[1:] - self._counts
 
     def choose(self, image_id: str, epoch: int, seed: int) -> tuple[View | None, int]:
         """The view a photo shows in an epoch, None for the centre crop, and the row of its label.
@@ -91,22 +143,40 @@ class SoftShard:
         Raises:
             ValueError: when the photo has no soft label.
         """
-        if image_id not in self._drawn:
+        photo = self._position.get(image_id)
+        if photo is None:
             raise ValueError(f"soft labels: no row for photo {image_id}; were they made of the same split?")
-        rows = self._drawn[image_id]
-        number, row = rows[(derive_seed(seed, "first view", image_id) + epoch) % len(rows)]
-        return (None if number == CENTRE else self._views[image_id, number]), row
+        turn = (derive_seed(seed, "first view", image_id) + epoch) % int(self._counts[photo])
+        at = int(self._starts[photo]) + turn
+        row = int(self._keys.rows[at])
+        if self._keys.views[at] == CENTRE:
+            return None, row
+        return View(*self._boxes[at].tolist(), flip=bool(self._flips[at])), row
 
 
 def soft_targets(rows: Sequence[tuple[SoftShard, int]], temperature: float) -> SoftTargets:
     """Gather the soft labels of a batch: (shard, row) each, in order."""
-    logits = np.stack([shard.scores.logits[row] for shard, row in rows]).astype(np.float32)
-    first = rows[0][0].scores
-    if first.indices is None:
+    logits = _gathered(rows, lambda shard: shard.logits).astype(np.float32)
+    if rows[0][0].indices is None:
         return SoftTargets(torch.from_numpy(logits))
-    indices = np.stack([shard.scores.indices[row] for shard, row in rows if shard.scores.indices is not None])
-    tails = np.stack(
-        [shard.scores.tail_logsumexp[row] for shard, row in rows if shard.scores.tail_logsumexp is not None]
-    )
-    tail = tail_at(tails, temperature).astype(np.float32)
+    indices = _gathered(rows, lambda shard: shard.indices)
+    tail = tail_at(_gathered(rows, lambda shard: shard.tails), temperature).astype(np.float32)
     return SoftTargets(torch.from_numpy(logits), torch.from_numpy(indices.astype(np.int64)), torch.from_numpy(tail))
+
+
+def _gathered(
+    rows: Sequence[tuple[SoftShard, int]], column: Callable[[SoftShard], npt.NDArray[Any] | None]
+) -> npt.NDArray[Any]:
+    """(N, …): a row of a column each, taken a shard at a time."""
+    places: dict[int, list[int]] = {}
+    for place, (shard, _) in enumerate(rows):
+        places.setdefault(id(shard), []).append(place)
+    whole: npt.NDArray[Any] | None = None
+    for group in places.values():
+        values = column(rows[group[0]][0])
+        assert values is not None
+        if whole is None:
+            whole = np.empty((len(rows), *values.shape[1:]), values.dtype)
+        whole[group] = values[[rows[place][1] for place in group]]
+    assert whole is not None
+    return whole

@@ -105,7 +105,7 @@ def random_view(
         raise ValueError(f"scale must be two rising parts of the area within 0..1, not {scale}")
     if not 0 < ratio[0] <= ratio[1]:
         raise ValueError(f"ratio must be two rising positive numbers, not {ratio}")
-    draw = _seeded(derive_seed(seed, "view", image_id, view))
+    draw = seeded(derive_seed(seed, "view", image_id, view))
     flip = draw.random() < flip_probability
     least, most = math.log(ratio[0]), math.log(ratio[1])
     for _ in range(_ATTEMPTS):
@@ -186,7 +186,7 @@ def _view(left: float, upper: float, wide: float, high: float, width: int, heigh
     return View(x0, y0, x1, y1, flip)
 
 
-def _seeded(seed: int) -> random.Random:
+def seeded(seed: int) -> random.Random:
     """This thread's generator, in the state of a new one of this seed."""
     draw: random.Random | None = getattr(_draws, "generator", None)
     if draw is None:

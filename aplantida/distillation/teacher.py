@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aplantida.data.views import CENTRE, View, centre_view, random_views, views_to_arrow
-from aplantida.domain.scores import ScoreTable, concat
+from aplantida.domain.scores import ScoreTable
 from aplantida.models.inference import Scorer
 
 _COLUMNS = ["image_id", "image", "width", "height"]
-_PHOTOS_AT_ONCE = 128  # dense scores of so many photos lie in memory before top-k is taken
 
 
 @dataclass(frozen=True)
@@ -116,18 +115,15 @@ def _read(
 
 
 def _score(scorer: Scorer, photos: Sequence[_Photo], top_k: int | None) -> ScoreTable:
-    tables: list[ScoreTable] = []
-    for start in range(0, max(len(photos), 1), _PHOTOS_AT_ONCE):
-        rows = [
-            (photo.image_id, photo.jpeg, number, view)
-            for photo in photos[start : start + _PHOTOS_AT_ONCE]
-            for number, view in enumerate(photo.views, CENTRE)
-        ]
-        table = scorer.score(
-            [image_id for image_id, _, _, _ in rows],
-            [jpeg for _, jpeg, _, _ in rows],
-            boxes=[view for _, _, _, view in rows],
-            views=[number for _, _, number, _ in rows],
-        )
-        tables.append(table if top_k is None else table.to_top_k(top_k))
-    return concat(tables)
+    rows = [
+        (photo.image_id, photo.jpeg, number, view)
+        for photo in photos
+        for number, view in enumerate(photo.views, start=CENTRE)
+    ]
+    return scorer.score(
+        [image_id for image_id, _, _, _ in rows],
+        [jpeg for _, jpeg, _, _ in rows],
+        boxes=[view for _, _, _, view in rows],
+        views=[number for _, _, number, _ in rows],
+        top_k=top_k,
+    )

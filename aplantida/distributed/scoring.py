@@ -16,7 +16,7 @@ from aplantida.distributed.mapping import map_with_actors
 from aplantida.distributed.placement import gpu_part, living_nodes
 from aplantida.distributed.session import ray_session
 from aplantida.domain.split import read_split
-from aplantida.models.inference import Scorer
+from aplantida.models.inference import Precision, Scorer
 from aplantida.pipeline.artifact import Artifact, FileEntry
 from aplantida.pipeline.writer import ArtifactWriter
 
@@ -50,9 +50,11 @@ class LabelJob:
         writer: where the files go.
         settings: how views are drawn.
         top_k: logits kept of a training row; None for all.
-        batch_size: photos in one forward pass.
+        precision: ``auto`` or ``float32``, see :class:`~aplantida.models.inference.Scorer`.
         device: auto, cpu or cuda.
         num_threads: torch's threads per worker; None leaves it to torch. Equal results want equal threads.
+        batch_size: photos in one forward pass; None for as many as fit.
+        num_loader_workers: threads of a worker that decode ahead; None for as many as help.
         photo_fraction: a hash-chosen share of the photos, above 0 and up to 1.
     """
 
@@ -62,9 +64,11 @@ class LabelJob:
     writer: ArtifactWriter
     settings: ViewSettings
     top_k: int | None
-    batch_size: int
+    precision: Precision
     device: str
     num_threads: int | None
+    batch_size: int | None = None
+    num_loader_workers: int | None = None
     photo_fraction: float = 1.0
 
 
@@ -84,7 +88,9 @@ class ShardLabeller:
 
     def __init__(self, job: LabelJob) -> None:
         self._job = job
-        self._scorer = Scorer(job.checkpoint, job.device, job.num_threads, job.batch_size)
+        self._scorer = Scorer(
+            job.checkpoint, job.device, job.num_threads, job.batch_size, job.precision, job.num_loader_workers
+        )
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Score the shards of ``block`` (a column ``shard``) and publish their files; one row of facts each."""

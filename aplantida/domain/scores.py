@@ -145,18 +145,7 @@ class ScoreTable:
         Raises:
             ValueError: when the table does not carry the score table's metadata or other tail temperatures.
         """
-        header = _header(table.schema)
-        if tuple(header["tail_temperatures"]) != TAIL_TEMPERATURES:
-            raise ValueError(f"score table: tail temperatures {header['tail_temperatures']}, want {TAIL_TEMPERATURES}")
-        dense = "indices" not in table.column_names
-        return cls(
-            image_ids=np.asarray(table["image_id"].to_pylist(), dtype=str),
-            views=_unfixed(table["view"], np.int16),
-            class_ids=tuple(header["class_ids"]),
-            logits=_unfixed(table["logits"], np.float16),
-            indices=None if dense else _unfixed(table["indices"], np.int32),
-            tail_logsumexp=None if dense else _unfixed(table["tail_logsumexp"], np.float32),
-        )
+        return cls(np.asarray(table["image_id"].to_pylist(), dtype=str), **columns_of(table))
 
     def take(self, rows: Sequence[int] | npt.NDArray[np.integer[Any]]) -> ScoreTable:
         """The table of only these rows, in this order."""
@@ -171,6 +160,25 @@ class ScoreTable:
             None if self.indices is None else self.indices[at],
             None if self.tail_logsumexp is None else self.tail_logsumexp[at],
         )
+
+
+def columns_of(table: pa.Table) -> dict[str, Any]:
+    """All of a stored table but its image ids, by the names of :class:`ScoreTable`'s attributes.
+
+    Raises:
+        ValueError: as :meth:`ScoreTable.from_arrow`.
+    """
+    header = _header(table.schema)
+    if tuple(header["tail_temperatures"]) != TAIL_TEMPERATURES:
+        raise ValueError(f"score table: tail temperatures {header['tail_temperatures']}, want {TAIL_TEMPERATURES}")
+    dense = "indices" not in table.column_names
+    return {
+        "views": _unfixed(table["view"], np.int16),
+        "class_ids": tuple(header["class_ids"]),
+        "logits": _unfixed(table["logits"], np.float16),
+        "indices": None if dense else _unfixed(table["indices"], np.int32),
+        "tail_logsumexp": None if dense else _unfixed(table["tail_logsumexp"], np.float32),
+    }
 
 
 def concat(tables: Sequence[ScoreTable]) -> ScoreTable:

@@ -60,9 +60,14 @@ def card_trouble() -> str | None:
 def describe_device(device: torch.device) -> str:
     """In a few words, for a log."""
     if device.type == "cpu":
-        return f"CPU, {len(os.sched_getaffinity(0))} cores"
+        return f"CPU, {usable_cores()} cores"
     card = torch.cuda.get_device_properties(device)
     return f"GPU {card.name}, {card.total_memory / 2**30:.0f} GiB"
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0))
 
 
 def set_threads(num_threads: int | None, num_workers: int = 1) -> int:
@@ -74,7 +79,7 @@ def set_threads(num_threads: int | None, num_workers: int = 1) -> int:
         num_threads: per worker; None shares the usable cores among the workers.
         num_workers: training processes on this machine.
     """
-    chosen = num_threads or max(1, len(os.sched_getaffinity(0)) // max(1, num_workers))
+    chosen = num_threads or max(1, usable_cores() // max(1, num_workers))
     torch.set_num_threads(chosen)
     return chosen
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -14,13 +14,16 @@ from aplantida.domain.seeds import derive_seed
 from aplantida.phases._device import device_here
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection
+from aplantida.phases._scorer import ScorerResources
 from aplantida.pipeline.artifact import Artifact, unit_key
-from aplantida.pipeline.config import Resources, ReusingConfig, Section, SeededConfig
+from aplantida.pipeline.config import ReusingConfig, Section, SeededConfig
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_EARLIER_BATCH_SIZE = 64  # was part of a unit's key; units made under it stay what they are
 
 
 class ViewsSection(Section):
@@ -59,7 +62,7 @@ class ScoringGates(Section):
     verify: VerifySection = VerifySection()
 
 
-class ScoringResources(Resources):
+class ScoringResources(ScorerResources):
     """Where the scoring runs."""
 
     num_actors: int = Field(default=0, ge=0)
@@ -72,12 +75,13 @@ class ComputeTeacherLogitsConfig(ReusingConfig, SeededConfig):
         "verify.num_photos": "gates.verify.num_photos",
         "verify.max_difference": "gates.verify.max_difference",
         "verify": "",
+        "batch_size": "resources.batch_size",
     }
 
     views: ViewsSection = ViewsSection()
     top_k: int = Field(default=160, ge=1)
     dense_up_to_classes: int = Field(default=1024, ge=0)
-    batch_size: int = Field(default=64, ge=1)
+    precision: Literal["auto", "float32"] = "auto"
     data: DataSection = DataSection()
     gates: ScoringGates = ScoringGates()
     resources: ScoringResources = ScoringResources()
@@ -151,7 +155,9 @@ def _unit_keys(
     for image_id, shard, name in zip(*(table[column].to_pylist() for column in table.column_names), strict=True):
         members[shard].append([image_id, name == "train"])
     teacher = [checkpoint.files[name].sha256 for name in ("model.safetensors", "model.json")]
-    recipe = [ctx.config.seed, ctx.config.views.model_dump(mode="json"), top_k, ctx.config.batch_size]
+    recipe = [ctx.config.seed, ctx.config.views.model_dump(mode="json"), top_k, _EARLIER_BATCH_SIZE]
+    if ctx.config.precision != "auto":
+        recipe.append(ctx.config.precision)
     keys: dict[int, str] = {}
     for shard in sorted(members):
         name = f"shards/shard-{shard:05d}.parquet"
@@ -185,9 +191,11 @@ def _job(
             ctx.config.seed,
         ),
         top_k=top_k,
-        batch_size=config.batch_size,
+        precision=config.precision,
         device=device,
         num_threads=config.resources.num_threads,
+        batch_size=config.resources.batch_size,
+        num_loader_workers=config.resources.num_loader_workers,
         photo_fraction=config.data.photo_fraction,
     )
 
@@ -202,7 +210,6 @@ def _verify(
     from aplantida.data.views import views_from_arrow
     from aplantida.distillation.verification import largest_difference
     from aplantida.domain.scores import ScoreTable, concat
-    from aplantida.models.inference import Scorer
 
     config, path = ctx.config, ctx.output.path
     train = _read_split(ctx).filter(pc.field("split") == "train")
@@ -219,7 +226,7 @@ def _verify(
         views |= views_from_arrow(pq.read_table(path / f"views/{unit}.parquet").filter(wanted))
         photos = pq.read_table(images.file(f"shards/{unit}.parquet"), columns=["image_id", "image"], filters=wanted)
         jpegs |= dict(zip(photos["image_id"].to_pylist(), photos["image"].to_pylist(), strict=True))
-    scorer = Scorer(checkpoint.path, device, config.resources.num_threads, config.batch_size)
+    scorer = config.resources.scorer(checkpoint.path, device, config.precision)
     found = largest_difference(scorer, concat(stored), jpegs, views)
     ctx.log.info("%d rows scored again: logits differ by %.4f at most", found.rows, found.amount)
     where = f"photo {found.image_id}, view {found.view}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,9 @@ from aplantida.evaluation.report import CONFUSION_COLUMNS, SPECIES_COLUMNS, Scor
 from aplantida.phases._device import device_here
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection
+from aplantida.phases._scorer import ScorerResources
 from aplantida.pipeline.artifact import unit_key
-from aplantida.pipeline.config import PhaseConfig, Resources
+from aplantida.pipeline.config import PhaseConfig
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.writer import ROW_GROUP
@@ -37,11 +38,12 @@ LABELS_SCHEMA = pa.schema(
 class EvaluateModelConfig(PhaseConfig):
     """What to report beside the totals."""
 
-    batch_size: int = Field(default=64, ge=1)
+    MOVED: ClassVar[Mapping[str, str]] = {"batch_size": "resources.batch_size"}
+
     frequency_bands: tuple[int, ...] = (10, 50, 200)
     max_confusions: int = Field(default=200, ge=1)
     data: DataSection = DataSection()
-    resources: Resources = Resources()
+    resources: ScorerResources = ScorerResources()
 
 
 def run(ctx: PhaseContext[EvaluateModelConfig]) -> dict[str, Any]:
@@ -105,11 +107,8 @@ def _score(
     ctx: PhaseContext[EvaluateModelConfig], scored: pa.Table, splits: npt.NDArray[np.str_]
 ) -> dict[str, StoredScores]:
     """Publish each split's dense scores; a shard is scored once, however often the process is killed."""
-    from aplantida.models.inference import Scorer
-
     images, checkpoint = ctx.input("images"), ctx.input("checkpoint")
-    threads = ctx.config.resources.num_threads
-    scorer = Scorer(checkpoint.file("model.json").parent, device_here(ctx), threads, ctx.config.batch_size)
+    scorer = ctx.config.resources.scorer(checkpoint.file("model.json").parent, device_here(ctx))
     order = np.argsort(splits == "test", kind="stable")  # val first, then test
     row = np.argsort(order, kind="stable")
     matrix = ScoreMatrix(ctx.output.scratch / "scores.float16", len(scored), scorer.card.class_ids)
@@ -118,7 +117,7 @@ def _score(
         for shard in np.unique(shards).tolist():
             inside = np.flatnonzero(shards == shard)
             ids, name = image_ids[inside].tolist(), f"shards/shard-{shard:05d}.parquet"
-            key = unit_key(images.files[name].sha256, checkpoint.digest, ids, ctx.config.batch_size, matrix.token)
+            key = unit_key(images.files[name].sha256, checkpoint.digest, ids, matrix.token)
             if not ctx.output.is_done(name, key):
                 matrix.write(row[inside], scorer.score(ids, _jpegs(images.file(name), ids)).logits)
                 ctx.output.record_unit(name, key)

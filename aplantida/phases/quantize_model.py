@@ -13,7 +13,8 @@ from pydantic import Field
 from aplantida.phases._device import device_here
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection, drawn, read_photos, split_rows
-from aplantida.pipeline.config import Resources, Section, SeededConfig
+from aplantida.phases._scorer import ScorerResources
+from aplantida.pipeline.config import Section, SeededConfig
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -34,7 +35,10 @@ class QuantizeGates(Section):
 class QuantizeModelConfig(SeededConfig):
     """How the shipped model looks at a photo, which tensors are rounded, and what the rounding may cost."""
 
-    MOVED: ClassVar[Mapping[str, str]] = {"min_top1_agreement": "gates.min_top1_agreement"}
+    MOVED: ClassVar[Mapping[str, str]] = {
+        "min_top1_agreement": "gates.min_top1_agreement",
+        "batch_size": "resources.batch_size",
+    }
 
     image_size: int | None = Field(default=None, ge=16)
     mirrored: bool = False
@@ -43,9 +47,8 @@ class QuantizeModelConfig(SeededConfig):
     overrides: dict[str, Precision] = Field(default_factory=dict)
     num_check_photos: int = Field(default=256, ge=1)
     data: DataSection = DataSection()
-    batch_size: int = Field(default=64, ge=1)
     gates: QuantizeGates = QuantizeGates()
-    resources: Resources = Resources()
+    resources: ScorerResources = ScorerResources()
 
 
 def run(ctx: PhaseContext[QuantizeModelConfig]) -> dict[str, Any]:
@@ -107,9 +110,7 @@ def judge(config: QuantizeModelConfig, metrics: Mapping[str, Any]) -> list[str]:
 
 def _compare(ctx: PhaseContext[QuantizeModelConfig], exact: Path, rounded: Path) -> ParityRow:
     """The rounded model against the exact one on validation photos."""
-    from aplantida.domain.pixels import centre_square, decode_photo
     from aplantida.export.parity import compare
-    from aplantida.models.inference import Scorer
 
     config, images = ctx.config, ctx.input("images")
     split, fraction = ctx.input("split"), config.data.photo_fraction
@@ -118,22 +119,9 @@ def _compare(ctx: PhaseContext[QuantizeModelConfig], exact: Path, rounded: Path)
     if len(rows) == 0:
         share = "" if fraction == 1 else f" in the share {fraction} (data.photo_fraction)"
         raise BadRequest(f"{split.path}: holds no {CHECKED_SPLIT} photo to compare on{share}")
-    threads = config.resources.num_threads
-    device = device_here(ctx)
-    scorers = [Scorer(folder, device, threads, config.batch_size) for folder in (exact, rounded)]
-    import numpy as np
-
-    settings = scorers[0].card.preprocessing
-    photos = read_photos(images, rows)
-    logits: list[list[Any]] = [[], []]
-    with ctx.progress(total=len(photos), unit="photos", description="comparing") as progress:
-        for start in range(0, len(photos), config.batch_size):
-            part = photos[start : start + config.batch_size]
-            squares = np.stack([centre_square(decode_photo(photo["image"]), settings) for photo in part])
-            for scorer, found in zip(scorers, logits, strict=True):
-                found.append(scorer.logits(squares))
-            progress.update(len(part))
-    return compare("rounded", np.concatenate(logits[0]), np.concatenate(logits[1]), temperature=1.0)
+    device, jpegs = device_here(ctx), [photo["image"] for photo in read_photos(images, rows)]
+    logits = [config.resources.scorer(folder, device).logits_of(jpegs) for folder in (exact, rounded)]
+    return compare("rounded", *logits, temperature=1.0)
 
 
 PHASE = Phase(

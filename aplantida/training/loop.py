@@ -12,21 +12,26 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from tensorboardX import SummaryWriter
 
+from aplantida.data.batch import Batch
 from aplantida.data.batches import BatchSource
 from aplantida.domain.memory import give_back_freed_memory
 from aplantida.models.checkpoint import save_checkpoint
 from aplantida.models.devices import autocast, make_repeatable
 from aplantida.models.inference import normalize
+from aplantida.models.memory import Portions
+from aplantida.models.speed import peak_flops, training_flops
 from aplantida.models.zoo import PlantModel
 from aplantida.training.checkpoints import beside, settle
 from aplantida.training.context import TrainContext
+from aplantida.training.feed import Feed
 from aplantida.training.meters import Meter, Stopwatch
 from aplantida.training.optimization import (
     MovingAverage,
@@ -96,10 +101,14 @@ class Training:
         self._evaluated = self._model if self._average is None else copy.deepcopy(self._model)
         self._epoch, self._batch = 0, 0
         self._best = _Best()
+        self._portions = Portions(_VAL_BATCH)
         self._history: list[dict[str, float]] = []
         self._resumed_at: list[int] = []
         self._moved_at: list[int] = []
-        self._watch = Stopwatch()
+        size = task.batches.train_image_size or task.card.preprocessing.image_size
+        flops = training_flops(self._model, size)
+        peak = peak_flops(context.device, task.mixed_precision, context.num_threads)
+        self._watch = Stopwatch(context.device, flops, peak, context.world_size)
         latest = context.latest()
         if latest is not None:
             self._restore(torch.load(latest, map_location="cpu", weights_only=True))
@@ -116,7 +125,8 @@ class Training:
             if writer is not None:
                 for name, value in row.items():
                     writer.add_scalar(name, value, len(self._history))
-                writer.add_scalar("images_per_second", self._watch.images_per_second, len(self._history))
+                for name, value in asdict(self._watch.epochs[-1]).items():
+                    writer.add_scalar(f"speed/{name}", value, len(self._history))
                 writer.flush()
             if self._epoch % self._task.save_every_epochs == 0 or self._finished:
                 self._context.save(self._state(), self._step, row)
@@ -140,7 +150,8 @@ class Training:
             "val_top1": self._best.top1 if self._task.keep_best else self._history[-1]["val_top1"],
             "train_photos": len(self._source.train_photos),
             "val_photos": len(self._source.val_photos),
-            "images_per_second": self._watch.images_per_second,
+            **asdict(self._watch.whole),
+            "speed_by_epoch": [asdict(speed) for speed in self._watch.epochs],
             "skipped_steps": self._stepper.bad_steps,
             "resumed_at_steps": self._resumed_at,
             "moved_at_steps": self._moved_at,
@@ -170,19 +181,26 @@ class Training:
             start=self._batch,
             rank=context.rank,
             world_size=context.world_size,
+            pin=context.device.type == "cuda",
         )
-        for batch in stream:
+        feed = Feed(stream, context.device)
+        self._watch.begin()
+        for batch in feed:
             epochs = (self._step + 0.5) / self._num_batches
             head_only = epochs < task.optimization.head_only_epochs
             self._stepper.step(batch, (self._epoch, self._batch), self._rate_factor(self._step), head_only)
             if self._average is not None:
-                self._average.update(self._model, self._step)
+                self._average.update(self._step)
             self._batch += 1
-            self._watch.add(task.optimization.global_batch_size)
-            context.progress(task.optimization.global_batch_size, epoch=f"{self._epoch + 1}/{task.epochs}")
+            self._watch.add(task.optimization.global_batch_size, feed.waited)
+            context.progress(
+                task.optimization.global_batch_size, epoch=f"{self._epoch + 1}/{task.epochs}", **self._watch.now.told()
+            )
             every = task.save_every_steps
             if every and self._step % every == 0 and self._batch < self._num_batches:
                 context.save(self._state(), self._step, {"epoch": self._epoch})
+        self._stepper.settle()
+        self._watch.end()
 
     def _rate_factor(self, step: int) -> float:
         settings = self._task.optimization
@@ -226,14 +244,18 @@ class Training:
         self._context.share_buffers(self._evaluated)
         self._evaluated.eval()
         meter = Meter(self._context.device)
-        for batch in self._source.val(_VAL_BATCH, rank=self._context.rank, world_size=self._context.world_size):
-            part = batch.to(self._context.device)
-            with autocast(self._context.device, self._task.mixed_precision):
-                logits = self._evaluated(normalize(part.pixels, self._task.card.preprocessing))
-            logits = logits.float()
-            meter.add(torch.nn.functional.cross_entropy(logits, part.labels), logits, part.labels)
+        pin = self._context.device.type == "cuda"
+        stream = self._source.val(_VAL_BATCH, rank=self._context.rank, world_size=self._context.world_size, pin=pin)
+        for batch in Feed(stream, self._context.device):
+            logits = torch.cat(self._portions.work(len(batch), partial(self._scored, batch)))
+            meter.add(torch.nn.functional.cross_entropy(logits, batch.labels), logits, batch.labels)
         self._context.total(meter.sums)
         return meter.means()
+
+    def _scored(self, batch: Batch, rows: slice) -> torch.Tensor:
+        with autocast(self._context.device, self._task.mixed_precision):
+            logits = self._evaluated(normalize(batch.pixels[rows], self._task.card.preprocessing))
+        return logits.float()
 
     def _kept_state(self) -> State:
         state = self._model.state_dict() if self._average is None else self._average.state

@@ -97,19 +97,23 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
 class MovingAverage:
     """An exponential moving average of a model's parameters and buffers.
 
+    The model's tensors are found once: they must stay where they are, as they do in a training.
     The decay rises with the steps as ``min(decay, (1 + n) / (10 + n))``, so that short trainings have one too.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self._decay = decay
-        self.state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        followed = {name: value.detach() for name, value in model.state_dict().items()}
+        self.state = {name: value.clone() for name, value in followed.items()}
+        names = sorted(followed, key=lambda name: not followed[name].is_floating_point())
+        self._num_floating = sum(value.is_floating_point() for value in followed.values())
+        self._followed = [followed[name] for name in names]
+        self._following = [self.state[name] for name in names]
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Follow ``model`` after step number ``step`` (from 0)."""
-        decay = min(self._decay, (1 + step) / (10 + step))
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                self.state[name].lerp_(value, 1.0 - decay)
-            else:
-                self.state[name].copy_(value)
+    def update(self, step: int) -> None:
+        """Follow the model after step number ``step`` (from 0)."""
+        decay, floating = min(self._decay, (1 + step) / (10 + step)), self._num_floating
+        torch._foreach_lerp_(self._following[:floating], self._followed[:floating], 1.0 - decay)
+        if len(self._following) > floating:
+            torch._foreach_copy_(self._following[floating:], self._followed[floating:])

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,7 +16,9 @@ from aplantida.data.batch import Batch
 from aplantida.domain.seeds import derive_seed
 from aplantida.models.devices import autocast, compiled, has_bfloat16
 from aplantida.models.inference import normalize
+from aplantida.models.memory import is_out_of_memory
 from aplantida.models.zoo import PlantModel
+from aplantida.training.buffers import Buffers
 from aplantida.training.context import TrainContext
 from aplantida.training.depthwise import prefer_float32
 from aplantida.training.meters import Meter
@@ -25,8 +28,32 @@ from aplantida.training.task import TrainTask
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Norm:
+    """A gradient's norm on its way to this process.
+
+    Attributes:
+        at: epoch and batch of its step, from 0.
+        value: in memory of the host.
+        arrived: None on a CPU.
+    """
+
+    at: tuple[int, int]
+    value: torch.Tensor
+    arrived: torch.cuda.Event | None
+
+    def read(self) -> float:
+        """Wait for it."""
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        return float(self.value)
+
+
 class Stepper:
     """Moves a model's weights.
+
+    This process runs ahead of the device and waits for it once a step: for the norm of the step before. Whether a
+    gradient is finite is decided on the device, where the optimizer can (AdamW's fused kernel).
 
     Attributes:
         meter: losses and hits of the running epoch.
@@ -40,11 +67,14 @@ class Stepper:
         self._task, self._context, self._model, self._log_prior = task, context, model, log_prior
         if context.device.type == "cpu" and task.mixed_precision and has_bfloat16(context.device):
             prefer_float32(model)
+        self._buffers = Buffers(model)
         self._wrapped = compiled(context.prepare(model)) if task.compile else context.prepare(model)
         self._optimizer = create_optimizer(model, task.optimization)
-        self._buffers = list(model.buffers())
-        self._buffers_before = [value.clone() for value in self._buffers]
-        self._at = (0, 0)
+        self._decides_on_device = isinstance(self._optimizer, torch.optim.AdamW)
+        self._parameters, self._body_parameters = list(model.parameters()), list(model.body.parameters())
+        self._at, self._head_only = (0, 0), False
+        self._has_room = False
+        self._norm: _Norm | None = None
         settings = task.optimization
         self.meter = Meter(context.device)
         self.bad_steps = 0
@@ -53,9 +83,21 @@ class Stepper:
     def train(self) -> None:
         """Dropout and batch norm as in training, after an evaluation."""
         self._wrapped.train()
+        self._model.head_only = self._head_only = False
+
+    def settle(self) -> None:
+        """Wait for the last step, and see whether its gradient was finite.
+
+        Raises:
+            FloatingPointError: when it was one too many that was not.
+        """
+        last, self._norm = self._norm, None
+        if last is not None and not math.isfinite(norm := last.read()):
+            self._count_bad_step(norm, last.at)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps; asked on every worker."""
+        self.settle()
         return {
             "optimizer": self._optimizer.state_dict(),
             "meter": self._context.gathered(self.meter.sums),
@@ -77,34 +119,62 @@ class Stepper:
         """One step. A gradient that is not finite is no step; a batch that does not fit is halved until it does.
 
         Args:
-            batch: this worker's part of the global batch.
+            batch: this worker's part of the global batch, on the device.
             at: epoch and batch, from 0; whatever is drawn is drawn from them.
             rate_factor: part of the peak learning rate.
             head_only: leave the body as it is, its batch norms' statistics too.
         """
         self._at = at
-        self._model.body.train(not head_only)
-        self._model.head_only = head_only and self._context.world_size == 1  # several exchange all gradients
+        if head_only != self._head_only:
+            self._model.body.train(not head_only)
+            self._model.head_only = head_only and self._context.world_size == 1  # several exchange all gradients
+            self._head_only, self._has_room = head_only, False
         set_learning_rate(self._optimizer, rate_factor)
-        if self._buffers:
-            torch._foreach_copy_(self._buffers_before, self._buffers)
+        self._buffers.keep()
         sums = self.meter.sums.clone()
-        on_device = batch.to(self._context.device)
         norm: torch.Tensor | None = None
         while norm is None:
             trouble = ""
             try:
-                norm = self._gradients(on_device, head_only)
-            except torch.OutOfMemoryError as error:
-                trouble = str(error)
+                norm = self._gradients(batch, head_only)
+                self._make_room_for_moments()
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                norm, trouble = None, str(error)
             if norm is None:  # not in the except clause: while that lasts, its traceback holds the activations
                 self._take_back(sums)
                 self._halve_micro_batch(trouble)
-        if torch.isfinite(norm):
+        good = torch.isfinite(norm)
+        self._move(good)
+        self._buffers.take_back_unless(good)
+        self.meter.take_back_unless(good, sums)
+        self.settle()  # the step before this one: the device has this one to do meanwhile
+        self._norm = self._sent(norm)
+
+    def _move(self, good: torch.Tensor) -> None:
+        """Let the optimizer move the weights where the gradient is finite."""
+        if self._decides_on_device:
+            self._optimizer.found_inf = (~good).float()  # pyright: ignore[reportAttributeAccessIssue]
             self._optimizer.step()
-        else:
-            self._take_back(sums)
-            self._count_bad_step(float(norm))
+        elif bool(good):
+            self._optimizer.step()
+
+    def _make_room_for_moments(self) -> None:
+        """AdamW takes its memory in its first step: here in one that moves nothing, so that it can be tried again."""
+        if self._decides_on_device and not self._has_room:
+            self._move(torch.zeros((), dtype=torch.bool, device=self._context.device))
+            self._has_room = True
+
+    def _sent(self, norm: torch.Tensor) -> _Norm:
+        """The norm, on its way here."""
+        if norm.device.type != "cuda":
+            return _Norm(self._at, norm, None)
+        value = torch.empty((), dtype=norm.dtype, pin_memory=True)
+        value.copy_(norm, non_blocking=True)
+        arrived = torch.cuda.Event()
+        arrived.record()
+        return _Norm(self._at, value, arrived)
 
     def _gradients(self, batch: Batch, head_only: bool) -> torch.Tensor:
         """Gradients of the mean loss over the batch, clipped; returns their norm before it was clipped."""
@@ -119,17 +189,16 @@ class Stepper:
                 loss = self._loss(part, derive_seed(seed, "mix", number))
                 (loss * (len(part) / len(batch))).backward()
         if head_only:
-            for parameter in self._model.body.parameters():
+            for parameter in self._body_parameters:
                 parameter.grad = None
         limit = math.inf if settings.gradient_clip is None else settings.gradient_clip
-        return torch.nn.utils.clip_grad_norm_(self._model.parameters(), limit)
+        return torch.nn.utils.clip_grad_norm_(self._parameters, limit)
 
     def _take_back(self, sums: torch.Tensor) -> None:
         """Forget a step: what it counted, its gradients, and what batch norm learned of it."""
         self.meter.sums.copy_(sums)
         self._optimizer.zero_grad(set_to_none=True)
-        if self._buffers:
-            torch._foreach_copy_(self._buffers, self._buffers_before)
+        self._buffers.take_back()
 
     def _halve_micro_batch(self, trouble: str) -> None:
         """Train on half as many photos at a time; the batch per step, and so the result, stays what it was.
@@ -151,15 +220,15 @@ class Stepper:
             self._task.optimization.global_batch_size,
         )
 
-    def _count_bad_step(self, norm: float) -> None:
+    def _count_bad_step(self, norm: float, at: tuple[int, int]) -> None:
         self.bad_steps += 1
         _log.warning(
             "epoch %d, step %d: gradient norm %s, step skipped (%d so far, at most %d)",
-            *(self._at[0] + 1, self._at[1] + 1, norm, self.bad_steps, self._task.max_bad_steps),
+            *(at[0] + 1, at[1] + 1, norm, self.bad_steps, self._task.max_bad_steps),
         )
         if self.bad_steps > self._task.max_bad_steps:
             raise FloatingPointError(
-                f"{self.bad_steps} steps without a finite gradient, the last one in epoch {self._at[0] + 1}: lower "
+                f"{self.bad_steps} steps without a finite gradient, the last one in epoch {at[0] + 1}: lower "
                 "training.learning_rate or set training.gradient_clip"
             )
 
@@ -167,6 +236,7 @@ class Stepper:
         """The mean loss of a (micro) batch on the device; mixing mixes the losses of the two targets."""
         task, objective = self._task, self._task.objective
         mix = draw_mix(len(batch), mixup_alpha=task.mixup_alpha, cutmix_alpha=task.cutmix_alpha, seed=seed)
+        mix = None if mix is None else mix.to(batch.labels.device)
         pixels = batch.pixels if batch.colors is None else recolor(batch.pixels, batch.colors)
         photos = normalize(pixels, task.card.preprocessing)
         with autocast(self._context.device, task.mixed_precision):
@@ -174,9 +244,8 @@ class Stepper:
         logits = logits.float()
         loss = objective(logits, batch.labels, batch.soft, self._log_prior)
         if mix is not None:
-            partner = mix.partner.to(batch.labels.device)
-            soft = None if batch.soft is None else batch.soft.take(partner)
-            other = objective(logits, batch.labels[partner], soft, self._log_prior)
+            soft = None if batch.soft is None else batch.soft.take(mix.partner)
+            other = objective(logits, batch.labels[mix.partner], soft, self._log_prior)
             loss = mix.weight * loss + (1.0 - mix.weight) * other
         self.meter.add(loss, logits, batch.labels)
         return loss

@@ -265,5 +265,5 @@ def test_photos_are_decoded_where_libjpeg_turbo_keeps_them_in_the_cache(plan: Ba
     """It writes past the cache to addresses that are a multiple of 32."""
     source = BatchSource(replace(plan, cache_images=False))
     photos, cache = source.train_photos, source._cache
-    pixels = cache.pixels(cache.find(int(photos.shards[0]), photos.image_ids[0].as_py()))
+    pixels = cache.pixels(cache.find([int(photos.shards[0])], [photos.image_ids[0].as_py()])[0])
     assert pixels.ctypes.data % 32 == 16

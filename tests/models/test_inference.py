@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from torchvision.transforms.v2 import functional
 
 from aplantida.domain.pixels import boxed_square, centre_square, decode_photo
 from aplantida.domain.preprocessing import Preprocessing
+from aplantida.domain.scores import ScoreTable
 from aplantida.models.checkpoint import ModelCard, build, load_checkpoint, save_checkpoint
-from aplantida.models.inference import Scorer, normalize
+from aplantida.models.inference import Scorer, largest_logits, normalize
 from tests.fixtures.artifacts import drawn_jpeg
 
 SETTINGS = Preprocessing(image_size=64, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
@@ -68,3 +70,64 @@ def test_what_does_not_fit_is_refused(folder: Path) -> None:
         Scorer(folder, "cpu").score(["a"], JPEGS)
     with pytest.raises(ValueError, match="not a readable image"):
         Scorer(folder, "cpu").score(["a"], [b"GIF89a nothing"])
+
+
+def test_decoding_ahead_changes_nothing(folder: Path) -> None:
+    """Each photo is decoded once for its views, be they of two batches."""
+    boxes: list[Any] = [None, (0.1, 0.0, 0.9, 1.0, True), (0.0, 0.2, 0.5, 0.9, False)]
+    jpegs = [jpeg for jpeg in JPEGS for _ in boxes]
+    ids, views = [str(row // 3) for row in range(len(jpegs))], [row % 3 for row in range(len(jpegs))]
+    tables = []
+    for workers, batch_size in ((0, 4), (1, 4), (3, 4)):
+        scorer = Scorer(folder, "cpu", 1, batch_size=batch_size, num_loader_workers=workers)
+        tables.append(scorer.score(ids, jpegs, boxes=boxes * len(JPEGS), views=views))
+    for table in tables[1:]:
+        np.testing.assert_array_equal(table.logits, tables[0].logits)
+        assert table.image_ids.tolist() == ids
+    with pytest.raises(ValueError, match="not a readable image"):
+        Scorer(folder, "cpu", 1, num_loader_workers=2).score(["a", "b"], [JPEGS[0], b"no photo"])
+
+
+def test_the_largest_logits_are_the_same_on_a_device() -> None:
+    draw = torch.Generator().manual_seed(4)
+    logits = 5 * torch.randn(50, 700, generator=draw)
+    names = tuple(map(str, range(700)))
+    dense = ScoreTable(np.arange(50).astype(str), np.zeros(50, np.int16), names, logits.half().numpy())
+    wanted = dense.to_top_k(40)
+    values, indices, tails, finite = (tensor.numpy() for tensor in largest_logits(logits, 40))
+    np.testing.assert_array_equal(values, wanted.logits)
+    assert wanted.tail_logsumexp is not None
+    np.testing.assert_allclose(tails, wanted.tail_logsumexp, atol=1e-4)
+    # equal logits may come in either order
+    np.testing.assert_array_equal(np.take_along_axis(dense.logits, indices.astype(np.int64), 1), wanted.logits)
+    assert all(len(set(row)) == 40 for row in indices.tolist())
+    assert finite.all()
+    logits[7, 3] = -torch.inf
+    assert largest_logits(logits, 40)[3].tolist() == [row != 7 for row in range(50)]
+
+
+def test_top_k_batch_by_batch_is_top_k_of_all(folder: Path) -> None:
+    scorer = Scorer(folder, "cpu", 1, batch_size=2)
+    found, wanted = scorer.score(list("vwxyz"), JPEGS, top_k=2), scorer.score(list("vwxyz"), JPEGS).to_top_k(2)
+    np.testing.assert_array_equal(found.logits, wanted.logits)
+    for one, other in ((found.indices, wanted.indices), (found.tail_logsumexp, wanted.tail_logsumexp)):
+        assert one is not None
+        assert other is not None
+        np.testing.assert_array_equal(one, other)
+    assert len(scorer.score([], [], top_k=2)) == 0
+
+
+def test_a_forward_pass_that_does_not_fit_is_halved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = Scorer(folder, "cpu", 1, batch_size=2).score(list("vwxyz"), JPEGS)
+    scorer = Scorer(folder, "cpu", 1, batch_size=4)
+    sizes: list[int] = []
+
+    def tight(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+        sizes.append(len(pixels))
+        if len(pixels) > 2:
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+        return normalize(pixels, preprocessing)
+
+    monkeypatch.setattr("aplantida.models.inference.normalize", tight)
+    np.testing.assert_array_equal(scorer.score(list("vwxyz"), JPEGS).logits, wanted.logits)
+    assert sizes == [4, 2, 2, 1]

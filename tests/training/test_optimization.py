@@ -55,9 +55,9 @@ def test_the_moving_average_follows() -> None:
     with torch.no_grad():
         model.head.weight.add_(1.0)
         model.body.bn1.num_batches_tracked.add_(4)
-    average.update(model, step=0)
+    average.update(step=0)
     assert torch.allclose(average.state["head.weight"], start + 0.9)  # the first decays are small: 1 / 10
-    average.update(model, step=10_000)
+    average.update(step=10_000)
     assert torch.allclose(average.state["head.weight"], start + 0.91)
     assert int(average.state["body.bn1.num_batches_tracked"]) == 4
 
