@@ -17,6 +17,7 @@ _LINK = re.compile(r"<a\s[^<>]*>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"\s(?:href=(?=[\"']?http)|(?:rel|target|class)=([\"'])[\w\s-]*\1)", re.IGNORECASE)
 _LAYOUT = re.compile(r"</?(?:a|b|br|em|i|p|span|strong)\s*/?>", re.IGNORECASE)
 _SENTENCE = 20  # letters
+_OF_CODES = ("nc", "nd", "n", "c", "d")  # "a nd" is not "and"
 _TOKEN = re.compile(
     r"(?P<sign>\(c\)|©)|"
     r"(?P<address>https?://[^\s,;()<>\[\]{}|\"']+|(?<![\w./@-])(?:www\.|creativecommons\.org/)[^\s,;()<>\[\]{}|\"']+)|"
@@ -104,7 +105,7 @@ def _begins_part(before: str, earlier: Sequence[Token]) -> bool:
 
 def phrase_at(tokens: Sequence[Token], start: int) -> Phrase | None:
     """The longest listed phrase that begins at a token. Words of elements and of whole sentences may be parted."""
-    squeezed, parted, longest = "", False, None
+    squeezed, whole, longest = "", True, None
     for place in range(start, len(tokens)):
         token = tokens[place]
         if token.piece not in (Piece.WORD, Piece.NUMBER):
@@ -112,10 +113,9 @@ def phrase_at(tokens: Sequence[Token], start: int) -> Phrase | None:
         squeezed += token.plain
         if squeezed not in PREFIXES:
             break
-        parted |= place > start and token.begins_part
+        whole &= token.plain not in _OF_CODES and not (place > start and token.begins_part)
         kind, meaning = PHRASES.get(squeezed, (None, ""))
-        if kind is not None and (
-            not parted or kind is Kind.ELEMENT or (kind is Kind.FILLER and len(squeezed) > _SENTENCE)
-        ):
+        sentence = kind is Kind.FILLER and len(squeezed) > _SENTENCE
+        if kind is not None and (whole or sentence or kind is Kind.ELEMENT):
             longest = Phrase(kind, meaning, squeezed, place + 1)
     return longest

@@ -91,10 +91,13 @@ def passes(text: str | None) -> bool:
 
 
 def placed(free: str, limit: str) -> Iterator[str]:
-    """Both, in either order, between every separator and in all brackets."""
+    """Both, in either order, between every separator and in all brackets, and one inside the other."""
     for separator in SEPARATORS:
         yield f"{free}{separator}{limit}"
         yield f"{limit}{separator}{free}"
+    words = free.split(" ")
+    for place in range(1, len(words)):
+        yield " ".join((*words[:place], limit, *words[place:]))
     for left, right in BRACKETS:
         yield f"{free} {left}{limit}{right}"
         yield f"{left}{limit}{right}{free}"
