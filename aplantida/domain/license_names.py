@@ -86,12 +86,16 @@ def is_name_word(word: str, *, alone: bool = False) -> bool:
         return False
     if fold(word).isascii():
         shouted = word.isupper()
-        innocent = shouted or all(map(is_innocent, _CAMEL.findall(word)))
-        return len(word) > 1 and word[0].isupper() and innocent and not (alone and shouted)
+        return len(word) > 1 and word[0].isupper() and _hides_nothing(word) and not (alone and shouted)
     scripts = set(map(_script, word))
     if scripts <= {"CYRILLIC"} or scripts <= {"GREEK"}:
         return len(word) > 1 and word[0].isupper() and word[1:].islower()
     return not alone and len(word) <= _MOST_LETTERS and scripts <= set(_WITHOUT_CAPITALS)
+
+
+def _hides_nothing(word: str) -> bool:
+    """Whether no part of "SinVenta" limits, forbids or points elsewhere."""
+    return word.isupper() or all(map(is_innocent, _CAMEL.findall(word)))
 
 
 def _script(word: str) -> str:
@@ -104,7 +108,9 @@ def _may_be_of_account(tokens: Sequence[Token], place: int) -> bool:
         return token.text.isdigit()
     if token.piece is not Piece.WORD or _speaks_of_licences(tokens, place):
         return False
-    return is_name_word(token.text) or (token.plain.isascii() and is_innocent(token.text))
+    return is_name_word(token.text) or (
+        token.plain.isascii() and is_innocent(token.text) and _hides_nothing(token.text)
+    )
 
 
 def _speaks_of_licences(tokens: Sequence[Token], place: int) -> bool:

@@ -217,7 +217,8 @@ NO_NAME_WORDS = _words(
     attention atencion achtung by cc nc nd sa npc nderivs ensino learning lernen escolar colegio estudiantes
     familiar domestico domestic particular previo previa aviso gratuito demo trial test temporal temporary
     paid pago fee charge business negocio negocios empresa empresas animo anim change changes changed cambio
-    cambios canvis changements mudancas cropping alter altered alteration alterations terceros third
+    cambios canvis changements mudancas cropping alter altered alteration alterations terceros third niet geen
+    ikke icke ingen bez brez bukan tanpa khong keeld eesmark add thuong
     """
 )
 _NO_NAME_STEMS = _words(
@@ -229,10 +230,11 @@ _NO_NAME_STEMS = _words(
     unbekannt inconnu licen lizenz copyright copyleft royalt rightsstat publicitari advert werbung redistrib
     reproduc sharealike attribut kaupallin ticari niekomerc afgeleid zaleznych muutoks modif adapt ensenan
     ensenya insegna estudiant exclusiv confidenc confident propriet propietar merchand gewerb alterac anderung
-    wijzig remix transform umgestalt
+    wijzig remix transform umgestalt kereskedel ariline anfasnachol neamhthrach turetileme nezprac nesprac
+    odvoden valtoztas prerad predelav eratorri tuletat atvasin isvestin turunan bearbej bearbeid
     комерц коммерч коммерц запре производн похідн только тільки без некоме лицен
     ліценз εμπορικ παραγωγ μονο χωρις αδεια 非 禁 不 商 営利 營利 業 业 改 演绎 演繹 仅 僅 专 專 비영리 금지
-    상업 변경 تجار اشتقاق غير מסחרי נגזר
+    상업 변경 تجار اشتقاق غير מסחרי נגזר комерс прерад ไม่ ללא
     """
 )
 PARTICLES = _words(

@@ -45,6 +45,8 @@ uso no comercial | sin fines comerciales | sin ánimo de lucro | no lucrativo | 
 NãoComercial | uso não comercial | sem fins lucrativos | non commerciale | uso non commerciale | Nicht-kommerziell |
 nicht kommerziell | keine kommerzielle Nutzung | pas d'utilisation commerciale | PasDUtilisationCommerciale | sense
 ús comercial | NietCommercieel | IckeKommersiell | EiKaupallinen | Użycie niekomercyjne | GayriTicari |
+IkkeKommerciel | Nem Kereskedelmi | Mitteäriline | BukanKomersial | Некомерсиално | Türetilemez | Nezpracovávejte |
+Bez Prerada | Без прерада | TanpaTurunan | Tuletatud Teoste Keeld | ไม่ดัดแปลง |
 EzKomertziala | No Derivatives | NoDerivs | no derivative works | Sin Derivadas | SinObraDerivada | sin obras
 derivadas | Sense Obra Derivada | sem derivações | SemDerivados | pas de modification | Pas De Modification | keine
 Bearbeitung | KeineBearbeitungen | non opere derivate | Non Opere Derivate | GeenAfgeleideWerken | no modifications
