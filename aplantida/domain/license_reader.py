@@ -186,7 +186,7 @@ class _Reader:
         after = self._skip(place, Kind.LICENSE, Kind.VERSION)
         while after < len(self._tokens) and self._tokens[after].text in VERSIONS:
             version = VERSIONS[self._tokens[after].text]
-            port, place = self._port(after + 1)
+            port, place = self._port(after + 1, version)
             found.append((version, "" if version == WITHOUT_PORTS else port))
             after = place
             if after + 1 < len(self._tokens) and self._tokens[after].plain in ("and", "y", "et", "und", "e", "i"):
@@ -197,16 +197,17 @@ class _Reader:
                 return [(None, phrase.meaning)], phrase.end
         return found, place
 
-    def _port(self, place: int) -> tuple[str, int]:
-        """A port by name or code, and the place after it."""
+    def _port(self, place: int, version: str) -> tuple[str, int]:
+        """A version's port by name or code, and the place after it."""
         phrase = phrase_at(self._tokens, place)
         if phrase is not None and phrase.kind is Kind.PORT:
             return phrase.meaning, phrase.end
-        if place == len(self._tokens) or self._tokens[place].plain not in PORTS or not self._tokens[place].plain:
+        if place == len(self._tokens) or self._tokens[place].plain not in PORTS:
             return "", place
         token = self._tokens[place]
         goes_on = place + 1 < len(self._tokens) and not self._tokens[place + 1].before.strip()
-        if not token.text.isupper() and (goes_on or token.plain == "no"):  # "de Juan Pérez"
+        may_be_a_word = not token.text.isupper() or version == WITHOUT_PORTS
+        if may_be_a_word and (goes_on or token.plain == "no"):  # "de Juan Pérez"
             return "", place
         return token.plain, place + 1
 

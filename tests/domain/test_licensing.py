@@ -121,6 +121,8 @@ SPELLINGS = [
     ("CC BY 4.0 España", "CC-BY-4.0"),  # there are no ports of 4.0
     ("CC BY 3.0 de Juan Pérez", "CC-BY-3.0"),
     ("CC BY 3.0 no", None),
+    ("CC BY 3.0 NO", "CC-BY-3.0-NO"),
+    ("CC BY 4.0 NO", None),
     ("CC BY 5.0", None),
     ("CC BY 2.6", None),
     ("CC BY 4,0", "CC-BY-4.0"),
