@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from aplantida.data.entry_store import DOCUMENTS_MAY_LACK, ENTRIES_MAY_LACK, EntryStore
+from aplantida.domain.license_reader import LONGEST, read_license
 from aplantida.domain.record import Reason
 
 # nothing but their URL and their document's id is kept of the others
@@ -17,6 +19,7 @@ _READABLE = f"""(
         '{Reason.ENTRY_OF_NAMELESS_DOCUMENT}', '{Reason.ENTRY_OF_REFUSED_NAME}', '{Reason.ENTRY_NO_URL}'
     ), true)
 )"""
+LISTED_TEXTS = 200  # licence texts that were not understood
 SPECIES_SCHEMA = pa.schema(
     [
         pa.field("scientific_name", pa.string(), nullable=False),
@@ -65,6 +68,7 @@ def describe(store: EntryStore, health: pa.Table, max_broken_fraction: float) ->
         "refused_names": store.refused_names(),
         "entries_by_license": _counts(store, "license_id"),
         "license_spellings": _counts(store, "license_text"),
+        "unreadable_licenses": unreadable_licenses(store),
         "entries_without": {
             name: _number(store, f"count(*) FROM {_READABLE} WHERE lacks_{name}") for name in ENTRIES_MAY_LACK
         },
@@ -86,6 +90,22 @@ def describe(store: EntryStore, health: pa.Table, max_broken_fraction: float) ->
         },
         "verdict": "pass" if fraction <= max_broken_fraction else "fail",
     }
+
+
+def unreadable_licenses(store: EntryStore) -> dict[str, Any]:
+    """Licence texts that were not understood: how many entries have one, how many there are, and the most frequent.
+
+    ``texts`` are at most ``LISTED_TEXTS``, with what was not understood; ``license_texts`` of the config may say what
+    they mean.
+    """
+    cut = f"left(license_text, {LONGEST + 1})"
+    unread = f"FROM {_READABLE} WHERE license_id IS NULL AND license_text IS NOT NULL"
+    (num_entries, num_texts), *_ = store.database.fetch(f"SELECT count(*), count(DISTINCT {cut}) {unread}")
+    rows = store.database.fetch(
+        f"SELECT {cut} AS text, count(*) {unread} GROUP BY ALL ORDER BY count(*) DESC, text LIMIT {LISTED_TEXTS}"
+    )
+    texts = [{"text": text, "problem": read_license(text).problem, "num_entries": count} for text, count in rows]
+    return {"num_entries": num_entries, "num_texts": num_texts, "texts": texts}
 
 
 def species_table(store: EntryStore, health: pa.Table) -> pa.Table:
@@ -131,6 +151,7 @@ def summary_text(report: dict[str, Any]) -> str:
         ("Broken links, by reason", links["by_reason"]),
         ("Licences", report["entries_by_license"]),
         ("Licences as they are spelled", report["license_spellings"]),
+        ("Licence texts that were not understood", _with_problems(report["unreadable_licenses"]["texts"])),
         ("Image entries without", report["entries_without"]),
         ("Documents without", report["documents_without"]),
     ):
@@ -138,6 +159,10 @@ def summary_text(report: dict[str, Any]) -> str:
         lines += [f"| {_cell(name)} | {count} |" for name, count in counts.items()] or ["| (none) | 0 |"]
         lines.append("")
     return "\n".join(lines)
+
+
+def _with_problems(texts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return {f"{row['text']}: {row['problem']}": row["num_entries"] for row in texts}
 
 
 def _number(store: EntryStore, query: str) -> int:

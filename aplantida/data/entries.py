@@ -26,12 +26,13 @@ from aplantida.data.field_values import (
     country_of,
     first_of,
     iso_date_of,
-    license_of,
+    license_id_of,
+    license_text_of,
     read_each,
     text_of,
     texts_of,
 )
-from aplantida.domain.licensing import normalize_license
+from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.record import RECORD_SCHEMA, Reason, image_id_of
 from aplantida.domain.taxonomy import NameReader, Naming, ReadName, genus_of
 
@@ -52,6 +53,7 @@ _OF_DOCUMENTS = (
 )
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NAMING, _NAMELESS = Naming(), ReadName()
+_NO_TEXTS = LicenseTexts()
 _BYTES_OF_ENTRY, _BYTES_OF_OFFSET = 400, 4
 
 
@@ -91,6 +93,7 @@ class EntryBuilder:
             ``image_license`` paths). An entry that could name a licence and does not is not covered.
         synonyms: accepted name by name; see :func:`aplantida.domain.taxonomy.read_synonyms`.
         naming: how names become classes.
+        license_texts: how licence texts are read.
 
     Attributes:
         num_bytes: about how much memory the rows gathered since the last :meth:`take` will need.
@@ -102,13 +105,15 @@ class EntryBuilder:
         default_license: str | None,
         synonyms: Mapping[str, str] = _NOTHING,
         naming: Naming = _NAMING,
+        license_texts: LicenseTexts = _NO_TEXTS,
     ) -> None:
         self._paths: dict[str, Sequence[str]] = {field.name: getattr(mapping, field.name) for field in fields(mapping)}
         self._image_paths = [self._paths[name] for name in _IMAGE_FIELDS]
         plain = all(len(paths) == 1 and "." not in paths[0] for paths in self._image_paths)
         self._keys = [paths[0] for paths in self._image_paths] if plain else None
         self._names_licenses = bool(mapping.image_license)
-        self._default_license = normalize_license(default_license)
+        self._license_texts = license_texts
+        self._default_license = license_texts.read(default_license).license_id
         self._names = NameReader(naming, synonyms)
         self._clear()
 
@@ -224,7 +229,7 @@ class EntryBuilder:
             "url": texts,
             "image_id": pa.array(map(_id, document_ids, texts.to_pylist()), pa.string()),
             "position": pa.array(self._positions, pa.int32()),
-            "license_text": read_each(values["image_license"], lambda value: license_of(value)[0]),
+            "license_text": read_each(values["image_license"], license_text_of),
             "license_id": self._license_ids(values["image_license"], texts),
             "author": texts_of(values["image_author"]),
             "source": texts_of(values["image_source"]),
@@ -236,7 +241,7 @@ class EntryBuilder:
         }
 
     def _license_ids(self, values: Sequence[Any], urls: pa.Array) -> pa.Array:
-        ids = read_each(values, lambda value: license_of(value)[1])
+        ids = read_each(values, lambda value: license_id_of(value, self._license_texts))
         if self._default_license is None or (self._names_licenses and not self._bare):
             return ids
         covered = np.zeros(len(values), bool)

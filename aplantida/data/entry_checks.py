@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from aplantida.data.addresses import AddressGuard, AddressRefused, UrlChecker
 from aplantida.data.entries import ENTRY_SCHEMA
+from aplantida.domain.license_reader import read_license
 from aplantida.domain.licensing import LicensePolicy
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import Reason
@@ -37,7 +38,9 @@ def check_each(entries: pa.Table, guard: AddressGuard, opt_outs: OptOuts, policy
             continue
         refused = refusal_of(license_id)
         if refused is not None:
-            reasons[row], details[row] = Reason.LICENSE_REFUSED, f"{refused} ({text!r})"
+            problem = read_license(text).problem if license_id is None else None
+            said = refused if problem is None else f"unreadable licence: {problem}"
+            reasons[row], details[row] = Reason.LICENSE_REFUSED, f"{said} ({text!r})"
     columns = {name: entries[name] for name in ENTRY_SCHEMA.names}
     columns |= {"reason": pa.array(reasons, pa.string()), "detail": pa.array(details, pa.string())}
     return pa.table(columns, schema=ENTRY_SCHEMA)

@@ -18,7 +18,7 @@ from aplantida.data.addresses import AddressGuard
 from aplantida.data.entries import ENTRY_SCHEMA, FieldMapping
 from aplantida.data.entry_checks import check_each
 from aplantida.data.mongo import CollectionAddress, read_entries
-from aplantida.domain.licensing import LicensePolicy
+from aplantida.domain.licensing import LicensePolicy, LicenseTexts
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.taxonomy import Naming
 
@@ -33,6 +33,7 @@ def write_checked_runs(
     address: CollectionAddress,
     mapping: FieldMapping,
     default_license: str | None,
+    license_texts: Mapping[str, str],
     synonyms: Mapping[str, str],
     naming: Naming,
     allow_addresses: Sequence[str],
@@ -52,6 +53,7 @@ def write_checked_runs(
         default_license=default_license,
         synonyms=synonyms,
         naming=naming,
+        license_texts=LicenseTexts(license_texts),
     ):
         if entries.num_rows:
             name = write_run(folder, check_each(entries, guard, opt_outs, policy))

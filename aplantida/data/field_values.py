@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -14,20 +14,57 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aplantida.domain.licensing import normalize_license
+from aplantida.domain.licensing import LicenseTexts
 
+# what collections call the parts of a licence, in the order in which they are read; any other key is read as it stands
+_LICENSE_KEYS = {
+    key: place
+    for place, keys in enumerate(
+        (
+            "license licence licencia name nombre title titulo text texto label value description",
+            "id _id code type spdx spdxid shortname short_name fullname full_name abbreviation",
+            "version",
+            "jurisdiction port",
+            "url uri href link @id",
+        )
+    )
+    for key in keys.split()
+}
+_LAST = len(_LICENSE_KEYS)
 _COUNTRY = re.compile(r"[A-Za-z]{2}$")
 _STRINGS = frozenset({str, type(None)})
 
 
-def license_of(value: Any) -> tuple[str | None, str | None]:
-    """Text and id; several licences count only when they say the same."""
-    if not isinstance(value, list):
-        text = text_of(value)
-        return text, normalize_license(text)
-    texts = [text for text in map(text_of, value) if text]
-    ids = {normalize_license(text) for text in texts}
-    return "; ".join(texts) or None, ids.pop() if len(ids) == 1 else None
+def license_id_of(value: Any, texts: LicenseTexts) -> str | None:
+    """The licence that :func:`license_text_of` the value says."""
+    return texts.read(license_text_of(value)).license_id
+
+
+def license_text_of(value: Any) -> str | None:
+    """A text; of a list or a mapping everything in it, so that nothing it says is passed over.
+
+    Keys that say what their values are (``name``, ``url``, ``version``) are left out, and so are numbers by which a
+    database knows a licence (``id``). Any other key is part of the text: ``{"name": "CC BY", "commercial": False}``
+    is ``CC BY; commercial: false``.
+    """
+    return "; ".join(_said(value)) or None if isinstance(value, list | Mapping) else text_of(value)
+
+
+def _said(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        items = [(str(key), item) for key, item in value.items()]
+        for key, item in sorted(items, key=lambda pair: _LICENSE_KEYS.get(pair[0].casefold(), _LAST)):
+            if key in ("id", "_id") and not re.search(r"[A-Za-z]", item if isinstance(item, str) else ""):
+                continue
+            prefix = "" if key.casefold() in _LICENSE_KEYS else f"{key}: "
+            yield from (prefix + text for text in _said(item))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _said(item)
+    elif isinstance(value, bool | bytes):
+        yield str(value).lower()
+    elif text := text_of(value):
+        yield text
 
 
 def first_of(value: Any, paths: Sequence[str]) -> Any:

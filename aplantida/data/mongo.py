@@ -18,6 +18,7 @@ from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, PyMongoError
 
 from aplantida.data.entries import EntryBuilder, FieldMapping
+from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.taxonomy import Naming
 
 URI_VARIABLE = "MONGO_URI"
@@ -112,9 +113,10 @@ def read_entries(
     default_license: str | None,
     synonyms: Mapping[str, str],
     naming: Naming,
+    license_texts: LicenseTexts,
 ) -> Iterator[pa.Table]:
     """Entries of some ``_id`` ranges, in tables of ``ENTRY_SCHEMA`` of bounded size (one document may be larger)."""
-    builder = EntryBuilder(mapping, default_license, synonyms, naming)
+    builder = EntryBuilder(mapping, default_license, synonyms, naming, license_texts)
     for item in ranges.to_pylist():
         for document in read_documents(address, item["lower"], item["upper"]):
             builder.add(document)

@@ -1,86 +1,20 @@
-"""Licences: from what people write to an SPDX-like id, and what a policy says of it. Unreadable means refused."""
+"""Licences: their ids, what a policy says of them, and how they are credited. Unreadable means refused."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-# What the elements of a Creative Commons licence are called, longest first; apostrophes and accents are gone by then.
-_ELEMENTS = {
-    "by": ("attribution", "atribucion", "atribuicao", "attribuzione", "reconocimiento", "reconeixement",
-           "namensnennung", "paternite", "by"),
-    "nc": ("uso nao[ -]?comercial", "pas d ?utilisation commerciale", "nicht[ -]?kommerziell", "non[ -]?commerciale?",
-           "nao[ -]?comercial", "no[ -]?comercial", "nc"),
-    "nd": ("no[ -]?derivatives", "no[ -]?derivs", "no[ -]?derivative works", "sin[ -]?obras?[ -]?derivadas?",
-           "sin[ -]?derivadas", "sense[ -]?obra[ -]?derivada", "sem[ -]?derivacoes", "sem[ -]?derivados",
-           "pas de modification", "keine[ -]?bearbeitung(?:en)?", "non opere derivate", "nd"),
-    "sa": ("share[ -]?alike", "compartir[ -]?igual", "compartilha[ -]?igual", "partage dans les memes conditions",
-           "weitergabe unter gleichen bedingungen", "condividi allo stesso modo", "sa"),
-}  # fmt: skip
-_JOINT = r"[\s_,/+&-]*"
-_ANY_ELEMENT = re.compile(
-    "|".join(f"(?P<{key}>(?<![a-z])(?:{'|'.join(words)})(?![a-z]))" for key, words in _ELEMENTS.items())
+from aplantida.domain.license_reader import LicenseReading, read_license
+from aplantida.domain.license_tokens import clean
+from aplantida.domain.license_words import PORTS, fold
+
+_COMMONS_ID = re.compile(
+    r"CC-(?P<code>BY(?P<nc>-NC)?(?P<nd>-ND)?(?P<sa>-SA)?)(?:-(?P<version>1\.0|2\.[015]|3\.0|4\.0))?"
+    rf"(?:-(?P<port>{'|'.join(port.upper() for port in PORTS if port)}))?"
 )
-_WORD = "(?:" + "|".join(word for words in _ELEMENTS.values() for word in words) + ")"
-_LICENSE = r"(?:(?:public )?licen[cs]e|licencia|licenca|licenza|lizenz)"
-_VERSION = r"(?:v(?:ersion)?[.\s]*)?(\d(?:[._]\d)?(?:\s*,\s*\d\.\d)*)(?![\d.]*\d)"
-# "cc by-nc-sa 3.0", "creative commons reconocimiento 4.0", "cc_by_4_0"
-_CC = re.compile(
-    rf"(?<![a-z0-9])(?:cc|creative[ -]?commons)(?![a-z0-9]){_JOINT}(?:{_LICENSE}{_JOINT})?({'|'.join(_ELEMENTS['by'])})"
-    rf"((?:{_JOINT}{_WORD}(?![a-z]))*)(?![a-z])(?:{_JOINT}{_LICENSE})?(?:{_JOINT}{_VERSION})?"
-)
-# the same without "cc": two elements at least, or a version
-_SPELLED = re.compile(
-    rf"(?<![a-z])({'|'.join(_ELEMENTS['by'])})((?:{_JOINT}{_WORD}(?![a-z]))+)(?![a-z])(?:{_JOINT}{_LICENSE})?"
-    rf"(?:{_JOINT}{_VERSION})?|(?<![a-z])({'|'.join(_ELEMENTS['by'][:-1])})(?![a-z])(?:{_JOINT}{_LICENSE})?"
-    rf"{_JOINT}{_VERSION}"
-)
-_URL = re.compile(
-    r"(?<![\w./-])(?:https?://)?(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z-]+)(?:/(\d\.\d))?[^\s)\]]*"
-)
-_CC0 = re.compile(
-    r"\b(?:cc|creative[ -]?commons)[\s_-]*(?:0|zero)(?:[\s_-]*1[._]0)?(?: universal)?\b|\bno rights reserved\b"
-)
-_PUBLIC_DOMAIN = re.compile(
-    r"\bpublic domain(?: mark| dedication)?(?: 1[._]0)?\b|\bdominio publico\b|\bdomini public\b|\bdomaine public\b|"
-    r"\bpubblico dominio\b|\bgemeinfrei\b|\bpdm(?:[\s_-]*1[._]0)?\b|^pd(?:-[a-z0-9-]+)?$|"
-    r"\bno known copyright restrictions?\b|\b(?:united states|u\.?s\.?) government work\b"
-)
-_RESERVED = re.compile(
-    r"\ball rights reserved\b|\btodos los derechos reservados\b|\btodos os direitos reservados\b|"
-    r"\btots els drets reservats\b|\btous droits reserves\b|\balle rechte vorbehalten\b|"
-    r"\btutti i diritti riservati\b|^\(?(?:c|©)\)?$|^copyright(?:ed)?$"
-)
-_FLICKR = re.compile(r"^attribution license$")  # Flickr's name for CC BY 2.0
-# whole texts that mean a licence a policy may name in also_allowed
-_OTHERS = {
-    "gfdl": "GFDL-1.3-or-later",
-    "gnu free documentation license": "GFDL-1.3-or-later",
-    "free art license": "LAL-1.3",
-    "licence art libre": "LAL-1.3",
-    "fal": "LAL-1.3",
-    "open government licence v3.0": "OGL-UK-3.0",
-    "ogl 3": "OGL-UK-3.0",
-    "licence ouverte": "etalab-2.0",
-    "etalab 2.0": "etalab-2.0",
-    "unsplash license": "LicenseRef-Unsplash",
-    "pixabay license": "LicenseRef-Pixabay",
-    "pexels license": "LicenseRef-Pexels",
-    "apache-2.0": "Apache-2.0",
-    "mit": "MIT",
-}
-# beside a licence, a word that may take back what it gives: then nobody knows what was meant
-_DOUBT = re.compile(
-    r"(?<![a-z])(?:not?|non|nor|never|without|except|excepto|excluding|unless|only|solo|solamente|salvo|sauf|sin|sem|"
-    r"sans|nicht|kein|keine|ohne|pas|ni|permission|permiso|permissao|contact|request|restrict(?:ed|ions?)|"
-    r"prohibit(?:ed)?|prohibid[oa]|commerc\w*|comerc\w*|kommerz\w*|personal|private|educational|editorial|research|"
-    r"scientific|expired|unknown|unclear|maybe)(?![a-z])|\?"
-)
-DEFAULT_VERSION = "4.0"
-_CC_ID = re.compile(r"CC-(BY(?:-[A-Z]+)*)-(\d\.\d)$")
+_ANY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,94 +35,58 @@ class LicensePolicy:
             return "unreadable or missing licence"
         if license_id in self.also_allowed or license_id in ("CC0-1.0", "PDM-1.0"):
             return None
-        if not license_id.startswith("CC-BY"):
+        commons = _COMMONS_ID.fullmatch(license_id)
+        if commons is None:
             return f"{license_id} is not on the list of accepted licences"
-        if "-NC" in license_id:
+        if commons["nc"]:
             return f"{license_id} forbids commercial use"
-        if "-ND" in license_id:
+        if commons["nd"]:
             return f"{license_id} forbids derived works"
-        if "-SA" in license_id and not self.allow_share_alike:
+        if commons["sa"] and not self.allow_share_alike:
             return f"{license_id} is share-alike, which the policy excludes"
         return None
 
 
-@lru_cache(maxsize=4096)
-def normalize_license(text: str | None) -> str | None:
-    """The SPDX-like id of a licence text or URL: ``CC-BY-4.0``, ``CC0-1.0``, ``LicenseRef-AllRightsReserved`` …
+class LicenseTexts:
+    """What texts mean that nobody else can know, and how all others are read.
 
-    Reads what iNaturalist, GBIF, Wikimedia Commons and Flickr write, and the names of the Creative Commons licences in
-    English, Spanish, Catalan, Portuguese, French, Italian and German. National ports count as the licence they port.
-    A CC licence without version is read as 4.0 (the text is kept beside it), several versions as the newest.
+    Args:
+        meanings: licence id by text; compared without regard to case, accents, spaces and what is around the text.
 
-    Returns:
-        None when nothing can be read, when two licences contradict each other, or when a word beside the licence may
-        limit it (``CC BY, not for commercial use``).
+    Raises:
+        ValueError: naming the text: a meaning that is no licence id, or two meanings of one text.
     """
-    rest = _clean(text or "")
-    if not rest:
-        return None
-    if rest in _OTHERS:
-        return _OTHERS[rest]
-    if _FLICKR.match(rest):
-        return "CC-BY-2.0"
-    found: set[str | None] = set()
-    for pattern, meaning in _FORMS:
-        found |= {meaning if isinstance(meaning, str) else meaning(match) for match in pattern.finditer(rest)}
-        rest = pattern.sub(" ", rest)
-    if not found or None in found or _DOUBT.search(rest):
-        return None
-    if found == {"CC0-1.0", "PDM-1.0"}:  # "CC0 public domain"
-        return "CC0-1.0"
-    if len({_kind(str(item)) for item in found}) > 1:
-        return None
-    return max(str(item) for item in found)
+
+    def __init__(self, meanings: Mapping[str, str] | None = None) -> None:
+        self._meanings: dict[str, str] = {}
+        for text, license_id in (meanings or {}).items():
+            if not is_license_id(license_id):
+                raise ValueError(f"{text!r} is to mean {license_id!r}: want a licence id, e.g. CC-BY-4.0")
+            if self._meanings.setdefault(_key(text), license_id) != license_id or not _key(text):
+                raise ValueError(f"{text!r}: want one meaning for a text that is not empty")
+
+    def read(self, text: str | None) -> LicenseReading:
+        """What ``text`` means, or says; see :func:`aplantida.domain.license_reader.read_license`."""
+        known = self._meanings.get(_key(text)) if text and self._meanings else None
+        return LicenseReading(known) if known else read_license(text)
 
 
-def _clean(text: str) -> str:
-    """Lower case, without accents, apostrophes, quotes, braces and repeated spaces."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
-    plain = re.sub(r"[\u2010-\u2015]", "-", plain)
-    plain = re.sub(r"[\u2018\u2019'`]", " ", plain)
-    return re.sub(r"\s+", " ", re.sub(r"[\"\u201c\u201d{}|\[\]]", " ", plain)).strip(" .;,")
+def normalize_license(text: str | None) -> str | None:
+    """The SPDX-like id of a licence text or address: ``CC-BY-4.0``, ``CC0-1.0``; None when it cannot be read."""
+    return read_license(text).license_id
 
 
-def _kind(license_id: str) -> str:
-    """A licence without its version."""
-    return re.sub(r"-\d\.\d$", "", license_id)
+def is_license_id(text: str) -> bool:
+    """Whether a text is an id as this package writes them: SPDX's, ``CC-BY-3.0-ES``, ``CC-BY`` or ``LicenseRef-…``."""
+    if text.upper().startswith("CC"):
+        return text == "CC0-1.0" or _COMMONS_ID.fullmatch(text) is not None
+    return _ANY_ID.fullmatch(text) is not None
 
 
-def _of_url(match: re.Match[str]) -> str | None:
-    kind, name, version = match.groups()
-    if kind == "publicdomain":
-        return {"zero": "CC0-1.0", "mark": "PDM-1.0"}.get(name)
-    return _cc_id(set(name.split("-")), version) if set(name.split("-")) <= set(_ELEMENTS) else None
-
-
-def _of_code(match: re.Match[str]) -> str | None:
-    groups = [group for group in match.groups() if group]
-    version = next((group for group in groups if group[0].isdigit()), None)
-    words = " ".join(group for group in groups if not group[0].isdigit())
-    parts = {str(found.lastgroup) for found in _ANY_ELEMENT.finditer(words)}
-    return _cc_id(parts, max(re.findall(r"\d(?:[._]\d)?", version)) if version else None)
-
-
-def _cc_id(parts: set[str], version: str | None) -> str | None:
-    if "by" not in parts or {"nd", "sa"} <= parts:
-        return None
-    number = (version or DEFAULT_VERSION).replace("_", ".")
-    elements = "-".join(part for part in ("by", "nc", "nd", "sa") if part in parts)
-    return f"CC-{elements.upper()}-{number if '.' in number else number + '.0'}"
-
-
-# in the order in which they are looked for; what one has read, the next ones do not see
-_FORMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str | None]], ...] = (
-    (_URL, _of_url),
-    (_CC0, "CC0-1.0"),
-    (_CC, _of_code),
-    (_SPELLED, _of_code),
-    (_RESERVED, "LicenseRef-AllRightsReserved"),
-    (_PUBLIC_DOMAIN, "PDM-1.0"),
-)
+def may_be_shown_alone(license_id: str) -> bool:
+    """Whether a photo may be passed on by itself, its author credited: CC0 or plain CC BY."""
+    commons = _COMMONS_ID.fullmatch(license_id)
+    return license_id == "CC0-1.0" or (commons is not None and commons["code"] == "BY")
 
 
 def needs_author(license_id: str) -> bool:
@@ -196,11 +94,29 @@ def needs_author(license_id: str) -> bool:
     return license_id.startswith("CC-BY")
 
 
+def license_label(license_id: str) -> str:
+    """What credits call a licence: its id, but "CC BY" where a text names no version, which has no id at SPDX."""
+    commons = _COMMONS_ID.fullmatch(license_id)
+    if commons is None or commons["version"]:
+        return license_id
+    return " ".join(part for part in ("CC", commons["code"], commons["port"]) if part)
+
+
 def license_url(license_id: str) -> str | None:
-    """Where a Creative Commons licence can be read; None for others."""
+    """Where a Creative Commons licence can be read; None for others.
+
+    Of a national port it is the port's own deed, of a licence without version the page of all its versions.
+    """
     if license_id == "CC0-1.0":
         return "https://creativecommons.org/publicdomain/zero/1.0/"
     if license_id == "PDM-1.0":
         return "https://creativecommons.org/publicdomain/mark/1.0/"
-    match = _CC_ID.match(license_id)
-    return f"https://creativecommons.org/licenses/{match[1].lower()}/{match[2]}/" if match else None
+    commons = _COMMONS_ID.fullmatch(license_id)
+    if commons is None:
+        return None
+    steps = [commons["code"], commons["version"], commons["port"] if commons["version"] else None]
+    return "".join(("https://creativecommons.org/licenses/", *(f"{step.lower()}/" for step in steps if step)))
+
+
+def _key(text: str) -> str:
+    return re.sub(r"\s+", " ", fold(clean(text))).strip(" .;,")

@@ -67,7 +67,9 @@ RECORD_SCHEMA = pa.schema(
         pa.field("genus", pa.string()),
         pa.field("common_names", pa.list_(pa.string())),  # language:name, e.g. es:Amapola
         pa.field("distribution", pa.list_(pa.string())),  # ISO 3166-1 alpha-2 codes
-        pa.field("license_id", pa.string(), nullable=False),  # SPDX-like, e.g. CC-BY-4.0
+        pa.field(
+            "license_id", pa.string(), nullable=False
+        ),  # SPDX-like: CC-BY-4.0, CC-BY-3.0-ES; CC-BY where no version is given
         pa.field("license_text", pa.string()),  # what the collection said
         pa.field("author", pa.string()),
         pa.field("source", pa.string()),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from aplantida.domain.licensing import license_label, may_be_shown_alone, needs_author
 from aplantida.domain.seeds import derive_seed
 from aplantida.export.parity import FloatArray, softmax
 
@@ -22,13 +22,12 @@ FORMAT = "aplantida.bundle/1"
 GOLDEN_FORMAT = "aplantida.golden/1"
 MANIFEST_FILE = "bundle.json"
 MODEL_FOLDER, FORMATS_FOLDER, GOLDEN_FOLDER = "model", "formats", "golden"
-_FREE = re.compile(r"CC0-1\.0|CC-BY-\d\.\d")
 CREDIT_COLUMNS = ("image_id", "scientific_name", "author", "license_id", "url", "source")
 
 
 def may_be_golden(license_id: str, author: str | None) -> bool:
     """Whether a photo may ship inside a bundle: CC0, or plain CC BY with an author to credit."""
-    return bool(_FREE.fullmatch(license_id)) and (license_id == "CC0-1.0" or bool((author or "").strip()))
+    return may_be_shown_alone(license_id) and (not needs_author(license_id) or bool((author or "").strip()))
 
 
 def choose_golden(candidates: Sequence[tuple[str, int]], num_golden: int, seed: int) -> list[str]:
@@ -138,7 +137,10 @@ def license_text(name: str, version: str, model_license: str, report: Mapping[st
         "",
         "| licence | photos |",
         "|---|---:|",
-        *(f"| {license_id} | {count} |" for license_id, count in sorted(report["photos"]["by_license"].items())),
+        *(
+            f"| {license_label(license_id)} | {count} |"
+            for license_id, count in sorted(report["photos"]["by_license"].items())
+        ),
         "",
         "## Weights the training began with",
         "",

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 
-from aplantida.domain.licensing import license_url
+from aplantida.domain.licensing import license_label, license_url
 
 FORMAT = "aplantida.credits/1"
 CREDITS_FOLDER = "credits"
@@ -41,7 +41,7 @@ def index_json(photos: Mapping[str, Any], full_list: Mapping[str, str | None]) -
         "format": FORMAT,
         "species_per_file": SPECIES_PER_FILE,
         **{name: photos[name] for name in ("num_photos", "num_species", "num_authors")},
-        "licenses": {license_id: license_url(license_id) for license_id in sorted(photos["by_license"])},
+        "licenses": {license_label(name): license_url(name) for name in sorted(photos["by_license"])},
         "full_list": dict(full_list),
     }
 
@@ -106,7 +106,9 @@ def _groups(photos: Iterable[Row]) -> list[list[Any]]:
     groups: list[list[Any]] = []
     for (license_id, origin), members in groupby(ordered, key=lambda item: item[0][:2]):
         listed = list(members)
-        groups.append([license_id, origin, [key[2] for key, _ in listed], [count for _, count in listed]])
+        groups.append(
+            [license_label(license_id), origin, [key[2] for key, _ in listed], [count for _, count in listed]]
+        )
     return groups
 
 

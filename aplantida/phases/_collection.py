@@ -15,7 +15,7 @@ from aplantida.data.entries import FieldMapping
 from aplantida.data.entry_runs import write_checked_runs
 from aplantida.data.entry_store import EntryStore
 from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
-from aplantida.domain.licensing import LicensePolicy, normalize_license
+from aplantida.domain.licensing import LicensePolicy, LicenseTexts
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.taxonomy import Naming, read_synonyms
 from aplantida.phases._scratch import scratch_database
@@ -94,6 +94,7 @@ class CollectionConfig(PhaseConfig):
     infraspecific: Literal["own", "species"] = "own"
     synonyms: str | None = None
     default_license: str | None = None
+    license_texts: dict[str, str] = Field(default_factory=dict)
     license_policy: LicenseSection = LicenseSection()
     opt_out: OptOutSection = OptOutSection()
     allow_addresses: list[str] = Field(default_factory=list)
@@ -218,6 +219,7 @@ def _read(
         "address": address,
         "mapping": config.mapping.to_mapping(),
         "default_license": config.default_license,
+        "license_texts": config.license_texts,
         "synonyms": read_synonyms_of(config),
         "naming": naming_of(config),
         "opt_outs": config.opt_out.to_opt_outs(),
@@ -237,8 +239,14 @@ def _read(
 
 
 def _check(config: CollectionConfig) -> None:
-    if config.default_license is not None and normalize_license(config.default_license) is None:
-        raise BadRequest(f"default_license = {config.default_license!r}: not a licence I can read; e.g. CC BY 4.0")
+    try:
+        texts = LicenseTexts(config.license_texts)
+    except ValueError as error:
+        raise BadRequest(f"license_texts: {error}") from None
+    default = config.default_license
+    if default is not None and texts.read(default).license_id is None:
+        problem = texts.read(default).problem or "it is empty"
+        raise BadRequest(f"default_license = {default!r}: not a licence I can read, {problem}; e.g. CC BY 4.0")
     try:
         AddressGuard.of(config.allow_addresses)
     except ValueError as error:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from aplantida.data.auditing import unreadable_licenses
+from aplantida.data.entry_store import EntryStore
 from aplantida.phases._collection import (
     CollectionConfig,
     ReaderResources,
@@ -62,11 +64,24 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
             "rejections_by_reason": reasons,
             "refused_names": store.refused_names(),
             "records_by_license": store.count("license_id", accepted=True),
+            "unreadable_licenses": _unreadable(ctx, store),
             "records_by_synonym": store.count("synonym", accepted=True),
             "audit_verdict": audit,
         }
     ctx.output.write_json("summary.json", summary)
     return {**summary, "seconds": round(time.monotonic() - started, 2)}
+
+
+def _unreadable(ctx: PhaseContext[ExportDatasetConfig], store: EntryStore) -> dict[str, Any]:
+    found = unreadable_licenses(store)
+    if found["num_entries"]:
+        first = found["texts"][0]
+        ctx.log.warning(
+            "%d entries are refused because their licence text is not understood (%d texts; the most frequent is %r: "
+            "%s). license_texts may say what a text means; summary.json lists them",
+            *(found["num_entries"], found["num_texts"], first["text"], first["problem"]),
+        )
+    return found
 
 
 def _audit_verdict(ctx: PhaseContext[ExportDatasetConfig]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from aplantida.domain.licensing import license_url
+from aplantida.domain.licensing import license_label, license_url
 from aplantida.release.page import page, section
 
 LIST_FILES = ("attributions.csv", "attributions.parquet")
@@ -48,7 +48,8 @@ def _table(head: tuple[str, str], rows: Sequence[Sequence[Any]]) -> str:
 
 def _license_link(license_id: str) -> str:
     address = license_url(license_id)
-    return _link(address, license_id) if address else escape(license_id)
+    label = license_label(license_id)
+    return _link(address, label) if address else escape(label)
 
 
 def _link(url: str, text: str) -> str:

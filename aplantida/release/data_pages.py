@@ -36,6 +36,7 @@ def audit_page(
             "Licences",
             to_svg(partial(draw_counts, counts=_named(report["entries_by_license"]), title="As they are read")),
             counts_table("as they are spelled", _named(report["license_spellings"]), MOST_ROWS),
+            _unreadable(report["unreadable_licenses"]),
         ),
         section("Not used, by reason", counts_table("reason", report["refused_by_reason"])),
         section(
@@ -61,6 +62,16 @@ def _audit_counts(report: Mapping[str, Any]) -> str:
         ("fewest, median, most photos of a species", _span(report["images_per_species"])),
     ]
     return table(("", "number"), rows)
+
+
+def _unreadable(licenses: Mapping[str, Any]) -> str:
+    if not licenses["num_entries"]:
+        return "<p>Every licence text was understood.</p>"
+    rows = [(row["text"], row["problem"], row["num_entries"]) for row in licenses["texts"][:MOST_ROWS]]
+    return (
+        f"<p>{licenses['num_entries']} photos are not used because their licence text was not understood; it is one of "
+        f"{licenses['num_texts']} texts. What a text means can be said in <code>license_texts</code>.</p>"
+    ) + table(("text that was not understood", "because", "number"), rows)
 
 
 def _audit_species(species: Sequence[Mapping[str, Any]]) -> tuple[str, str, str]:

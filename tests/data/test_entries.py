@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from aplantida.data.entries import ENTRY_SCHEMA, EntryBuilder, FieldMapping
+from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.record import Reason, image_id_of
 from aplantida.phases._collection import MappingSection
 
@@ -66,6 +67,53 @@ def test_the_default_license_is_for_shapes_without_a_place_for_one() -> None:
 def test_several_licenses_count_only_when_they_agree() -> None:
     assert one({"url": URL, "license": ["CC BY 4.0", "CC BY-NC 4.0"]})["license_id"] is None
     assert one({"url": URL, "license": ["CC BY 4.0", "cc-by-4.0"]})["license_id"] == "CC-BY-4.0"
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "license_id"),
+    [
+        (["CC BY 4.0", "CC BY 3.0"], "CC BY 4.0; CC BY 3.0", "CC-BY-4.0"),
+        (["CC BY 4.0", "uso docente"], "CC BY 4.0; uso docente", None),
+        (["CC BY 4.0", ["NC"]], "CC BY 4.0; NC", None),
+        (["CC BY 4.0", None, ""], "CC BY 4.0", "CC-BY-4.0"),
+        (["CC BY 4.0", False], "CC BY 4.0; false", None),
+        (["CC BY 4.0", b"NC"], "CC BY 4.0; b'nc'", None),
+        ([], None, None),
+        ({}, None, None),
+        ({"name": "CC BY", "version": "3.0"}, "CC BY; 3.0", "CC-BY-3.0"),
+        ({"version": 3.0, "jurisdiction": "ES", "name": "CC BY"}, "CC BY; 3.0; ES", "CC-BY-3.0-ES"),
+        (
+            {"url": "https://creativecommons.org/licenses/by-sa/4.0/", "version": "4.0", "name": "CC BY-SA"},
+            "CC BY-SA; 4.0; https://creativecommons.org/licenses/by-sa/4.0/",
+            "CC-BY-SA-4.0",
+        ),
+        (
+            {"name": "CC BY 4.0", "url": "https://creativecommons.org/licenses/by-nc/4.0/"},
+            "CC BY 4.0; https://creativecommons.org/licenses/by-nc/4.0/",
+            None,
+        ),
+        ({"id": 4, "_id": "12", "name": "CC BY 2.0"}, "CC BY 2.0", "CC-BY-2.0"),
+        ({"id": "by-nc", "url": "https://creativecommons.org/licenses/by/4.0/"}, None, None),
+        ({"name": "CC BY 4.0", "author": "Ana Pérez"}, "CC BY 4.0; author: Ana Pérez", "CC-BY-4.0"),
+        ({"name": "CC BY 4.0", "commercial": False}, "CC BY 4.0; commercial: false", None),
+        ({"name": "CC BY 4.0", "nc": True}, "CC BY 4.0; nc: true", None),
+        ({"name": "CC BY 4.0", "terms": {"text": "solo docencia"}}, "CC BY 4.0; terms: solo docencia", None),
+        ([{"name": "CC BY 4.0"}, {"name": "CC BY-ND 4.0"}], "CC BY 4.0; CC BY-ND 4.0", None),
+    ],
+)
+def test_licenses_in_lists_and_mappings_are_read_whole(value: Any, text: str | None, license_id: str | None) -> None:
+    row = one({"url": URL, "license": value})
+    assert row["license_id"] == license_id
+    assert text is None or row["license_text"] == text
+    assert (row["license_text"] is None) == (value in ([], {}))
+
+
+def test_a_config_says_what_a_text_means_for_the_default_too() -> None:
+    builder = EntryBuilder(MAPPING, "uso libre", license_texts=LicenseTexts({"Uso libre": "CC-BY-4.0"}))
+    builder.add(
+        document(images=[URL, {"url": f"{URL}?1", "license": "USO LIBRE."}, {"url": f"{URL}?2", "license": "libre"}])
+    )
+    assert [row["license_id"] for row in builder.take().to_pylist()] == ["CC-BY-4.0", "CC-BY-4.0", None]
 
 
 @pytest.mark.parametrize("image", [None, 7, {}, {"url": None}, {"url": ""}, {"url": ["x"]}, [URL]])

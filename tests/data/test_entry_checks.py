@@ -33,6 +33,20 @@ def test_the_first_reason_counts() -> None:
     ) == ["address_refused", "license_refused", "license_refused", "entry_no_url", None]
 
 
+def test_the_word_that_was_not_understood_is_in_the_row() -> None:
+    rows = [
+        entry("a", 0, "Rosa canina", "1", license_id=None, license_text="CC BY 4.0, uso docente"),
+        entry("a", 1, "Rosa canina", "2", license_id=None),
+        entry("a", 2, "Rosa canina", "3", license_id="CC-BY-NC", license_text="cc-by-nc"),
+    ]
+    table = pa.Table.from_pylist(rows, ENTRY_SCHEMA)
+    assert check_each(table, AddressGuard.of([]), OPT_OUTS, LicensePolicy())["detail"].to_pylist() == [
+        "unreadable licence: 'uso' is not understood ('CC BY 4.0, uso docente')",
+        "unreadable or missing licence (None)",
+        "CC-BY-NC forbids commercial use ('cc-by-nc')",
+    ]
+
+
 def test_who_opted_out_is_refused_whatever_the_licence_says() -> None:
     assert reasons(
         [

@@ -2,16 +2,25 @@ from __future__ import annotations
 
 import pytest
 
-from aplantida.domain.licensing import LicensePolicy, license_url, normalize_license
+from aplantida.domain.license_reader import LONGEST, read_license
+from aplantida.domain.licensing import (
+    LicensePolicy,
+    LicenseTexts,
+    is_license_id,
+    license_label,
+    license_url,
+    may_be_shown_alone,
+    normalize_license,
+)
 
 SPELLINGS = [
     ("CC BY 2.0", "CC-BY-2.0"),
-    ("cc-by", "CC-BY-4.0"),
+    ("cc-by", "CC-BY"),
     ("CC-BY-SA 3.0", "CC-BY-SA-3.0"),
-    ("cc by sa", "CC-BY-SA-4.0"),
+    ("cc by sa", "CC-BY-SA"),
     ("CC_BY_4", "CC-BY-4.0"),
     ("http://creativecommons.org/licenses/by/4.0/", "CC-BY-4.0"),
-    ("https://creativecommons.org/licenses/by-sa/3.0/es/deed.es", "CC-BY-SA-3.0"),
+    ("https://creativecommons.org/licenses/by-sa/3.0/es/deed.es", "CC-BY-SA-3.0-ES"),
     ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
     ("https://creativecommons.org/publicdomain/mark/1.0/", "PDM-1.0"),
     ("CC0", "CC0-1.0"),
@@ -19,7 +28,7 @@ SPELLINGS = [
     ("CC0 1.0", "CC0-1.0"),
     ("public domain", "PDM-1.0"),
     ("Dominio público", "PDM-1.0"),
-    ("cc-by-nc", "CC-BY-NC-4.0"),
+    ("cc-by-nc", "CC-BY-NC"),
     ("CC BY-NC-ND 4.0", "CC-BY-NC-ND-4.0"),
     ("http://creativecommons.org/licenses/by-nc/4.0/", "CC-BY-NC-4.0"),
     ("All rights reserved", "LicenseRef-AllRightsReserved"),
@@ -29,15 +38,15 @@ SPELLINGS = [
     ("CC0_1_0", "CC0-1.0"),
     ("CC_BY_NC_4_0", "CC-BY-NC-4.0"),
     ("http://creativecommons.org/licenses/by/4.0/legalcode", "CC-BY-4.0"),
-    ("https://creativecommons.org/licenses/by-nc-sa/2.5/ar/", "CC-BY-NC-SA-2.5"),
+    ("https://creativecommons.org/licenses/by-nc-sa/2.5/ar/", "CC-BY-NC-SA-2.5-AR"),
     ("creativecommons.org/publicdomain/zero/1.0/legalcode.es", "CC0-1.0"),
     ("UNSPECIFIED", None),
     ("UNSUPPORTED", None),
     # iNaturalist
-    ("CC-BY-NC-SA", "CC-BY-NC-SA-4.0"),
-    ("(c) Ana Pérez, some rights reserved (CC BY)", "CC-BY-4.0"),
-    ("© Ana Pérez, algunos derechos reservados (CC BY-NC)", "CC-BY-NC-4.0"),
-    ("(c) John Smith, some rights reserved (CC BY-SA), uploaded by John Smith", "CC-BY-SA-4.0"),
+    ("CC-BY-NC-SA", "CC-BY-NC-SA"),
+    ("(c) Ana Pérez, some rights reserved (CC BY)", "CC-BY"),
+    ("© Ana Pérez, algunos derechos reservados (CC BY-NC)", "CC-BY-NC"),
+    ("(c) John Smith, some rights reserved (CC BY-SA), uploaded by John Smith", "CC-BY-SA"),
     ("(c) John Smith, all rights reserved", "LicenseRef-AllRightsReserved"),
     ("no rights reserved", "CC0-1.0"),
     ("no rights reserved (CC0)", "CC0-1.0"),
@@ -46,8 +55,8 @@ SPELLINGS = [
     ("Cc-by-sa-3.0", "CC-BY-SA-3.0"),
     ("{{self|cc-by-sa-4.0}}", "CC-BY-SA-4.0"),
     ("cc-by-sa-3.0,2.5,2.0,1.0", "CC-BY-SA-3.0"),
-    ("CC BY-SA 3.0 de", "CC-BY-SA-3.0"),
-    ("CC BY-SA 2.0 FR", "CC-BY-SA-2.0"),
+    ("CC BY-SA 3.0 de", "CC-BY-SA-3.0-DE"),
+    ("CC BY-SA 2.0 FR", "CC-BY-SA-2.0-FR"),
     ("GFDL or CC BY-SA 3.0", "CC-BY-SA-3.0"),
     ("GFDL", "GFDL-1.3-or-later"),
     ("Attribution-Share Alike 4.0 International", "CC-BY-SA-4.0"),
@@ -58,9 +67,9 @@ SPELLINGS = [
     ("Creative Commons Zero", "CC0-1.0"),
     # Flickr
     ("Attribution License", "CC-BY-2.0"),
-    ("Attribution-ShareAlike License", "CC-BY-SA-4.0"),
-    ("Attribution-NonCommercial-NoDerivs License", "CC-BY-NC-ND-4.0"),
-    ("Attribution-NonCommercial License", "CC-BY-NC-4.0"),
+    ("Attribution-ShareAlike License", "CC-BY-SA-2.0"),
+    ("Attribution-NonCommercial-NoDerivs License", "CC-BY-NC-ND-2.0"),
+    ("Attribution-NonCommercial License", "CC-BY-NC-2.0"),
     ("Public Domain Dedication (CC0)", "CC0-1.0"),
     ("Public Domain Mark 1.0", "PDM-1.0"),
     ("No known copyright restrictions", "PDM-1.0"),
@@ -80,13 +89,16 @@ SPELLINGS = [
     ("CC0 1.0 Universal (CC0 1.0) Public Domain Dedication", "CC0-1.0"),
     # other languages
     ("Reconocimiento 4.0 Internacional", "CC-BY-4.0"),
-    ("Creative Commons Reconocimiento-NoComercial-CompartirIgual 3.0 España", "CC-BY-NC-SA-3.0"),
+    ("Creative Commons Reconocimiento-NoComercial-CompartirIgual 3.0 España", "CC-BY-NC-SA-3.0-ES"),
     ("Licencia Creative Commons Atribución 4.0 Internacional", "CC-BY-4.0"),
     ("Atribución-NoComercial-SinDerivadas 4.0", "CC-BY-NC-ND-4.0"),
-    ("Reconocimiento-NoComercial-SinObraDerivada 2.5 España", "CC-BY-NC-ND-2.5"),
+    ("Reconocimiento-NoComercial-SinObraDerivada 2.5 España", "CC-BY-NC-ND-2.5-ES"),
     ("Reconeixement-NoComercial 3.0", "CC-BY-NC-3.0"),
     ("Atribuição-CompartilhaIgual 4.0", "CC-BY-SA-4.0"),
-    ("Attribution - Pas d’Utilisation Commerciale - Partage dans les Mêmes Conditions 3.0 France", "CC-BY-NC-SA-3.0"),
+    (
+        "Attribution - Pas d’Utilisation Commerciale - Partage dans les Mêmes Conditions 3.0 France",
+        "CC-BY-NC-SA-3.0-FR",
+    ),
     ("Namensnennung - Weitergabe unter gleichen Bedingungen 4.0", "CC-BY-SA-4.0"),
     ("Namensnennung-Nicht kommerziell 2.0", "CC-BY-NC-2.0"),
     ("Attribuzione - Condividi allo stesso modo 4.0 Internazionale", "CC-BY-SA-4.0"),
@@ -94,6 +106,69 @@ SPELLINGS = [
     ("gemeinfrei", "PDM-1.0"),
     ("Tous droits réservés", "LicenseRef-AllRightsReserved"),
     ("©", "LicenseRef-AllRightsReserved"),
+    # versions and ports as written
+    ("CC BY 3.0 ES", "CC-BY-3.0-ES"),
+    ("CC BY 3.0 us", "CC-BY-3.0-US"),
+    ("CC BY-SA 2.1 jp", "CC-BY-SA-2.1-JP"),
+    ("CC BY 3.0 IGO", "CC-BY-3.0-IGO"),
+    ("CC BY-SA 3.0 UK: England & Wales", "CC-BY-SA-3.0-UK"),
+    ("Creative Commons Attribution-Share Alike 3.0 Germany", "CC-BY-SA-3.0-DE"),
+    ("Creative Commons Reconocimiento España", "CC-BY-ES"),
+    ("http://creativecommons.org/licenses/by-sa/3.0/nl/", "CC-BY-SA-3.0-NL"),
+    ("https://creativecommons.org/licenses/by/", "CC-BY"),
+    ("https://creativecommons.org/licenses/by/4.0/deed.es", "CC-BY-4.0"),  # the deed's language is no port
+    ("https://creativecommons.org/licenses/by/4.0/?ref=chooser-v1", "CC-BY-4.0"),
+    ("CC BY 4.0 España", "CC-BY-4.0"),  # there are no ports of 4.0
+    ("CC BY 3.0 de Juan Pérez", "CC-BY-3.0"),
+    ("CC BY 3.0 no", None),
+    ("CC BY 3.0 NO", "CC-BY-3.0-NO"),
+    ("CC BY 4.0 NO", None),
+    ("CC BY 5.0", None),
+    ("CC BY 2.6", None),
+    ("CC BY 4,0", "CC-BY-4.0"),
+    (
+        "Creative Commons Attribution-Share Alike 4.0 International, 3.0 Unported, 2.5 Generic and 1.0 Generic",
+        "CC-BY-SA-4.0",
+    ),
+    ("CC BY 3.0 (https://creativecommons.org/licenses/by/3.0/es/)", "CC-BY-3.0-ES"),
+    ("CC BY 3.0 ES, CC BY 3.0 FR", None),
+    # a choice, and what is none
+    ("CC BY-SA 3.0 / GFDL", "CC-BY-SA-3.0"),
+    ("{{self|GFDL|cc-by-sa-3.0}}", "CC-BY-SA-3.0"),
+    ("GFDL 1.2 or later", "GFDL-1.2-or-later"),
+    ("GFDL, CC BY-SA 3.0", None),
+    ("GFDL or CC BY-NC 3.0", "CC-BY-NC-3.0"),
+    ("CC BY 4.0 or CC0", None),
+    # sentences
+    (
+        "This work is licensed under a Creative Commons Attribution Non Commercial (CC-BY-NC) 4.0 License.",
+        "CC-BY-NC-4.0",
+    ),
+    (
+        'This work is licensed under a <a href="http://creativecommons.org/licenses/by/4.0/legalcode">Creative Commons '
+        "Attribution (CC-BY) 4.0 License</a>.",
+        "CC-BY-4.0",
+    ),
+    (
+        "To the extent possible under law, the publisher has waived all rights to these data and has dedicated them to "
+        'the <a href="http://creativecommons.org/publicdomain/zero/1.0/legalcode">Public Domain (CC0 1.0)</a>. Users '
+        "may copy, modify, distribute and use the work, including for commercial purposes, without restriction.",
+        "CC0-1.0",
+    ),
+    (
+        "This work is licensed under CC BY 4.0. To view a copy of this license, visit "
+        "https://creativecommons.org/licenses/by/4.0/",
+        "CC-BY-4.0",
+    ),
+    (
+        "Esta obra está bajo una licencia de Creative Commons Reconocimiento-CompartirIgual 3.0 España.",
+        "CC-BY-SA-3.0-ES",
+    ),
+    ("Aquesta obra està subjecta a una llicència de Reconeixement 4.0 Internacional de Creative Commons", "CC-BY-4.0"),
+    ("Cette œuvre est mise à disposition selon les termes de la Licence Creative Commons Attribution 4.0", "CC-BY-4.0"),
+    ("Dieses Werk ist lizenziert unter einer Creative Commons Namensnennung 4.0 International Lizenz.", "CC-BY-4.0"),
+    ("Quest'opera è distribuita con Licenza Creative Commons Attribuzione 4.0 Internazionale.", "CC-BY-4.0"),
+    ("Este trabalho está licenciado com uma Licença Creative Commons - Atribuição 4.0 Internacional.", "CC-BY-4.0"),
     # what must not pass
     ("see website", None),
     ("", None),
@@ -126,6 +201,51 @@ def test_spellings(text: str | None, license_id: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("CC BY 4.0 NC", "'NC' is not understood"),
+        ("CC BY 4.0 NoComercial", "'NoComercial' is not understood"),
+        ("CC BY 4.0, uso docente", "'uso' is not understood"),
+        ("CC BY 4.0 © Juan Pérez, uso docente", "'uso' is not understood"),
+        ("CC BY 4.0, $5", "'$' is not understood"),
+        ("CC BY 5.0", "'5.0' is not understood"),
+        (
+            "https://creativecommons.org/licenses/by/4.0/,https://creativecommons.org/licenses/by-nc/4.0/",
+            "says CC-BY-4.0 and CC-BY-NC-4.0",
+        ),
+        ("CC BY 4.0, https://example.org/terms-of-use", "'https://example.org/terms-of-use' is not understood"),
+        (
+            "CC BY 4.0 http://rightsstatements.org/vocab/NoC-NC/1.0/",
+            "'http://rightsstatements.org/vocab/NoC-NC/1.0/' is",
+        ),
+        ("CC BY-ND-SA 4.0", "'BY ND SA' is not understood"),
+        ("some rights reserved", "names no licence"),
+        ("\u200b", "names no licence"),
+        ("CC BY 4.0 " * LONGEST, f"more than {LONGEST} characters"),
+    ],
+)
+def test_what_was_not_understood_is_named(text: str, word: str) -> None:
+    reading = read_license(text)
+    assert reading.license_id is None
+    assert (reading.problem or "").startswith(word)
+    assert read_license("CC BY 4.0").problem is None
+    assert read_license(" ").problem is None
+
+
+def test_a_config_may_say_what_a_text_means() -> None:
+    texts = LicenseTexts({"Uso libre con cita": "CC-BY-4.0", "ccby": "CC-BY", "prensa": "LicenseRef-Own"})
+    for written in ("uso  libre con CITA.", "Uso lib\u00adre con cita"):
+        assert texts.read(written).license_id == "CC-BY-4.0"
+    assert texts.read("CCBY").license_id == "CC-BY"
+    assert texts.read("CC0").license_id == "CC0-1.0"
+    assert texts.read("uso libre con cita y permiso").problem == "'uso' is not understood"
+    with pytest.raises(ValueError, match=r"'x' is to mean 'CC BY 4\.0': want a licence id"):
+        LicenseTexts({"x": "CC BY 4.0"})
+    with pytest.raises(ValueError, match="'CCBY': want one meaning"):
+        LicenseTexts({"ccby": "CC-BY", "CCBY": "CC-BY-4.0"})
+
+
+@pytest.mark.parametrize(
     ("license_id", "refusal"),
     [
         ("CC0-1.0", None),
@@ -136,6 +256,14 @@ def test_spellings(text: str | None, license_id: str | None) -> None:
         ("CC-BY-NC-ND-4.0", "forbids commercial use"),
         ("CC-BY-ND-4.0", "forbids derived works"),
         ("LicenseRef-AllRightsReserved", "not on the list"),
+        ("CC-BY", None),
+        ("CC-BY-SA", None),
+        ("CC-BY-3.0-ES", None),
+        ("CC-BY-NC", "forbids commercial use"),
+        ("CC-BY-ND-3.0-FR", "forbids derived works"),
+        ("CC-BY-9.0", "not on the list"),
+        ("CC-BY-4.0-NC", "not on the list"),
+        ("CC-BYNC-4.0", "not on the list"),
         (None, "unreadable"),
     ],
 )
@@ -157,8 +285,34 @@ def test_share_alike_can_be_excluded_and_others_allowed() -> None:
         ("CC-BY-SA-3.0", "https://creativecommons.org/licenses/by-sa/3.0/"),
         ("CC0-1.0", "https://creativecommons.org/publicdomain/zero/1.0/"),
         ("PDM-1.0", "https://creativecommons.org/publicdomain/mark/1.0/"),
+        ("CC-BY-3.0-ES", "https://creativecommons.org/licenses/by/3.0/es/"),
+        ("CC-BY-SA-2.0-UK", "https://creativecommons.org/licenses/by-sa/2.0/uk/"),
+        ("CC-BY-3.0-IGO", "https://creativecommons.org/licenses/by/3.0/igo/"),
+        ("CC-BY", "https://creativecommons.org/licenses/by/"),
+        ("CC-BY-SA", "https://creativecommons.org/licenses/by-sa/"),
+        ("CC-BY-ES", "https://creativecommons.org/licenses/by/"),
         ("LicenseRef-AllRightsReserved", None),
     ],
 )
 def test_license_addresses(license_id: str, address: str | None) -> None:
     assert license_url(license_id) == address
+    if address is not None and address.count("/") > 5:
+        assert normalize_license(address) == license_id
+
+
+def test_no_version_is_made_up_in_credits() -> None:
+    assert license_label("CC-BY") == "CC BY"
+    assert license_label("CC-BY-SA") == "CC BY-SA"
+    assert license_label("CC-BY-ES") == "CC BY ES"
+    assert license_label("CC-BY-3.0-ES") == "CC-BY-3.0-ES"
+    assert license_label("LicenseRef-Own") == "LicenseRef-Own"
+
+
+def test_ids_are_told_from_texts() -> None:
+    ids = {name for _, name in SPELLINGS if name} | {"LicenseRef-Own", "Apache-2.0", "CC-BY-NC", "CC-BY-3.0-AT"}
+    assert [name for name in sorted(ids) if not is_license_id(name)] == []
+    assert [name for name in ("CC BY 4.0", "cc-by", "", "CC-BY-4.0-NC", "uso libre") if is_license_id(name)] == []
+    alone = {name for name in ids if may_be_shown_alone(name)}
+    assert alone == {"CC0-1.0"} | {
+        name for name in ids if name.startswith("CC-BY") and not {"NC", "ND", "SA"} & set(name.split("-"))
+    }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aplantida.export.credits import SPECIES_PER_FILE, Row, credit_files, file_name, pack
+from aplantida.export.credits import SPECIES_PER_FILE, Row, credit_files, file_name, index_json, pack
 from benchmarks.credits import drawn_rows
 
 BYTES_A_PHOTO = 12_000_000 / 900_000
@@ -59,6 +59,18 @@ def test_where_a_photo_comes_from() -> None:
             ],
         ]
     ]
+
+
+def test_a_licence_is_called_alike_in_index_and_files() -> None:
+    photos = {"num_photos": 2, "num_species": 1, "num_authors": 1, "by_license": {"CC-BY": 1, "CC-BY-3.0-ES": 1}}
+    links = index_json(photos, {})["licenses"]
+    assert links == {
+        "CC BY": "https://creativecommons.org/licenses/by/",
+        "CC-BY-3.0-ES": "https://creativecommons.org/licenses/by/3.0/es/",
+    }
+    rows: list[Row] = [("A a", name, "x", "Ana", "https://photos.example/1.jpg") for name in photos["by_license"]]
+    ((_, content),) = credit_files(rows, ["A a"])
+    assert {group[0] for group in unpacked(content)[0][1]} == set(links)
 
 
 def test_rows_in_another_order_are_refused() -> None:

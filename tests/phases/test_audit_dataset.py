@@ -106,6 +106,26 @@ def test_a_healthy_collection_passes_and_refused_addresses_are_never_asked(
     assert audit(cdn, db_name, "again", resources={"num_actors": 2}).files == artifact.files
 
 
+def test_licence_texts_that_were_not_understood_are_listed_by_count(mongo_uri: str, db_name: str, cdn: str) -> None:
+    docs = documents(cdn)
+    for number, text in enumerate(["CC BY 4.0, uso docente"] * 2 + ["CC BY 4.0 <b>NC</b>"]):
+        docs[0]["images"][number]["license"] = text
+    fill(mongo_uri, db_name, docs)
+    artifact = audit(cdn, db_name, url_sample_fraction=0.0)
+    assert json.loads(artifact.file("audit.json").read_text())["unreadable_licenses"] == {
+        "num_entries": 3,
+        "num_texts": 2,
+        "texts": [
+            {"text": "CC BY 4.0, uso docente", "problem": "'uso' is not understood", "num_entries": 2},
+            {"text": "CC BY 4.0 <b>NC</b>", "problem": "'NC' is not understood", "num_entries": 1},
+        ],
+    }
+    assert "| CC BY 4.0, uso docente: 'uso' is not understood | 2 |" in artifact.file("summary.md").read_text()
+    page = artifact.file("audit.html").read_text(encoding="utf-8")
+    assert "3 photos are not used because their licence text was not understood; it is one of 2 texts." in page
+    assert "<td>CC BY 4.0 &lt;b&gt;NC&lt;/b&gt;</td><td>&#x27;NC&#x27; is not understood</td><td>1</td>" in page
+
+
 def test_a_sample_asks_for_fewer_links(mongo_uri: str, db_name: str, cdn: str) -> None:
     fill(mongo_uri, db_name, documents(cdn))
     half = audit(cdn, db_name, "half", url_sample_fraction=0.5)

@@ -94,6 +94,7 @@ def test_nothing_acceptable_is_a_failed_gate(mongo_uri: str, db_name: str) -> No
     ("changes", "message"),
     [
         ({"default_license": "free for friends"}, "default_license = 'free for friends'"),
+        ({"license_texts": {"mía": "CC BY"}}, "license_texts: 'mía' is to mean 'CC BY': want a licence id"),
         ({"allow_addresses": ["127.0.0.1"]}, "want host:port"),
         ({"min_images_per_species": 0}, "min_images_per_species = 0"),
         ({"opt_out": {"hosts": ["http://a.org/"]}}, "opt_out: host 'http://a.org/': want a host name"),
@@ -169,6 +170,34 @@ def test_names_as_written_are_classes_whatever_they_are(mongo_uri: str, db_name:
         {"scientific_name": "Sweet pea", "num_records": 2, "authors": None},
     ]
     assert records.metrics["refused_names"] == {"'123': no letter in it": 1}
+
+
+def test_what_a_licence_text_means_can_be_said_and_what_is_not_understood_is_listed(
+    mongo_uri: str, db_name: str
+) -> None:
+    documents = dirty_documents(BASE)
+    odd = ("CC BY 4.0 NC", "CC BY 4.0, uso docente", "uso libre con cita", "uso libre  con CITA.", {"name": "cc-by"})
+    for entry, text in zip(documents[0]["images"], odd, strict=False):
+        entry["license"] = text
+    fill(mongo_uri, db_name, documents)
+    records = export(db_name)
+    listed = {"num_entries": 4, "num_texts": 4}
+    assert {name: records.metrics["unreadable_licenses"][name] for name in listed} == listed
+    assert {row["text"]: row["problem"] for row in records.metrics["unreadable_licenses"]["texts"]} == {
+        "CC BY 4.0 NC": "'NC' is not understood",
+        "CC BY 4.0, uso docente": "'uso' is not understood",
+        "uso libre con cita": "'uso' is not understood",
+        "uso libre  con CITA.": "'uso' is not understood",
+    }
+    assert records.metrics["records_by_license"]["CC-BY"] == 1
+    meant = export(db_name, "meant", license_texts={"Uso libre con cita": "CC-BY-3.0-ES"})
+    assert meant.metrics["num_records"] == records.metrics["num_records"] + 2
+    assert meant.metrics["records_by_license"]["CC-BY-3.0-ES"] == 2
+    assert meant.metrics["unreadable_licenses"]["num_entries"] == 2
+    with pytest.raises(RecipeChanged, match="license_texts"):
+        export(db_name, license_texts={"Uso libre con cita": "CC-BY-3.0-ES"})
+    details = pq.read_table(records.file("rejections.parquet"))["detail"].to_pylist()
+    assert "unreadable licence: 'NC' is not understood ('CC BY 4.0 NC')" in details
 
 
 def test_who_opted_out_is_a_row(mongo_uri: str, db_name: str) -> None:

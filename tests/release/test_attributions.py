@@ -24,6 +24,13 @@ def test_the_page_sums_up_and_says_where_every_photo_is_listed() -> None:
     assert "<h2>Authors</h2>" in page
 
 
+def test_a_licence_without_version_is_credited_without_one() -> None:
+    page = to_html({**PHOTOS, "by_license": {"CC-BY": 4, "CC-BY-3.0-ES": 3}}, "Credits", "")
+    assert '<a href="https://creativecommons.org/licenses/by/" rel="noopener">CC BY</a></td><td>4</td>' in page
+    assert '<a href="https://creativecommons.org/licenses/by/3.0/es/" rel="noopener">CC-BY-3.0-ES</a>' in page
+    assert "4.0" not in page
+
+
 def test_a_list_that_is_not_published_is_named_by_its_artifact() -> None:
     where = where_listed(None, "0123456789abcdef" * 4)
     assert where == "attributions.csv and attributions.parquet of the model's license_report 0123456789ab."
