@@ -16,6 +16,7 @@ PARALLEL = frozenset({"audit_dataset", "export_dataset", "fetch_images", "combin
 # photos/s of one H200 (torch 2.11, bfloat16, one batch again and again): trained, scored. MobileNetV2's scoring was not
 # measured there: three times its training, as its arithmetic has it
 H200 = {"vit_base_patch16_224": (1955.0, 8839.0), "mobilenetv2": (4450.0, 13350.0)}
+DECODERS = 8  # threads that decode ahead of a GPU, see aplantida.models.inference.Scorer
 H200_TFLOPS, H200_BANDWIDTH = 989.0, 4800.0
 CONVOLUTIONAL = "mobilenetv2"
 
@@ -103,7 +104,7 @@ def estimate(
         plain: what it does in a plain run.
         networks: plain networks by role, timed here.
         num_cores: of this machine.
-        wait: seconds a view costs the processor in scoring, which waits for the GPU in turn; 0 for other steps.
+        wait: seconds a view costs one core in scoring, beside a GPU in so many threads as a scorer has; 0 for others.
     """
     if plain.role:
         network = networks[plain.role]
@@ -111,7 +112,7 @@ def estimate(
         others: list[float] = []
         for machine in OTHERS:
             trained, scored = machine.gpu_seconds(network.network, networks)
-            others.append(plain.trained * trained + plain.scored * (scored + wait))
+            others.append(plain.trained * trained + plain.scored * max(scored, wait / min(DECODERS, machine.num_cores)))
         how = f"{network.network} at {network.image_size} px: its seconds a photo"
         if seen.whole:
             how, here = "measured", seen.seconds - seen.start_up
