@@ -35,10 +35,15 @@ def main() -> int:
         succeeded, section = run(name)
         failed |= not succeeded
         print(section, flush=True)
-        sections = {**read_sections(), name: section}
-        kept = [f"## {one}\n\n{sections[one].strip()}" for one in names if one in sections]
-        RESULTS.write_text("\n\n".join([TITLE, *kept]) + "\n", encoding="utf-8")
+        put_section(name, section)
     return int(failed)
+
+
+def put_section(name: str, section: str) -> None:
+    """Write one benchmark's part of the file, in order of name; the others stay."""
+    sections = {**read_sections(), name: section}
+    kept = [f"## {one}\n\n{sections[one].strip()}" for one in sorted(sections)]
+    RESULTS.write_text("\n\n".join([TITLE, *kept]) + "\n", encoding="utf-8")
 
 
 def run(name: str) -> tuple[bool, str]:

@@ -24,10 +24,11 @@ from aplantida.pipeline.config import resolve
 from aplantida.pipeline.errors import BadRequest, PhaseError
 from aplantida.pipeline.logs import LOGGER, configure_console, log_file
 from aplantida.pipeline.progress import Progress
+from benchmarks.__main__ import put_section
 from benchmarks.rehearsal.collection import CollectionSize, fill
 from benchmarks.rehearsal.measure import Measured, run_measured
 from benchmarks.rehearsal.overlays import Sizes
-from benchmarks.rehearsal.report import Reporter, page, write_costs, write_page
+from benchmarks.rehearsal.report import Reporter, page, results_section, write_costs, write_page
 from benchmarks.rehearsal.server import photo_server
 from benchmarks.rehearsal.steps import Rehearsal, Step, plan_rehearsal
 
@@ -97,11 +98,13 @@ def _report(rehearsal: Rehearsal, folder: Path, given: argparse.Namespace) -> No
     rows = reporter.rows()
     write_costs(folder / COSTS, rows, given.photos)
     changed = [f"--{key} {value}" for key, value in vars(given).items() if key in _SHOWN and value != _SHOWN[key]]
-    text = page(rows, reporter.networks, rehearsal.sizes, reporter.counts, " ".join([_COMMAND, *changed]))
+    command = " ".join([_COMMAND, *changed])
+    text = page(rows, reporter.networks, rehearsal.sizes, reporter.counts, command)
     say(text)
     (folder / "tables.md").write_text(text + "\n", encoding="utf-8")
     if given.write or (given.species, given.photos) == (_SHOWN["species"], _SHOWN["photos"]):
         write_page(text)
+        put_section("rehearsal", results_section(rows, command))
 
 
 _HOW = ("until", "readers", "folder", "write")

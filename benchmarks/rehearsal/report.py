@@ -27,6 +27,10 @@ PAGE = CHECKOUT / "docs/planning.md"
 BEGIN, END = "<!-- rehearsal: begin -->", "<!-- rehearsal: end -->"
 _WHOLE_AT_ONCE = frozenset({"quantize_model", "export_tfjs", "validate_tfjs", "generate_manifest", "build_dashboard"})
 _BYTES_A_WEIGHT, _WEIGHTS_IN_TRAINING = 4, 4  # float32; the model, its gradients' two moments, and the best one so far
+_MEASURED_HEAD = (
+    "| step | seconds | photos/s | driver, MB | largest other process, MB | written, MB |",
+    "|---|---:|---:|---:|---:|---:|",
+)
 _TRAININGS = frozenset({"train_teacher", "distill_student", "finetune_student"})
 
 
@@ -161,8 +165,7 @@ def page(rows: list[Row], networks: dict[str, NetworkSeconds], sizes: Sizes, cou
         f"`{command}` on {time.strftime('%Y-%m-%d')}, {_machine()}: {classes} in the split; the models saw",
         f"{sizes.photo_fraction:.2%} of them at {sizes.image_size} pixels." if not sizes.full else "all of them.",
         "",
-        "| step | seconds | photos/s | driver, MB | largest other process, MB | written, MB |",
-        "|---|---:|---:|---:|---:|---:|",
+        *_MEASURED_HEAD,
         *map(_measured_line, rows),
         "",
         "| plain network | px | on | seconds a photo trained | scored | photos timed |",
@@ -176,6 +179,19 @@ def page(rows: list[Row], networks: dict[str, NetworkSeconds], sizes: Sizes, cou
         _hours_head(),
         *(_hours_line(row) for row in rows if not row.estimate.how.endswith("no part of a run")),
         _total_line(rows),
+    ]
+    return "\n".join(lines)
+
+
+def results_section(rows: list[Row], command: str) -> str:
+    """What benchmarks/RESULTS.md says of a rehearsal; the hours of a plain run stand in docs/planning.md."""
+    minutes = sum(row.took.seconds for row in rows) / 60
+    lines = [
+        f"`{command}` on {time.strftime('%Y-%m-%d')}, {_machine()}: {len(rows)} steps in {minutes:.0f} minutes, "
+        f"{sum(row.kept_bytes for row in rows) / 1e9:.1f} GB written.",
+        "",
+        *_MEASURED_HEAD,
+        *map(_measured_line, rows),
     ]
     return "\n".join(lines)
 
