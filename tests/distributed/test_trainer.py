@@ -125,6 +125,7 @@ def test_workers_of_a_session_that_is_over_write_nothing_and_a_bare_process_goes
     assert summary_of(tmp_path)["resumed_at_steps"] == [4]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("session")
 def test_two_workers_go_on_to_the_bytes_of_two_undisturbed_ones(task: TrainTask, tmp_path: Path) -> None:
     """What each had counted of the epoch in which they were stopped is in its history, too."""

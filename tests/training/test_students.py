@@ -15,7 +15,13 @@ from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
 from aplantida.training.task import TrainTask
 
-STUDENTS = ("mobilenetv2_100", "mobilenetv4_conv_small", "mobilenetv3_large_100", "efficientnet_lite0", "repvit_m0_9")
+STUDENTS = (
+    "mobilenetv2_100",
+    "mobilenetv4_conv_small",
+    "efficientnet_lite0",
+    pytest.param("mobilenetv3_large_100", marks=pytest.mark.slow),
+    pytest.param("repvit_m0_9", marks=pytest.mark.slow),
+)
 
 
 @pytest.mark.parametrize("architecture", STUDENTS)
