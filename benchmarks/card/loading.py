@@ -1,11 +1,7 @@
-"""The loader alone, by threads and policy, and how long it holds the interpreter's lock."""
+"""The loader alone, by threads and policy."""
 
 from __future__ import annotations
 
-import sys
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +9,7 @@ import torch
 
 from aplantida.data.batches import BatchPlan, BatchSource
 from aplantida.models.devices import usable_cores
-from aplantida.training.context import LocalContext
-from aplantida.training.loop import Training
-from benchmarks.card.sizes import Sizes, photos, rate, task_of
+from benchmarks.card.sizes import Sizes, photos, rate
 from benchmarks.report import Row
 
 POLICIES = ("none", "light", "standard", "aggressive")
@@ -35,11 +29,6 @@ def loading_rows(folder: Path, sizes: Sizes) -> list[Row]:
                 goal = 1.8 if threads == 2 else None
                 name = f"loader, {policy}: {threads} threads against one"
                 rows.append(Row(name, found, rates[1], "photos/s", found / rates[1], goal))
-        held, each = held_share(lambda plan=plan: _epoch(BatchSource(replace(plan, num_loader_workers=0)), batch_size))
-        note = "peer: all its time in one thread; what is held bounds the threads that help"
-        rows.append(
-            Row(f"loader, {policy}: lock held", 1e6 * held, 1e6 * each, "µs/photo", each / max(held, 1e-9), None, note)
-        )
     return rows
 
 
@@ -76,26 +65,6 @@ def peer_rows(folder: Path, sizes: Sizes) -> list[Row]:
     return [Row("loader, aggressive, against timm's", ours, theirs, "photos/s", ours / theirs, goal, note)]
 
 
-def step_lock_row(folder: Path, sizes: Sizes) -> Row:
-    """How long a step's own Python holds the lock."""
-    student = sizes.student
-    plan = photos(folder, sizes, student.image_size, "light")
-    training = Training(task_of(student, plan), LocalContext(folder / "run", sizes.device))
-    batch = next(iter(training._source.train(0, global_batch_size=student.batch_size))).to(sizes.device)
-    training._stepper.train()
-
-    def steps() -> int:
-        for number in range(sizes.num_steps):
-            training._stepper.step(batch, (0, number), 1.0, head_only=False)
-        training._stepper.settle()
-        return sizes.num_steps
-
-    steps()
-    held, each = held_share(steps)
-    note = f"{student.name}, {student.image_size} px, batch {student.batch_size}; peer: a step's time"
-    return Row("training step: lock held", 1e3 * held, 1e3 * each, "ms/step", each / max(held, 1e-9), None, note)
-
-
 def _rate(plan: BatchPlan, threads: int, batch_size: int) -> float:
     source = BatchSource(replace(plan, num_loader_workers=threads))
     return rate(lambda: _epoch(source, batch_size), CPU, repeats=5)
@@ -103,37 +72,3 @@ def _rate(plan: BatchPlan, threads: int, batch_size: int) -> float:
 
 def _epoch(source: BatchSource, batch_size: int) -> int:
     return sum(len(batch) for batch in source.train(0, global_batch_size=batch_size))
-
-
-def held_share(work: Callable[[], int]) -> tuple[float, float]:
-    """Seconds of an item in which this thread held the interpreter's lock, and all its seconds.
-
-    Another thread asks for the lock again and again, and nothing is taken from who has it: how long it waits is how
-    long the lock was held.
-    """
-    waited, ended = 0.0, False
-
-    def ask() -> None:
-        nonlocal waited
-        usual = 20e-6  # of giving the lock up and taking it again while nobody wants it
-        last = time.perf_counter()
-        while not ended:
-            time.sleep(0)
-            now = time.perf_counter()
-            if now - last > usual:
-                waited += now - last
-            last = now
-
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1000.0)
-    asking = threading.Thread(target=ask)
-    try:
-        asking.start()
-        started = time.perf_counter()
-        count = work()
-        seconds = time.perf_counter() - started
-    finally:
-        ended = True
-        sys.setswitchinterval(before)
-        asking.join()
-    return min(waited, seconds) / max(count, 1), seconds / max(count, 1)
