@@ -6,7 +6,6 @@ dense because it knows few classes. The peer is the form that dense results stil
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from aplantida.distillation import dense_ensemble
 from aplantida.distillation.ensemble import combine
 from aplantida.distillation.opinions import TeacherScores, opinion_of
+from aplantida.domain.cores import usable_cores
 from aplantida.domain.memory import keep_freed_memory
 from aplantida.domain.scores import ScoreTable
 from aplantida.phases.combine_teacher_logits import CombineTeacherLogitsConfig
@@ -63,7 +63,7 @@ def threaded(teachers: Sequence[TeacherScores], num_threads: int) -> None:
 def compare(name: str, tables: Sequence[tuple[slice, ScoreTable]]) -> list[Row]:
     """Rows a second of both forms, and what that makes of the whole collection."""
     columns, teachers = [part for part, _ in tables], [TeacherScores(table) for _, table in tables]
-    threads = len(os.sched_getaffinity(0))
+    threads = usable_cores()
     ours, peer, together = interleaved(
         [
             lambda: combine(teachers, NAMES, TOP_K),

@@ -20,28 +20,23 @@ from timm.data.mixup import Mixup
 from timm.loss import SoftTargetCrossEntropy
 from timm.optim import create_optimizer_v2
 from timm.utils.model_ema import ModelEmaV2
-from torch.utils.flop_counter import FlopCounterMode
 
 from aplantida.demo.species import SPECIES
 from aplantida.models.checkpoint import ModelCard
 from aplantida.models.devices import autocast, has_bfloat16, set_threads
+from aplantida.models.speed import training_flops
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import Training
 from aplantida.training.objectives import CrossEntropy
 from aplantida.training.optimization import Optimization
 from aplantida.training.task import TrainTask
 from benchmarks.apart import Apart
+from benchmarks.card.sizes import wait
 from benchmarks.photos import draw_jpegs, write_folder, write_shard
 from benchmarks.report import Row, interleaved, show
 
 IMAGE_SIZE, BATCH_SIZE, NUM_BATCHES = 160, 32, 4
 MIXUP, SMOOTHING, DECAY = 0.2, 0.1, 0.999
-
-
-def wait_for(device: torch.device) -> None:
-    """Until a GPU has done what it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 class Peer:
@@ -81,7 +76,7 @@ class Peer:
             torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
             self._optimizer.step()
             self._average.update(self._model)
-        wait_for(self._device)
+        wait(self._device)
 
 
 def ours(folder: Path, jpegs: list[bytes], device: torch.device, threads: int, compiled: bool) -> Training:
@@ -125,16 +120,7 @@ class Peak:
     def __call__(self) -> None:
         """Multiply."""
         torch.mm(self._factor, self._factor)
-        wait_for(self._device)
-
-
-def operations_per_photo() -> float:
-    """Floating point operations of one photo, backward counted as twice forward (torch miscounts that of
-    grouped convolutions)."""
-    model = timm.create_model("mobilenetv2_100", num_classes=len(SPECIES)).eval()
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        model(torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE))
-    return 3.0 * counter.get_total_flops()
+        wait(self._device)
 
 
 def peer_epoch(folder: Path, device: torch.device, threads: int, compiled: bool) -> Callable[[], None]:
@@ -173,7 +159,10 @@ def main() -> None:
         ("training step, training.compile against timm's pieces as they are", mine_compiled, theirs, None),
     ]
     rows = [Row(name, one, other, "photos/s", one / other, wanted, note) for name, one, other, wanted in pairs]
-    each, most = operations_per_photo() / 1e9, peak.operations / multiplied / 1e9
+    each, most = (
+        training_flops(timm.create_model("mobilenetv2_100", num_classes=len(SPECIES)), IMAGE_SIZE) / 1e9,
+        peak.operations / multiplied / 1e9,
+    )
     for name, rate in (("training step", mine), ("training step, training.compile", mine_compiled)):
         counted = f"{each:.2f} GFLOP a photo, forward and backward; peer: {peak.name}"
         rows.append(Row(f"{name}: share of the peak", rate * each, most, "GFLOP/s", rate * each / most, None, counted))

@@ -19,6 +19,7 @@ _READABLE = f"""(
         '{Reason.ENTRY_OF_NAMELESS_DOCUMENT}', '{Reason.ENTRY_OF_REFUSED_NAME}', '{Reason.ENTRY_NO_URL}'
     ), true)
 )"""
+LISTED_SPELLINGS = 1_000
 LISTED_TEXTS = 200  # licence texts that were not understood
 SPECIES_SCHEMA = pa.schema(
     [
@@ -67,7 +68,7 @@ def describe(store: EntryStore, health: pa.Table, max_broken_fraction: float) ->
         "refused_by_reason": store.count("reason"),
         "refused_names": store.refused_names(),
         "entries_by_license": _counts(store, "license_id"),
-        "license_spellings": _counts(store, "license_text"),
+        "license_spellings": _counts(store, "license_text", LISTED_SPELLINGS),
         "unreadable_licenses": unreadable_licenses(store),
         "entries_without": {
             name: _number(store, f"count(*) FROM {_READABLE} WHERE lacks_{name}") for name in ENTRIES_MAY_LACK
@@ -169,10 +170,16 @@ def _number(store: EntryStore, query: str) -> int:
     return int(store.database.fetch(f"SELECT {query}")[0][0])
 
 
-def _counts(store: EntryStore, column: str) -> dict[str, int]:
-    """How often each value occurs among the entries that could be read, by value; null is ``None``."""
+def _counts(store: EntryStore, column: str, most: int | None = None) -> dict[str, int]:
+    """How often each value occurs among the entries that could be read, by value; null is ``None``.
+
+    ``most`` keeps so many of the most frequent: a text with the author's name in it is another one for each author.
+    """
     name = f"coalesce({column}, 'None')"
-    return dict(store.database.fetch(f"SELECT {name}, count(*) FROM {_READABLE} GROUP BY ALL ORDER BY ALL"))
+    counted = f"SELECT {name} AS value, count(*) AS entries FROM {_READABLE} GROUP BY ALL"
+    if most is not None:
+        counted = f"{counted} ORDER BY entries DESC, value LIMIT {most}"
+    return dict(store.database.fetch(f"SELECT * FROM ({counted}) ORDER BY ALL"))
 
 
 def _sample(urls: pa.Array, fraction: float) -> pa.Array:

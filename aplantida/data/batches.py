@@ -23,13 +23,15 @@ import torch
 from aplantida.data.augmentation import POLICIES, color_matrix, drawn_view, show_view, turn_and_erase
 from aplantida.data.batch import Batch
 from aplantida.data.sampling import Sampling, expected_copies, occurrences
-from aplantida.data.shard_cache import ShardCache, ShardsAhead, StoredPhoto
+from aplantida.data.shard_cache import ShardCache, StoredPhoto
 from aplantida.data.soft_labels import SoftLabels, SoftShard, soft_targets
 from aplantida.data.views import View
 from aplantida.domain.memory import keep_freed_memory
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.seeds import derive_seed
 from aplantida.domain.split import read_split
+
+_BATCHES_AHEAD = 16  # whose shards are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +225,15 @@ class BatchSource:
             yield from map(make, parts)
             return
         waiting: deque[Future[Batch]] = deque()
-        ahead = ShardsAhead([np.unique(photos.shards[rows]).tolist() for rows, _ in parts], self._cache.num_shards)
-        with ThreadPoolExecutor(self._plan.num_loader_workers, thread_name_prefix="loader") as pool:
+        num_workers = self._plan.num_loader_workers
+        used = [np.unique(photos.shards[rows]).tolist() for rows, _ in parts]
+        with ThreadPoolExecutor(num_workers, thread_name_prefix="loader") as pool:
             try:
                 for number, part in enumerate(parts):
-                    for shard in ahead.due(number):
+                    for shard in self._cache.want(used[max(0, number - num_workers - 1) : number + _BATCHES_AHEAD]):
                         pool.submit(self._cache.read_ahead, shard)
                     waiting.append(pool.submit(make, part))
-                    if len(waiting) > self._plan.num_loader_workers + 1:
+                    if len(waiting) > num_workers + 1:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +18,6 @@ from aplantida.data.soft_labels import SoftLabels, SoftShard
 from aplantida.domain.pixels import Pixels, decode_photo
 
 _Shard = TypeVar("_Shard")
-_BATCHES_AHEAD = 16  # whose shards are read
 
 
 class StoredPhoto(NamedTuple):
@@ -39,7 +38,8 @@ class _Images:
 
 
 class ShardCache:
-    """The shards in use, least recently used out first. Safe to use from several threads.
+    """The shards in use; of those that nobody is about to want, the least recently used goes first. Safe to use from
+    several threads.
 
     Args:
         images: folder of the image shards.
@@ -54,15 +54,25 @@ class ShardCache:
         self._num_shards = num_shards
         self._cache_images = cache_images
         self._lock = threading.Lock()
+        self._wanted = set[int]()
         self._images: OrderedDict[int, Future[_Images]] = OrderedDict()
         self._soft: OrderedDict[int, Future[SoftShard]] = OrderedDict()
         self._decoded: dict[str, Pixels] = {}
         self._scratch = threading.local()
 
-    @property
-    def num_shards(self) -> int:
-        """How many shards lie in memory at most."""
-        return self._num_shards
+    def want(self, batches: Iterable[Iterable[int]]) -> list[int]:
+        """Hold on to the shards of the batches to come, in order, as many as have room; which of them are to be read.
+
+        What is not wanted goes first.
+        """
+        wanted = set[int]()
+        for shards in batches:
+            if len(wanted.union(shards)) > self._num_shards:
+                break
+            wanted.update(shards)
+        with self._lock:
+            self._wanted = wanted
+            return [shard for shard in sorted(wanted) if not self._holds(shard)]
 
     def find(self, shards: Sequence[int], image_ids: Sequence[str]) -> list[StoredPhoto]:
         """Photos as they lie in their shards.
@@ -88,9 +98,15 @@ class ShardCache:
     def read_ahead(self, shard: int) -> None:
         """Have a shard and its soft labels in memory; what is wrong with them is said when they are used."""
         with suppress(Exception):
-            self._kept(self._images, shard, self._read_images)
+            if not self._cache_images:
+                self._kept(self._images, shard, self._read_images)
             if self._soft_labels is not None:
                 self.soft(shard)
+
+    def _holds(self, shard: int) -> bool:
+        """Whether nothing of a shard is to be read ahead; where decoded photos are kept, files are read when missed."""
+        images = self._cache_images or shard in self._images
+        return images and (self._soft_labels is None or shard in self._soft)
 
     def pixels(self, photo: StoredPhoto) -> Pixels:
         """(H, W, 3) pixels of a photo; unless they are kept, they are good until this thread's next call."""
@@ -130,7 +146,7 @@ class ShardCache:
             if waiting is None:
                 mine = kept[shard] = Future[_Shard]()
                 if len(kept) > self._num_shards:
-                    kept.popitem(last=False)
+                    del kept[next((old for old in kept if old not in {*self._wanted, shard}), next(iter(kept)))]
             else:
                 mine = None
                 kept.move_to_end(shard)
@@ -151,32 +167,3 @@ class ShardCache:
         ids, widths, heights = (table[name].to_pylist() for name in columns if name != "image")
         rows = zip(range(len(ids)), widths, heights, strict=True)
         return _Images(dict(zip(ids, rows, strict=True)), table["image"].combine_chunks())
-
-
-class ShardsAhead:
-    """Which shards to read before they are wanted.
-
-    Args:
-        shards: of each batch.
-        most: shards that lie in memory.
-    """
-
-    def __init__(self, shards: Sequence[Sequence[int]], most: int) -> None:
-        self._shards, self._most = shards, most
-        self._asked = 0  # batches whose shards were asked for
-        self._recent: deque[int] = deque(maxlen=most)
-
-    def due(self, number: int) -> list[int]:
-        """New ones of the next batches, when batch ``number`` is the next: as many as lie in memory beside its own."""
-        due: list[int] = []
-        self._asked = max(self._asked, number)
-        in_use = set(self._shards[number])
-        while self._asked < min(number + _BATCHES_AHEAD, len(self._shards)):
-            in_use |= set(self._shards[self._asked])
-            if len(in_use) > self._most:
-                break
-            fresh = [shard for shard in self._shards[self._asked] if shard not in self._recent]
-            self._recent.extend(fresh)
-            due += fresh
-            self._asked += 1
-        return due

@@ -26,6 +26,7 @@ _RESULT = pa.schema(
         pa.field("num_train_rows", pa.int64()),
         pa.field("num_heldout_rows", pa.int64()),
         pa.field("num_threads", pa.int32()),
+        pa.field("precision", pa.string()),
         pa.field(
             "files",
             pa.list_(pa.struct([("name", pa.string()), ("bytes", pa.int64()), ("sha256", pa.string())])),
@@ -74,12 +75,13 @@ class LabelJob:
 
 @dataclass(frozen=True)
 class LabelledShard:
-    """A finished shard: its number, its rows, torch's threads that scored it, and the files that were published."""
+    """A finished shard: its number and rows, what scored it (torch's threads, the precision), and its files."""
 
     shard: int
     num_train_rows: int
     num_heldout_rows: int
     num_threads: int
+    precision: str
     files: list[FileEntry]
 
 
@@ -113,6 +115,7 @@ class ShardLabeller:
             "num_train_rows": len(labels.train),
             "num_heldout_rows": len(labels.heldout),
             "num_threads": torch.get_num_threads(),
+            "precision": self._scorer.precision,
             "files": [asdict(entry) for entry in entries],
         }
 

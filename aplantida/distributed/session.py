@@ -14,6 +14,7 @@ import ray
 
 from aplantida.distributed.inspection import check_root
 from aplantida.distributed.sharing import SHARED_VARIABLE, shared_address
+from aplantida.domain.cores import usable_cores
 from aplantida.pipeline.logs import LOGGER
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
@@ -67,7 +68,7 @@ def ray_session(
         ray.init(address=shared_address(Path(folder)), logging_level=logging.WARNING, log_to_driver=_talks())
     else:
         _start_local(
-            num_cpus=num_cpus or usable_cpus(),
+            num_cpus=num_cpus or usable_cores(),
             object_store_memory=object_store_bytes or object_store_size(psutil.virtual_memory().available),
             include_dashboard=include_dashboard,
             dashboard_host=dashboard_host,
@@ -113,11 +114,6 @@ def _end_leftovers(before: set[int]) -> None:
         with suppress(psutil.NoSuchProcess):
             if process.pid not in before and process.name() != "gcs_server":
                 process.kill()
-
-
-def usable_cpus() -> int:
-    """CPUs this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def object_store_size(free_bytes: int) -> int:

@@ -212,7 +212,10 @@ NO_NAME_WORDS = _words(
     academica academique akademisch accademico research investigacion recherche ricerca pesquisa recerca
     forschung school schule schulen classroom aula clase class students student terms terminos termini termes
     termos tos policy legal conditions right rights recht rechte request contact kontakt contacto contactar
-    ask preguntar maybe quiza unknown unclear free libre frei gratis ai ia training mining scraping internal
+    ask preguntar pregunte pregunta consultar consulte pedir pida solicitar solicite escribir escriba write mail email
+    correo avisar avise notify inform antes before first primero prima vorher avant perguntar pergunte chiedere chiedi
+    demander demandez fragen anfrage nachfragen approval zustimmung accord consenso
+    maybe quiza unknown unclear free libre frei gratis ai ia training mining scraping internal
     interno interne press prensa presse see website web site page siehe voir vedi veja consultar info warning
     attention atencion achtung by cc nc nd sa npc nderivs ensino learning lernen escolar colegio estudiantes
     familiar domestico domestic particular previo previa aviso gratuito demo trial test temporal temporary

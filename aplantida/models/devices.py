@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from aplantida.domain.cores import usable_cores
 from aplantida.models.nvml import installed_driver
 
 _LEAST_DRIVER = {
@@ -63,11 +64,6 @@ def describe_device(device: torch.device) -> str:
         return f"CPU, {usable_cores()} cores"
     card = torch.cuda.get_device_properties(device)
     return f"GPU {card.name}, {card.total_memory / 2**30:.0f} GiB"
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0))
 
 
 def set_threads(num_threads: int | None, num_workers: int = 1) -> int:

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from aplantida.domain.cores import usable_cores
 from aplantida.domain.memory import keep_freed_memory
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.scores import TAIL_TEMPERATURES, ScoreTable, concat
 from aplantida.models.checkpoint import load_checkpoint
 from aplantida.models.decoding import Box, Decoder
-from aplantida.models.devices import autocast, has_bfloat16, resolve_device, usable_cores
+from aplantida.models.devices import autocast, has_bfloat16, resolve_device
 from aplantida.models.folding import fold_batch_norm
 from aplantida.models.memory import Portions
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
 import torch
 
 Part = TypeVar("Part")
-# what torch, cuBLAS and cuDNN say beside torch.OutOfMemoryError; cuDNN finds no engine where its workspace has no room
-_SAYINGS = (
-    "out of memory",
-    "can't allocate memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUBLAS_STATUS_NOT_INITIALIZED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_NOT_SUPPORTED",
-    "ALLOCATION_FAILED",
-    "unable to find an engine",
-    "Unable to find a valid cuDNN algorithm",
+# how the driver, CUDA's libraries (their status codes) and the host say it beside torch.OutOfMemoryError; cuBLAS that
+# has no room for its handle is not initialized, and cuDNN finds no engine where its workspace has none
+_SAYINGS = re.compile(
+    r"out[ _]?of[ _]?memory|can.?t allocate|failed to allocate|bad_alloc|alloc(?:ation)?_failed|"
+    r"cublas_status_not_initialized|cudnn_status_not_supported|unable to find an engine|find a valid cudnn algorithm",
+    re.IGNORECASE,
 )
 _log = logging.getLogger(__name__)
 
@@ -28,7 +24,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device had no room, whichever library says so in whatever words."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(saying in str(error) for saying in _SAYINGS)
+    return isinstance(error, RuntimeError) and _SAYINGS.search(str(error)) is not None
 
 
 class Portions:

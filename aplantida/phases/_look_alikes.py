@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ import pyarrow as pa
 from aplantida.data.duplicates import SmallPictures, candidate_pairs, expected_pairs, hashes_of
 from aplantida.data.photo_store import PhotoStore
 from aplantida.data.shards import shard_name, stored_images
+from aplantida.domain.cores import usable_cores
 from aplantida.pipeline.phase import PhaseContext
 
 Pairs = list[tuple[str, str]]
@@ -52,7 +52,7 @@ def find_look_alikes(
     species = names.indices.to_numpy()
     ctx.log.info("looking for near duplicates among %d photos", len(looks))
     pairs = candidate_pairs(hashes_of(looks["perceptual_hash"].to_pylist()), species, within, across)
-    same = _confirm(ctx, looks, pairs, num_threads or len(os.sched_getaffinity(0)))
+    same = _confirm(ctx, looks, pairs, num_threads or usable_cores())
     apart = species[pairs[:, 0]] != species[pairs[:, 1]]
     found, of_two = _ids(looks, pairs[same]), apart[same].tolist()
     by_species = defaultdict[str, Pairs](list)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
+from aplantida.domain.cores import usable_cores
 from aplantida.phases._pairing import check_pairing, check_same
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
 from aplantida.pipeline.config import ReusingConfig, Section, Threads
@@ -74,7 +74,7 @@ def run(ctx: PhaseContext[CombineTeacherLogitsConfig]) -> dict[str, Any]:
     names = sorted(teachers[0].artifact.units)
     keys = {name: _key(name, teachers, _photos(members.get(name)), class_ids, top_k) for name in names}
     todo = [name for name, key in keys.items() if not ctx.output.is_done(name, key) and not ctx.reuse_unit(name, key)]
-    num_threads = ctx.config.resources.num_threads or len(os.sched_getaffinity(0))
+    num_threads = ctx.config.resources.num_threads or usable_cores()
     ctx.log.info(
         "%d teachers, %d shards, %d of them to combine by %d threads", len(teachers), len(keys), len(todo), num_threads
     )

@@ -113,7 +113,7 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
     with ctx.progress(total=len(todo), unit="shards", description="teacher logits") as bar:
         for done in label_shards(job, todo, num_actors):
             rows = {"num_train_rows": done.num_train_rows, "num_heldout_rows": done.num_heldout_rows}
-            info = {**rows, "num_threads": done.num_threads}
+            info = {**rows, "num_threads": done.num_threads, "precision": done.precision}
             ctx.output.record_unit(_unit(done.shard), keys[done.shard], done.files, info)
             bar.update(rows=done.num_train_rows + done.num_heldout_rows)
     verified = _verify(ctx, images, checkpoint, device_here(ctx) if num_actors else job.device)
@@ -122,6 +122,9 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
     threads = sorted({info["num_threads"] for info in infos if "num_threads" in info})
     if len(threads) > 1:
         ctx.log.warning("scored with %s threads: equality to the bit holds only among shards of as many", threads)
+    precisions = sorted({info.get("precision", "float32") for info in infos})
+    if len(precisions) > 1:
+        ctx.log.warning("scored in %s: set precision: float32 where shards of several devices are to agree", precisions)
     return {
         "num_train_rows": sum(info["num_train_rows"] for info in infos),
         "num_heldout_rows": sum(info["num_heldout_rows"] for info in infos),
@@ -129,6 +132,7 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
         "num_shards_scored": len(todo),
         "num_shards_reused": reused,
         "num_threads": threads,
+        "precision": precisions,
         **verified,
         "seconds": round(time.monotonic() - started, 1),
     }

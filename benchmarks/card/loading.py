@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from aplantida.data.batches import BatchPlan, BatchSource
-from aplantida.models.devices import usable_cores
-from benchmarks.card.sizes import Sizes, photos, rate
+from aplantida.domain.cores import usable_cores
+from benchmarks.card.sizes import Sizes, jpegs_of, photos, rate
 from benchmarks.report import Row
 
 POLICIES = ("none", "light", "standard", "aggressive")
@@ -37,15 +37,13 @@ def peer_rows(folder: Path, sizes: Sizes) -> list[Row]:
     from timm.data.dataset import ImageDataset
     from timm.data.loader import create_loader
 
-    from benchmarks.card.sizes import _drawn
     from benchmarks.photos import write_folder
 
     threads = min(max(sizes.threads), usable_cores())
     plan = photos(folder / "ours", sizes, sizes.student.image_size, "aggressive")
     batch_size = sizes.student.batch_size
-    jpegs = [_drawn[number % len(_drawn)] for number in range(sizes.num_photos - 1)]
     loader = create_loader(
-        ImageDataset(str(write_folder(jpegs, folder / "peer"))),
+        ImageDataset(str(write_folder(jpegs_of(sizes)[1:], folder / "peer"))),
         input_size=(3, sizes.student.image_size, sizes.student.image_size),
         batch_size=batch_size,
         is_training=True,

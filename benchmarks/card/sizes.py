@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -95,15 +96,21 @@ def rate(work: Callable[[], int], device: torch.device, repeats: int = 3) -> flo
     return sorted(rates)[len(rates) // 2]
 
 
-_drawn: list[bytes] = []
+@cache
+def drawn_jpegs(count: int) -> tuple[bytes, ...]:
+    """Drawn photos, as small as stored ones."""
+    return tuple(draw_jpegs(count, SHORT_SIDE))
 
 
-def photos(folder: Path, sizes: Sizes, image_size: int, augmentation: str, short_side: int = SHORT_SIDE) -> BatchPlan:
+def photos(folder: Path, sizes: Sizes, image_size: int, augmentation: str) -> BatchPlan:
     """A shard of drawn photos; a few are drawn and come again and again, which costs a loader as much."""
-    if not _drawn:
-        _drawn.extend(draw_jpegs(min(NUM_DRAWN, sizes.num_photos), short_side))
-    jpegs = [_drawn[number % len(_drawn)] for number in range(sizes.num_photos)]
-    return write_shard(jpegs, folder, image_size, augmentation)
+    return write_shard(jpegs_of(sizes), folder, image_size, augmentation)
+
+
+def jpegs_of(sizes: Sizes) -> list[bytes]:
+    """As many as are in a shard."""
+    drawn = drawn_jpegs(min(NUM_DRAWN, sizes.num_photos))
+    return [drawn[number % len(drawn)] for number in range(sizes.num_photos)]
 
 
 def task_of(network: Network, plan: BatchPlan, *, compiled: bool = False, epochs: int = 1000) -> TrainTask:

@@ -12,7 +12,8 @@ import timm
 import torch
 from torch.nn.functional import cross_entropy
 
-from aplantida.models.devices import autocast, compiler_trouble, usable_cores
+from aplantida.domain.cores import usable_cores
+from aplantida.models.devices import autocast, compiler_trouble
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import Training
 from benchmarks.card.sizes import Network, Sizes, photos, rate, task_of

@@ -16,7 +16,7 @@ from aplantida.models.inference import Scorer
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import Training, train
 from aplantida.training.task import TrainTask
-from benchmarks.card.sizes import Sizes, photos, task_of
+from benchmarks.card.sizes import Sizes, jpegs_of, photos, task_of
 from benchmarks.report import Row
 
 CAPS_GB = (8, 4)
@@ -98,7 +98,7 @@ def left_row(folder: Path, sizes: Sizes) -> Row:
     task = _short(folder, sizes)
     trained = _trained(task, folder / "run", sizes)
     scorer = Scorer(trained, "auto")
-    scorer.score(["a"] * 4, _jpegs(4))
+    scorer.score(["a"] * 4, jpegs_of(sizes)[:4])
     del scorer
     held = 0.0
     if sizes.on_card:
@@ -108,12 +108,6 @@ def left_row(folder: Path, sizes: Sizes) -> Row:
     resident = int(status.split("VmRSS:")[1].split()[0]) / 1000
     note = f"MB of the card ({sizes.device}) still reserved after training and scoring; peer: the process's own memory"
     return Row("memory left after an evaluation", held, resident, "MB", math.nan, None, note)
-
-
-def _jpegs(count: int) -> list[bytes]:
-    from benchmarks.card.sizes import _drawn
-
-    return _drawn[:count]
 
 
 def _short(folder: Path, sizes: Sizes) -> TrainTask:

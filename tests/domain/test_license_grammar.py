@@ -54,7 +54,8 @@ Bearbeitung | KeineBearbeitungen | non opere derivate | Non Opere Derivate | Gee
 비영리 | 변경금지 | غير تجاري | uso docente | Uso Docente | solo educación | Educational Use | personal use only |
 Uso Personal | private | Editorial Use | Research Only | no AI training | all rights reserved |
 Todos Los Derechos Reservados | with permission | Previa Autorización |
-see website | See Terms | conditions apply | ask first | Restricted |
+see website | See Terms | conditions apply | ask first | Ask Before Use | Pregunte Antes |
+Consultar Primero | Escriba Antes | Bitte Vorher Fragen | Restricted |
 prohibido | ⊜ | $ | ? | * | 🅭🅯🄏 | 5.0 | https://creativecommons.org/licenses/by-nc/4.0/ |
 https://creativecommons.org/licenses/by-nd/3.0/es/ | http://rightsstatements.org/vocab/NoC-NC/1.0/ |
 https://example.org/non-commercial | https://example.org/terms.html

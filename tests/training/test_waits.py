@@ -129,6 +129,11 @@ SAYINGS = {
     "cuDNN 8": RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     "cuDNN 9": RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
     "no engine": RuntimeError("GET was unable to find an engine to execute this computation"),
+    "cuSOLVER": RuntimeError("cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`"),
+    "cuFFT": RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED"),
+    "driver's code": RuntimeError("CUDA driver error: CUDA_ERROR_OUT_OF_MEMORY"),
+    "HIP": RuntimeError("hipErrorOutOfMemory"),
+    "C++": RuntimeError("std::bad_alloc"),
     "host": RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
 }
 
