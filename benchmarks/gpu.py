@@ -23,7 +23,7 @@ def main() -> None:
     """Measure and print."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
-        for part in ("scoring", "training", "loading", "peer", "memory", "repeat", "ray", "left"):
+        for part in ("scoring", "training", "loading", "held", "peer", "memory", "repeat", "ray", "left"):
             started = time.monotonic()
             rows += _carried_out(part, Path(name) / part)
             sys.stderr.write(f"{part}: {time.monotonic() - started:.0f} s\n")
@@ -58,6 +58,10 @@ def _rows(part: str, folder: Path) -> list[Row]:
         from benchmarks.card.loading import loading_rows, peer_rows
 
         return loading_rows(folder, sizes) if part == "loading" else peer_rows(folder, sizes)
+    if part == "held":
+        from benchmarks.card.held import held_rows
+
+        return held_rows(folder, sizes)
     from benchmarks.card.survival import left_row, memory_rows, ray_rows, repeat_rows
 
     if part == "memory":

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from aplantida.data.augmentation import POLICIES, color_matrix, drawn_view, show_view, turn_and_erase
+from aplantida.data.augmentation import POLICIES, Draw, color_matrices, drawn_view, show_view, turn_and_erase
 from aplantida.data.batch import Batch
 from aplantida.data.sampling import Sampling, expected_copies, occurrences
 from aplantida.data.shard_cache import ShardCache, StoredPhoto
@@ -113,14 +112,6 @@ class BatchPlan:
     shuffle_shards: int = 4
     num_loader_workers: int = 0
     cache_images: bool = False
-
-
-class _Draw(TypedDict):
-    """What everything drawn for a photo depends on."""
-
-    seed: int
-    image_id: str
-    epoch: int
 
 
 _Part = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]
@@ -254,29 +245,26 @@ class BatchSource:
         labels = torch.from_numpy(photos.labels[rows])
         if turns is None:
             return Batch(self._squares(found, [None] * len(found), plan.preprocessing), labels)
-        drawn: list[_Draw] = [
-            {"seed": plan.seed, "image_id": image_id, "epoch": turn}
-            for image_id, turn in zip(ids, turns.tolist(), strict=True)
-        ]
-        colors = [color_matrix(self._policy, **draw) for draw in drawn] if self._policy.changes_color else []
+        drawn = [Draw(plan.seed, image_id, turn) for image_id, turn in zip(ids, turns.tolist(), strict=True)]
+        colors = torch.from_numpy(color_matrices(self._policy, drawn)) if self._policy.changes_color else None
         soft: list[tuple[SoftShard, int]] = []
         if plan.soft_labels is None:
             sides = [(photo.width, photo.height) for photo in found]
-            views = [drawn_view(self._policy, *side, **draw) for side, draw in zip(sides, drawn, strict=True)]
+            views = [drawn_view(self._policy, *side, **draw._asdict()) for side, draw in zip(sides, drawn, strict=True)]
         else:
             labels_of = {shard: self._cache.soft(shard) for shard in set(shards)}
             stored = [labels_of[shard] for shard in shards]
-            chosen = [part.choose(**draw) for part, draw in zip(stored, drawn, strict=True)]
+            chosen = [part.choose(**draw._asdict()) for part, draw in zip(stored, drawn, strict=True)]
             views = [view for view, _ in chosen]
             soft = [(part, row) for part, (_, row) in zip(stored, chosen, strict=True)]
         pixels = self._squares(found, views, self._trained_on)
         if plan.soft_labels is None and self._policy.turns_or_erases:
             for square, draw in zip(pixels.numpy(), drawn, strict=True):
-                turn_and_erase(square, self._policy, **draw)
+                turn_and_erase(square, self._policy, **draw._asdict())
         return Batch(
             pixels,
             labels,
-            torch.from_numpy(np.stack(colors)) if colors else None,
+            colors,
             soft_targets(soft, plan.temperature) if soft else None,
         )
 

@@ -64,7 +64,7 @@ class Sizes:
             student, teacher = Network("mobilenetv2", 224, 128), Network("vit_base_patch16_224", 224, 64)
             return cls(torch.device("cuda"), student, teacher, 4097, 40, (1, 4, 8, 16), 9000)
         student, teacher = Network("mobilenetv2", 96, 16), Network("vit_tiny_patch16_224", 96, 16)
-        return cls(torch.device("cpu"), student, teacher, 193, 6, (1, 2), 9000)
+        return cls(torch.device("cpu"), student, teacher, 385, 6, (1, 2), 9000)
 
     @property
     def on_card(self) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from aplantida.pipeline.config import CHECKOUT
 
-PARTS = ("scoring", "steps", "loading", "survival")
+PARTS = ("scoring", "steps", "loading", "held", "survival")
 ELSEWHERE = """
 import importlib, sys
 sys.modules.update(dict.fromkeys({missing!r}))  # None: there is no such module
@@ -39,5 +39,5 @@ def test_every_part_runs_here_or_says_what_is_missing() -> None:
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert [row["note"] for row in rows if row["note"].startswith("failed")] == []
     names = " ".join(row["name"] for row in rows)
-    for said in ("scoring", "one batch", "fed", "threads against one", "same seed", "killed", "Trainer"):
+    for said in ("scoring", "one batch", "fed", "threads against one", "lock held", "same seed", "killed", "Trainer"):
         assert said in names

@@ -9,10 +9,11 @@ import torch
 
 from aplantida.data.augmentation import (
     POLICIES,
+    Draw,
     Mix,
     Policy,
     apply_mix,
-    color_matrix,
+    color_matrices,
     draw_mix,
     drawn_view,
     recolor,
@@ -33,6 +34,11 @@ def augment(photo: Pixels, policy: Policy, *, seed: int = 1, image_id: str = "a"
     if policy.turns_or_erases:
         turn_and_erase(square, policy, seed=seed, image_id=image_id, epoch=epoch)
     return square
+
+
+def one_matrix(policy: Policy, seed: int) -> torch.Tensor:
+    """(1, 3, 4)."""
+    return torch.from_numpy(color_matrices(policy, [Draw(seed, "a", 0)]))
 
 
 def test_none_is_the_centre_crop() -> None:
@@ -61,31 +67,30 @@ def test_rotation_and_erasing_leave_gray() -> None:
 
 def test_colors_stay_where_no_color_is_drawn() -> None:
     assert not POLICIES["light"].changes_color
-    matrix = color_matrix(POLICIES["light"], seed=1, image_id="a", epoch=0)
-    assert np.allclose(matrix, np.eye(3, 4), atol=1e-6)
+    assert np.allclose(one_matrix(POLICIES["light"], 1), np.eye(3, 4), atol=1e-6)
 
 
 def test_brightness_contrast_and_saturation_are_what_they_say() -> None:
     gray = torch.full((1, 2, 2, 3), 100.0)
-    bright = recolor(gray, torch.from_numpy(color_matrix(Policy(brightness=0.5), seed=3, image_id="a", epoch=0))[None])
+    bright = recolor(gray, one_matrix(Policy(brightness=0.5), 3))
     factor = float(bright.mean()) / 100
     assert 0.5 < factor < 1.5
     assert abs(factor - 1) > 0.01
     middle = torch.full((1, 2, 2, 3), 127.5)
     assert torch.allclose(
-        recolor(middle, torch.from_numpy(color_matrix(Policy(contrast=0.9), seed=3, image_id="a", epoch=0))[None]),
+        recolor(middle, one_matrix(Policy(contrast=0.9), 3)),
         middle,
         atol=1e-3,
     )
     assert torch.allclose(
-        recolor(gray, torch.from_numpy(color_matrix(Policy(saturation=0.9), seed=3, image_id="a", epoch=0))[None]),
+        recolor(gray, one_matrix(Policy(saturation=0.9), 3)),
         gray,
         atol=1e-3,
     )
 
 
 def test_hue_turns_and_gray_stays() -> None:
-    matrix = torch.from_numpy(color_matrix(Policy(hue_degrees=60.0), seed=5, image_id="a", epoch=0))[None]
+    matrix = one_matrix(Policy(hue_degrees=60.0), 5)
     red = recolor(torch.tensor([200.0, 80.0, 80.0]).expand(1, 1, 1, 3).clone(), matrix)[0, 0, 0] / 255
     before, after = colorsys.rgb_to_hsv(200 / 255, 80 / 255, 80 / 255), colorsys.rgb_to_hsv(*red.tolist())
     assert 0.02 < min(abs(after[0] - before[0]), 1 - abs(after[0] - before[0])) < 0.25
@@ -93,9 +98,17 @@ def test_hue_turns_and_gray_stays() -> None:
     assert torch.allclose(recolor(gray, matrix), gray, atol=0.1)
 
 
+def test_a_photos_color_does_not_depend_on_its_batch() -> None:
+    draws = [Draw(1, str(at), at % 3) for at in range(300)]
+    together = color_matrices(POLICIES["aggressive"], draws)
+    alone = np.concatenate([color_matrices(POLICIES["aggressive"], [draw]) for draw in draws])
+    assert together.tobytes() == alone.tobytes()
+    assert len(np.unique(together.reshape(300, -1), axis=0)) == 300
+
+
 def test_recolored_pixels_stay_in_range() -> None:
     policy = replace(POLICIES["aggressive"], brightness=0.9)
-    matrices = np.stack([color_matrix(policy, seed=1, image_id=str(at), epoch=0) for at in range(20)])
+    matrices = color_matrices(policy, [Draw(1, str(at), 0) for at in range(20)])
     pixels = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8))
     colored = recolor(pixels, torch.from_numpy(matrices))
     assert colored.shape == pixels.shape
