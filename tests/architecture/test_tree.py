@@ -94,7 +94,10 @@ def test_no_module_is_called_a_drawer() -> None:
 
 
 def test_modules_and_functions_stay_short() -> None:
-    long_modules = [name_of(path) for path in MODULES if len(path.read_text().splitlines()) > MAX_MODULE_LINES]
+    others = [path for folder in ("tests", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
+    long_modules = [
+        name_of(path) for path in [*MODULES, *others] if len(path.read_text().splitlines()) > MAX_MODULE_LINES
+    ]
     long_functions = [
         f"{name_of(path)}:{node.lineno} {node.name}"
         for path in MODULES

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import subprocess
 import sys
-import weakref
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,21 +15,14 @@ from safetensors.torch import load_file
 
 from aplantida.data.batches import BatchSource
 from aplantida.models.devices import compiler_trouble
-from aplantida.models.inference import normalize
-from aplantida.models.zoo import PlantModel
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
 from aplantida.training.objectives import CrossEntropy
 from aplantida.training.optimization import create_optimizer
 from aplantida.training.task import TrainTask
-from tests.fixtures.trainings import Killed, kill_after
+from tests.fixtures.trainings import Killed, kill_after, result_of
 
 CPU = torch.device("cpu")
-
-
-def result_of(task: TrainTask, folder: Path, **more: Any) -> dict[str, bytes]:
-    result = train(task, LocalContext(folder, CPU, num_threads=1, **more))
-    return {name: (result / name).read_bytes() for name in ("model.safetensors", "model.json", "history.json")}
 
 
 @pytest.fixture(scope="module")
@@ -160,71 +151,6 @@ def test_a_compiled_step_gives_the_same_loss_and_resumes_to_the_same_bytes(task:
     assert result_of(fused, tmp_path / "killed") == result_of(fused, tmp_path / "again")
 
 
-def test_a_batch_that_does_not_fit_is_halved_to_the_same_result(
-    task: TrainTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    settings = task.optimization
-    small = result_of(replace(task, optimization=replace(settings, micro_batch_size=3)), tmp_path / "small")
-    forward, too_large = PlantModel.forward, []
-    freed: list[bool] = []
-
-    def tight(model: PlantModel, photos: torch.Tensor) -> torch.Tensor:
-        logits = forward(model, photos)  # batch norm has seen them when it is too late
-        if model.training and len(photos) > 5:
-            too_large.append(weakref.ref(logits))
-            raise torch.OutOfMemoryError("no room")
-        return logits
-
-    def look(record: logging.LogRecord) -> bool:
-        if "out of memory" in record.msg:
-            freed.append(too_large[-1]() is None)
-        return True
-
-    monkeypatch.setattr(PlantModel, "forward", tight)
-    caplog.handler.addFilter(look)
-    whole = replace(task, optimization=replace(settings, micro_batch_size=None))
-    assert result_of(whole, tmp_path / "halved") == small
-    assert [record.args for record in caplog.records if "out of memory" in record.msg] == [(6, 12), (3, 12)]
-    assert freed == [True, True], "the batch that did not fit was still held when its memory was to be given back"
-    assert json.loads((tmp_path / "halved/result/summary.json").read_text())["micro_batch_size"] == 3
-
-
-def test_when_not_even_one_photo_fits_it_says_what_to_do(
-    task: TrainTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    forward = PlantModel.forward
-
-    def full(model: PlantModel, photos: torch.Tensor) -> torch.Tensor:
-        if photos.is_meta:  # to count operations takes no memory
-            return forward(model, photos)
-        raise torch.OutOfMemoryError("no room")
-
-    monkeypatch.setattr(PlantModel, "forward", full)
-    with pytest.raises(torch.OutOfMemoryError, match=r"with 1 photos .* set training\.micro_batch_size.*\(no room\)"):
-        result_of(task, tmp_path)
-
-
-def test_a_step_without_a_finite_gradient_is_skipped_and_counted(
-    task: TrainTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = 0
-
-    def spoiled(pixels: torch.Tensor, preprocessing: Any) -> torch.Tensor:
-        nonlocal calls
-        calls += 1
-        photos = normalize(pixels, preprocessing)
-        return photos * float("nan") if calls in (3, 4) else photos  # both halves of the second step
-
-    monkeypatch.setattr("aplantida.training.step.normalize", spoiled)
-    result_of(task, tmp_path / "one")
-    assert json.loads((tmp_path / "one/result/summary.json").read_text())["skipped_steps"] == 1
-    state = load_file(tmp_path / "one/result/model.safetensors")
-    assert all(bool(torch.isfinite(value).all()) for value in state.values())
-    calls = 0
-    with pytest.raises(FloatingPointError, match=r"1 steps without a finite gradient.*training\.learning_rate"):
-        result_of(replace(task, max_bad_steps=0), tmp_path / "none")
-
-
 def test_the_head_can_learn_alone_first(task: TrainTask, tmp_path: Path) -> None:
     settings = replace(task.optimization, head_only_epochs=1.0)
     alone = replace(task, epochs=1, average_decay=None, optimization=settings)
@@ -249,30 +175,11 @@ def test_lower_layers_can_learn_more_slowly(task: TrainTask) -> None:
     assert peaks["body.patch_embed.proj.weight"] == 0.5 * blocks[0]
 
 
-def test_compiling_without_a_compiler_is_refused(
-    task: TrainTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(ValueError, match=r"training\.compile: true wants a C\+\+ compiler, and there is no no-such"):
-        result_of(replace(task, compile=True), tmp_path)
-
-
 def test_patience_ends_a_training_that_does_not_improve(task: TrainTask, tmp_path: Path) -> None:
     frozen = replace(task.optimization, learning_rate=1e-12)
     still = replace(task, epochs=9, patience=2, optimization=frozen, average_decay=0.5)
     history = json.loads(result_of(still, tmp_path)["history.json"])
     assert 3 <= len(history) < 9
-
-
-def test_a_loss_that_explodes_is_named(task: TrainTask, tmp_path: Path) -> None:
-    wild = replace(task.optimization, optimizer="sgd", learning_rate=1e30, gradient_clip=None, warmup_epochs=0.0)
-    with pytest.raises(FloatingPointError, match=r"training\.learning_rate"):
-        result_of(replace(task, optimization=wild), tmp_path)
-
-
-def test_a_batch_larger_than_the_split_is_refused(task: TrainTask, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="37 is larger than the 36 train photos"):
-        result_of(replace(task, optimization=replace(task.optimization, global_batch_size=37)), tmp_path)
 
 
 def test_fine_tuning_starts_from_the_checkpoint(task: TrainTask, tmp_path: Path) -> None:
