@@ -37,7 +37,7 @@ class Run:
             BadRequest: as the job itself would.
         """
         config = load_config(GraphConfig, files)
-        return cls(tuple(files), config, tuple(load_graph(find_file(config.graph))))
+        return cls(tuple(files), config, tuple(load_graph(find_file(config.graph), config.without)))
 
     @property
     def folder(self) -> Path:

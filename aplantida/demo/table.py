@@ -63,6 +63,11 @@ def _split(artifact: Artifact) -> str:
     return f"{artifact.metrics['num_classes']} species, photos: {_counts(artifact.metrics['photos'])}"
 
 
+# what is said, the model that learned from teachers, and the one of the same budget that did not
+_GAINS = (
+    ("distilled minus baseline", "evaluation_distilled", "evaluation_baseline"),
+    ("student minus baseline, both fine-tuned", "evaluation_finetuned", "evaluation_baseline_finetuned"),
+)
 _SAY: dict[str, Callable[[Artifact], str]] = {
     "dataset_audit": _audit,
     "split": _split,
@@ -88,18 +93,22 @@ def _row(cells: tuple[str, str, str], result: str) -> str:
 
 
 def write_comparison(run: Run) -> list[str]:
-    """What the accuracies mean: colors alone, the baseline, and what distillation added; empty for part of a graph."""
-    needed = ("evaluation_baseline", "evaluation_distilled", "evaluation")
-    if not {*needed} <= {outcome["node"] for outcome in run.outcomes()}:
+    """What the accuracies mean: colors alone, and what the teachers added; empty for part of a graph."""
+    done = {outcome["node"] for outcome in run.outcomes()}
+    if "evaluation" not in done:
         return []
-    top1 = {name: float(evaluation_of(open_artifact(run.output(name)))["test"]["top1"]) for name in needed}
+    compared = {"evaluation", *(name for _, *names in _GAINS for name in names)} & done
+    top1 = {name: float(evaluation_of(open_artifact(run.output(name)))["test"]["top1"]) for name in sorted(compared)}
     colors = colors_alone(run.output("fetch_images"), run.output("split_dataset"))
-    gain = 100 * (top1["evaluation_distilled"] - top1["evaluation_baseline"])
     ratio = top1["evaluation"] / max(colors, 1e-9)
     return [
         f"colors alone (histograms, logistic regression): test top-1 {_percent(colors)}",
         f"the student in the bundle: test top-1 {_percent(top1['evaluation'])}, {ratio:.1f} times that",
-        f"distilled minus baseline: {gain:+.1f} points of test top-1",
+        *(
+            f"{words}: {100 * (top1[with_teachers] - top1[without]):+.1f} points of test top-1"
+            for words, with_teachers, without in _GAINS
+            if {with_teachers, without} <= top1.keys()
+        ),
     ]
 
 

@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = load_config(GraphConfig, given.config)
         device = None if config.resources.device == "auto" else config.resources.device
-        requests = requests_of(load_graph(find_file(config.graph)), config, device)
+        requests = requests_of(load_graph(find_file(config.graph), config.without), config, device)
     except PhaseError as error:
         sys.stderr.write(f"submission: {error}\n")
         return error.exit_code

@@ -13,6 +13,7 @@ from aplantida.phases._student import StudentModelSection, foreseen_size
 from aplantida.pipeline.artifact import is_sealed, open_artifact
 from aplantida.pipeline.config import resolve
 from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.graph import Node
 from aplantida.pipeline.plan import Prospect
 from aplantida.release.planning import Costs, Outlook, outlook, outlook_text, read_costs
 
@@ -61,7 +62,7 @@ def say_prospects(prospects: Sequence[Prospect], costs_path: Path, runs: Path, l
     num_photos = photos_known(prospects)
     found = {
         item.node.name: outlook(
-            costs, item.node.name, item.config.model_dump(mode="json"), num_photos or costs.num_photos
+            costs, _rehearsed_as(item.node, costs), item.config.model_dump(mode="json"), num_photos or costs.num_photos
         )
         for item in prospects
         if costs is not None and item.config is not None and item.verdict in ("run", "resume")
@@ -73,6 +74,11 @@ def say_prospects(prospects: Sequence[Prospect], costs_path: Path, runs: Path, l
         log.info("hours, disk and memory are not known: %s is not there; `make rehearsal` writes it", costs_path)
     elif found:
         _say_sum(found, costs, num_photos, runs, log)
+
+
+def _rehearsed_as(node: Node, costs: Costs) -> str:
+    """The node whose costs are known: itself, or the one whose recipe it shares."""
+    return node.name if node.overlay is None or node.name in costs.nodes else node.overlay
 
 
 def photos_known(prospects: Sequence[Prospect]) -> int | None:

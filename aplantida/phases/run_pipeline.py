@@ -27,7 +27,7 @@ def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[Node
     from aplantida.distributed.sharing import shared_ray
     from aplantida.phases.registry import load_phase
 
-    nodes = load_graph(find_file(config.graph))
+    nodes = load_graph(find_file(config.graph), config.without)
     outcomes: list[NodeOutcome] = []
     with shared_ray():
         for outcome in run_graph(
@@ -87,7 +87,7 @@ def foresee(ctx: PhaseContext[Any]) -> None:
     from aplantida.phases.registry import load_phase
 
     config = ctx.config
-    nodes = load_graph(find_file(config.graph))
+    nodes = load_graph(find_file(config.graph), config.without)
     values = {"seed": config.seed}
     found = plan.foresee(nodes, load_phase, config.layout(), only=config.nodes, values=values, sources=config.sources)
     prospects = with_sizes(found)

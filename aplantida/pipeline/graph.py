@@ -23,7 +23,7 @@ class Node(Section):
     """One node of ``configs/pipeline.yaml``.
 
     ``inputs`` name other nodes (or ``"*"``: every sealing node before this one); ``output`` may use ``{runs}``,
-    ``{bundles}``, ``{name}`` and ``{version}``.
+    ``{bundles}``, ``{name}`` and ``{version}``; ``overlay`` is the node whose overlay it shares, null for its own.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Node(Section):
     config: list[str] = Field(min_length=1)
     inputs: dict[str, str | list[str]] = Field(default_factory=dict)
     output: str = "{runs}/{node}"
+    overlay: str | None = None
 
     def needs(self) -> list[str]:
         """Names of the nodes it reads, in the order given."""
@@ -71,7 +72,7 @@ class Layout:
 
     def files(self, node: Node) -> list[str]:
         """A node's config files, the profile's overlay last."""
-        overlay = f"{self.overlay_folder}/{self.profile}/{node.name}.yaml"
+        overlay = f"{self.overlay_folder}/{self.profile}/{node.overlay or node.name}.yaml"
         has_overlay = self.profile is not None and any((base / overlay).is_file() for base in (Path.cwd(), CHECKOUT))
         return [*node.config, overlay] if has_overlay else node.config
 
@@ -96,6 +97,7 @@ class GraphConfig(SeededConfig):
     name: str = "student"
     version: str = "v1.0"
     nodes: list[str] = Field(default_factory=list)
+    without: list[str] = Field(default_factory=list)
     sources: Sources = "check"
     resources: GraphResources = GraphResources()
 
@@ -104,11 +106,16 @@ class GraphConfig(SeededConfig):
         return Layout(self.profile, self.overlay_folder, self.runs, self.bundles, self.name, self.version)
 
 
-def load_graph(path: Path) -> list[Node]:
+def load_graph(path: Path, without: Sequence[str] = ()) -> list[Node]:
     """Read the nodes and put each after those it reads.
 
+    Args:
+        path: of the graph's file.
+        without: nodes that are left out, and with them all that read one of these by name.
+
     Raises:
-        BadRequest: for a malformed node, a name used twice, an input that no node makes, or a circle.
+        BadRequest: for a malformed node, a name used twice, an input that no node makes, a circle, or a name in
+            ``without`` that is no node.
     """
     try:
         nodes = GraphFile.model_validate(read_yaml(path)).nodes
@@ -122,7 +129,17 @@ def load_graph(path: Path) -> list[Node]:
         unknown = sorted(set(node.needs()) - {*names, ALL})
         if unknown:
             raise BadRequest(f"{path}: node {node.name!r} reads {unknown[0]!r}, which no node makes")
-    return _ordered(nodes, path)
+    missing = sorted(set(without) - set(names))
+    if missing:
+        raise BadRequest(f"without: no node of {path} is called {missing[0]!r}; there are {', '.join(names)}")
+    left_out = set(without)
+    ordered: list[Node] = []
+    for node in _ordered(nodes, path):
+        if node.name in left_out or left_out & set(node.needs()):
+            left_out.add(node.name)
+        else:
+            ordered.append(node)
+    return ordered
 
 
 def _ordered(nodes: Sequence[Node], path: Path) -> list[Node]:

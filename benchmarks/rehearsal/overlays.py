@@ -60,6 +60,8 @@ def write_overlays(folder: Path, nodes: list[Node], sizes: Sizes) -> None:
     target = folder / PROFILE
     target.mkdir(parents=True, exist_ok=True)
     for node in nodes:
+        if node.overlay is not None:  # another node's
+            continue
         (target / f"{node.name}.yaml").write_text(yaml.safe_dump(overlay(node, sizes)), encoding="utf-8")
 
 

@@ -47,6 +47,25 @@ def test_who_reads_all_waits_for_what_stands_before_it(graph: Path) -> None:
     assert [node.name for node in load_graph(graph)] == ["start", "middle", "last", "sum"]
 
 
+def test_what_is_left_out_takes_along_who_reads_it(graph: Path) -> None:
+    other = "  - {name: other, phase: counting, config: [base.yaml]}\n"
+    reads_all = "  - {name: sum, phase: counting, config: [base.yaml], inputs: {first: '*'}}\n"
+    graph.write_text(GRAPH + other + reads_all)
+    assert [node.name for node in load_graph(graph, ["middle"])] == ["start", "other", "sum"]
+    assert [node.name for node in load_graph(graph, ["start", "other"])] == ["sum"]
+    with pytest.raises(BadRequest, match=r"without: no node of .* 'midle'; there are last, middle"):
+        load_graph(graph, ["midle"])
+
+
+def test_nodes_that_share_an_overlay_share_its_values(graph: Path, root: Path) -> None:
+    twin = "  - {name: twin, phase: counting, config: [base.yaml], overlay: middle, inputs: {first: start}}\n"
+    graph.write_text(GRAPH + twin)
+    (root / "over/demo/twin.yaml").write_text("num_units: 9\n")  # nobody's
+    run(graph)
+    twin_config = open_artifact(root / "runs/demo/twin").config
+    assert twin_config["num_units"] == open_artifact(root / "runs/demo/middle").config["num_units"] == 4
+
+
 def test_a_slice_and_a_changed_overlay(graph: Path, root: Path) -> None:
     assert run(graph, only=["start"]) == [("start", "done")]
     assert run(graph, only=["middle"]) == [("middle", "done")]
