@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from aplantida.phases._release import note_release
 from aplantida.pipeline.config import PhaseConfig
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
@@ -27,6 +28,7 @@ def run(ctx: PhaseContext[GenerateManifestConfig]) -> dict[str, Any]:
     except ValueError as error:
         raise BadRequest(str(error)) from error
     ctx.output.write_text(f"TRAINING_MANIFEST_{config.version}.yaml", to_yaml(manifest))
+    note_release(ctx, "manifest", f"{config.name}_{config.version}")
     ctx.log.info("%d artifacts, seeds %s", len(manifest["artifacts"]), manifest["seeds"])
     return {"num_artifacts": len(manifest["artifacts"]), "seeds": manifest["seeds"]}
 
