@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal
 
 from aplantida.pipeline import environment
-from aplantida.pipeline.artifact import FORMAT, MANIFEST, PROGRESS, Artifact, digest_of, is_sealed, open_artifact
+from aplantida.pipeline.artifact import MANIFEST, PROGRESS, Artifact, digest_of, is_sealed, manifest_text, open_artifact
 from aplantida.pipeline.config import ConfigT, ReusingConfig, load_config, resolve
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.ledger import Ledger
@@ -260,7 +260,6 @@ def _run_and_seal(
     _judge(phase, context.config, metrics, path)
     writer.remove_strays()
     manifest = {
-        "format": FORMAT,
         "kind": phase.output,
         "phase": phase.name,
         "version": phase.version,
@@ -274,7 +273,7 @@ def _run_and_seal(
         "metrics": dict(metrics),
         "sessions": sessions(path),
     }
-    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    text = manifest_text(manifest)
     temporary = path / PROGRESS / MANIFEST
     with temporary.open("w", encoding="utf-8") as stream:
         stream.write(text)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from aplantida.pipeline.artifact import MANIFEST, PROGRESS, Artifact, is_sealed, open_artifact
 from aplantida.pipeline.config import resolve
-from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.errors import Altered, BadRequest
 from aplantida.pipeline.standing import INPUTS, RECIPE
 
 BUNDLE = "model_bundle"
@@ -85,8 +85,8 @@ def read_work(path: Path) -> Work:
     if not is_sealed(path):
         return _read_unfinished(path)
     try:
-        return _work_of(open_artifact(path).manifest, path, "sealed")
-    except BadRequest as error:
+        return _work_of(open_artifact(path, hashed=False).manifest, path, "sealed")
+    except (BadRequest, Altered) as error:
         trouble = str(error)
     try:
         return _work_of(json.loads((path / MANIFEST).read_text(encoding="utf-8")), path, "damaged", trouble)
