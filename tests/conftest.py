@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +40,16 @@ def ray() -> Iterator[None]:
 
     with ray_session(num_cpus=2, object_store_bytes=200_000_000):
         yield
+
+
+@pytest.fixture(scope="session")
+def exported_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny student's bundle and all it was made from; read only for tests."""
+    from tests.fixtures.exported import make_bundle, make_measured_student
+
+    folder = tmp_path_factory.mktemp("exported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("APLANTIDA_ROOT", str(folder))
+        make_measured_student()
+        make_bundle()
+    return folder

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from aplantida.domain.licensing import license_label, may_be_shown_alone, needs_author
+from aplantida.domain.seals import broken_seal, sealed
 from aplantida.domain.seeds import derive_seed
 from aplantida.export.parity import FloatArray, softmax
 
@@ -83,34 +84,51 @@ def bundle_json(
         facts: more keys that describe the model.
         inputs: digests of the artifacts it was made from, by input name.
         entries: every other file of the bundle: name → (bytes, sha256).
+
+    Returns:
+        The document with its seal, so that a bundle that went anywhere says itself whether it is whole.
     """
     listed = {file: {"bytes": size, "sha256": digest} for file, (size, digest) in sorted(entries.items())}
     kept = {file: entry for file, entry in listed.items() if file.startswith(f"{FORMATS_FOLDER}/")}
-    return {
-        "format": FORMAT,
-        "name": name,
-        "version": version,
-        **facts,
-        "inputs": dict(sorted(inputs.items())),
-        "files": {file: entry for file, entry in listed.items() if file not in kept},
-        "formats": kept,
-    }
+    return sealed(
+        {
+            "format": FORMAT,
+            "name": name,
+            "version": version,
+            **facts,
+            "inputs": dict(sorted(inputs.items())),
+            "files": {file: entry for file, entry in listed.items() if file not in kept},
+            "formats": kept,
+        }
+    )
 
 
 def altered_files(folder: Path) -> list[str]:
-    """Names of the bundle's files that are missing or differ from ``bundle.json``; empty when all is well.
+    """Names of the bundle's files that are missing, links, or differ from ``bundle.json``; empty when all is well.
+
+    ``bundle.json`` itself is among them when its seal is broken.
 
     Raises:
-        ValueError: when ``bundle.json`` is of another format.
+        ValueError: when ``bundle.json`` is no bundle's, is of another format, or lists a file outside the bundle.
     """
     manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    if manifest.get("format") != FORMAT:
-        raise ValueError(f"{folder / MANIFEST_FILE}: format {manifest.get('format')!r}, want {FORMAT!r}")
-    return [
-        name
-        for name, entry in {**manifest["files"], **manifest["formats"]}.items()
-        if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != entry["sha256"]
-    ]
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else manifest
+        raise ValueError(f"{folder / MANIFEST_FILE}: format {found!r}, want {FORMAT!r}")
+    listed = {**manifest["files"], **manifest["formats"]}
+    altered = [MANIFEST_FILE] if broken_seal(manifest) else []
+    return altered + [name for name in listed if not _is_whole(folder, name, listed[name]["sha256"])]
+
+
+def _is_whole(folder: Path, name: str, sha256: str) -> bool:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        raise ValueError(f"{folder / MANIFEST_FILE} lists {name!r}, which does not lie in the bundle")
+    file = folder / path
+    if any(place.is_symlink() for place in (file, *file.parents[: len(path.parts) - 1])) or not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() == sha256
 
 
 def license_text(name: str, version: str, model_license: str, report: Mapping[str, Any], full_list: str) -> str:

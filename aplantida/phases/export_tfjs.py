@@ -12,6 +12,7 @@ from pydantic import Field
 
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import read_photos, split_rows
+from aplantida.phases._release import note_release
 from aplantida.phases._student import SizeGates
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
 from aplantida.pipeline.config import SeededConfig, Threads
@@ -72,6 +73,7 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
     digests = {name: given[0].digest for name, given in ctx.inputs.items()}
     bundle = bundle_json(ctx.config.name, ctx.config.version, facts, digests, entries)
     ctx.output.write_json("bundle.json", bundle)
+    note_release(ctx, "model_bundle", f"{ctx.config.name}_{ctx.config.version}")
     shipped = sum(entry["bytes"] for entry in bundle["files"].values())
     model_mb, credits_mb, bundle_mb = (size / 1e6 for size in (sum(sizes.values()), credited["credits_bytes"], shipped))
     ctx.log.info("model %.2f MB, credits %.2f MB, bundle %.2f MB in %d files, %d golden photos",

@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
+from aplantida.phases._release import note_release
 from aplantida.pipeline.config import PhaseConfig
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
-from aplantida.release.manifest import build_manifest, to_yaml
+from aplantida.release.manifest import FILE_NAME, build_manifest, to_yaml
 
 
 class GenerateManifestConfig(PhaseConfig):
@@ -26,7 +27,8 @@ def run(ctx: PhaseContext[GenerateManifestConfig]) -> dict[str, Any]:
         manifest = build_manifest(ctx.input_list("artifacts"), config.name, config.version)
     except ValueError as error:
         raise BadRequest(str(error)) from error
-    ctx.output.write_text(f"TRAINING_MANIFEST_{config.version}.yaml", to_yaml(manifest))
+    ctx.output.write_text(FILE_NAME.format(version=config.version), to_yaml(manifest))
+    note_release(ctx, "manifest", f"{config.name}_{config.version}")
     ctx.log.info("%d artifacts, seeds %s", len(manifest["artifacts"]), manifest["seeds"])
     return {"num_artifacts": len(manifest["artifacts"]), "seeds": manifest["seeds"]}
 
@@ -36,6 +38,6 @@ PHASE = Phase(
     config=GenerateManifestConfig,
     inputs={"artifacts": "*+"},
     output="manifest",
-    version=1,
+    version=2,
     run=run,
 )

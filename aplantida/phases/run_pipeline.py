@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from aplantida.pipeline import plan
 from aplantida.pipeline.artifact import is_sealed
 from aplantida.pipeline.child import run_in_child
 from aplantida.pipeline.config import find_file, resolve
-from aplantida.pipeline.graph import GraphConfig, NodeOutcome, load_graph, run_graph
+from aplantida.pipeline.graph import GraphConfig, Node, NodeOutcome, chosen_nodes, input_paths, load_graph, run_graph
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.runner import Outcome, execute
+from aplantida.pipeline.waiting import WaitingNodes
 
 LAST_RUN = "last_run.json"
 SLOW_IMPORTS = ("torchvision",)  # and torch with it: once for all nodes
@@ -29,6 +31,8 @@ def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[Node
 
     nodes = load_graph(find_file(config.graph), config.without)
     outcomes: list[NodeOutcome] = []
+    waiting = WaitingNodes(resolve(config.runs))
+    waiting.add({node.name: _paths(node, nodes, config) for node in chosen_nodes(nodes, config.nodes)})
     with shared_ray():
         for outcome in run_graph(
             nodes,
@@ -41,8 +45,16 @@ def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[Node
             carry_out=_carry_out,
         ):
             outcomes.append(outcome)
+            waiting.done(outcome.node.name)
             _note(outcomes, resolve(config.runs) / LAST_RUN)
     return outcomes
+
+
+def _paths(node: Node, nodes: Sequence[Node], config: RunPipelineConfig) -> list[str]:
+    """What a node reads and makes."""
+    layout = config.layout()
+    read = input_paths(node, nodes, layout).values()
+    return [layout.output(node), *(path for given in read for path in ([given] if isinstance(given, str) else given))]
 
 
 def _carry_out(phase: Phase[Any], **request: Any) -> Outcome:

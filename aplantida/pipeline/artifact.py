@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
-from aplantida.pipeline.errors import BadRequest
+from aplantida.domain.seals import SEAL, broken_seal, sealed
+from aplantida.pipeline.errors import Altered, BadRequest
 
 FORMAT = "aplantida.artifact/1"
 MANIFEST = "artifact.json"
 PROGRESS = "_progress"
 ASIDE = "aside/"  # files below it are kept and verified like results, but are none: they do not count in the digest
 ANY_KIND = "*"
+_SHARD = re.compile(r".+/shard-\d+\.\w+")
 
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One result file: its name inside the artifact (with ``/``), size in bytes, sha256 in hex."""
+    """One result file: its name inside the artifact (with ``/``), size in bytes, sha256 in hex.
+
+    Raises:
+        ValueError: for a name that cannot name a result file.
+    """
 
     name: str
     bytes: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -97,7 +109,7 @@ class Artifact:
         return [
             entry.name
             for entry in self.files.values()
-            if not (self.path / entry.name).is_file() or hash_file(self.path / entry.name) != entry.sha256
+            if not place_in(self.path, entry.name).is_file() or hash_file(self.path / entry.name) != entry.sha256
         ]
 
 
@@ -106,35 +118,99 @@ def is_sealed(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
-def open_artifact(path: Path, kind: str = ANY_KIND) -> Artifact:
-    """Open a sealed artifact, checking its kind and its files' names and sizes.
+def open_artifact(path: Path, kind: str = ANY_KIND, *, hashed: bool = True) -> Artifact:
+    """Open a sealed artifact, checking its kind, its files' names and sizes, and what it is cheap to hash.
+
+    Args:
+        path: its folder.
+        kind: what it must be.
+        hashed: hash every file but shards (photos, scores and labels by shard: ``aplantida.verify`` does).
 
     Raises:
-        BadRequest: when it is absent, unfinished, of another kind, or a file is missing or of another size.
+        BadRequest: when it is absent, unfinished, of another kind, or a file is missing, a link or outside.
+        Altered: when a file that is hashed, or ``artifact.json`` itself, is not what it was.
     """
     if not is_sealed(path):
         state = "unfinished (run its phase again)" if (path / PROGRESS).is_dir() else "not there"
         raise BadRequest(f"{path}: want a sealed {kind} artifact; it is {state}")
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        value = json.loads(place_in(path, MANIFEST).read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadRequest(f"{path / MANIFEST}: {error}") from error
+    if not isinstance(value, dict):
+        raise BadRequest(f"{path / MANIFEST}: want an object")
+    manifest = cast("dict[str, Any]", value)
+    trouble = broken_seal(manifest)
+    if trouble is not None:
+        raise Altered(f"{path / MANIFEST} was altered: {trouble}")
     if manifest.get("format") != FORMAT:
         raise BadRequest(f"{path / MANIFEST}: format {manifest.get('format')!r}, want {FORMAT!r}")
-    if kind not in (ANY_KIND, manifest["kind"]):
-        raise BadRequest(f"{path}: want a {kind} artifact, found {manifest['kind']}")
-    for name, item in manifest["files"].items():
-        file = path / name
-        size = file.stat().st_size if file.is_file() else None
-        if size != item["bytes"]:
-            raise BadRequest(f"{file}: want {item['bytes']} bytes, found {'no file' if size is None else size}")
-    return Artifact(path, manifest)
+    if kind not in (ANY_KIND, manifest.get("kind")):
+        raise BadRequest(f"{path}: want a {kind} artifact, found {manifest.get('kind')}")
+    artifact = Artifact(path, manifest)
+    try:
+        for entry in artifact.files.values():
+            _check_file(place_in(path, entry.name), entry, hashed and not _SHARD.fullmatch(entry.name))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadRequest(f"{path / MANIFEST}: {error!s}") from error
+    return artifact
+
+
+def _check_file(file: Path, entry: FileEntry, hashed: bool) -> None:
+    if not file.is_file():
+        raise BadRequest(f"{file}: want {entry.bytes} bytes, found no file")
+    state = file.stat()
+    if state.st_size != entry.bytes:
+        raise BadRequest(f"{file}: want {entry.bytes} bytes, found {state.st_size}")
+    if hashed:
+        found = _hash_once(file, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+        if found != entry.sha256:
+            raise Altered(
+                f"{file} was altered: its sha256 is {found}, {MANIFEST} says {entry.sha256}; "
+                "`python -m aplantida.verify` names all that differs"
+            )
+
+
+@lru_cache(maxsize=4096)
+def _hash_once(path: Path, state: tuple[int, ...]) -> str:
+    """The sha256 of a file in this state: a process hashes it once."""
+    del state  # a key of the cache
+    return hash_file(path)
 
 
 def hash_file(path: Path) -> str:
     """sha256 of a file, hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def place_in(folder: Path, name: str) -> Path:
+    """Where a file of an artifact lies.
+
+    Raises:
+        ValueError: when it, or a folder on the way to it, is a link.
+    """
+    place = folder
+    for part in PurePosixPath(name).parts:
+        place = place / part
+        if place.is_symlink():
+            raise ValueError(f"{name!r} is reached by the link {place}: an artifact holds files, not links")
+    return place
+
+
+def manifest_text(manifest: Mapping[str, Any]) -> str:
+    """``artifact.json``: its format, the manifest, and the seal over both."""
+    plain = json.loads(json.dumps({"format": FORMAT, **manifest}, ensure_ascii=False))  # as a reader will have it
+    return json.dumps(sealed(plain), indent=1, ensure_ascii=False)
+
+
+def is_as_written(text: str) -> bool:
+    """Whether an ``artifact.json`` has just the bytes it was written with, as far as a reader of its values can tell.
+
+    One that was written before there were seals counts as it is.
+    """
+    manifest = json.loads(text)
+    return SEAL not in manifest or text == json.dumps(manifest, indent=1, ensure_ascii=False)
 
 
 def digest_of(entries: Iterable[FileEntry]) -> str:
@@ -156,12 +232,15 @@ def unit_key(*parts: Any) -> str:
 
 
 def check_name(name: str) -> str:
-    """``name`` if it can name a result file.
+    """``name`` if it can name a result file: relative, inside, in one spelling, and a name on every file system.
 
     Raises:
-        ValueError: for absolute names, ``..``, and names the frame uses itself.
+        ValueError: for absolute names, ``..``, backslashes, control characters, and names the frame uses itself.
     """
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or parts[0] in (PROGRESS, MANIFEST):
-        raise ValueError(f"{name!r} cannot name a result file")
+    path = PurePosixPath(name)
+    strange = any(char == "\\" or unicodedata.category(char) in ("Cc", "Cf", "Cs") for char in name)
+    if not path.parts or strange or str(path) != name or path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"{name!r} cannot name a result file: want a relative name inside the artifact")
+    if path.parts[0] in (PROGRESS, MANIFEST):
+        raise ValueError(f"{name!r} cannot name a result file: the frame uses it")
     return name

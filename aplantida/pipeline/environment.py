@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from aplantida.domain.cores import usable_cores
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import CHECKOUT
 
@@ -28,6 +29,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "processor": _processor(),
+        "usable_cores": usable_cores(),
         "gpus": gpus.splitlines() if gpus else [],
     }
 

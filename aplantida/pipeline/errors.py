@@ -25,3 +25,7 @@ class GateFailed(PhaseError):
     """The work was done and a quality gate refuses its result."""
 
     exit_code = 4
+
+
+class Altered(GateFailed):
+    """A sealed artifact is no longer what it was when it was sealed."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal
 
 from aplantida.pipeline import environment
-from aplantida.pipeline.artifact import FORMAT, MANIFEST, PROGRESS, Artifact, digest_of, is_sealed, open_artifact
+from aplantida.pipeline.artifact import MANIFEST, PROGRESS, Artifact, digest_of, is_sealed, manifest_text, open_artifact
 from aplantida.pipeline.config import ConfigT, ReusingConfig, load_config, resolve
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.ledger import Ledger
@@ -22,7 +22,7 @@ from aplantida.pipeline.logs import LOGGER, log_file
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.recipe import fingerprint_of, gates_of, gates_passed, recipe_of
 from aplantida.pipeline.session import sessions, writing_session
-from aplantida.pipeline.standing import RECIPE, Standing, check_apart, stand
+from aplantida.pipeline.standing import RECIPE, Standing, begin, check_apart, stand
 from aplantida.pipeline.writer import ArtifactWriter
 
 Sources = Literal["check", "sealed"]
@@ -240,14 +240,6 @@ def _open_to_reuse(path: Path, kind: str) -> Artifact:
     return Artifact(path, {"kind": kind, "config": recipe["config"], "files": files, "units": ledger.units})
 
 
-def _begin(path: Path, recipe: Mapping[str, Any], standing: Standing) -> None:
-    target = path / PROGRESS / RECIPE
-    if standing.state == "absent" or standing.renewed:
-        temporary = target.with_suffix(".tmp")
-        temporary.write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
-        temporary.replace(target)
-
-
 def _run_and_seal(
     phase: Phase[ConfigT], context: PhaseContext[ConfigT], recipe: Mapping[str, Any], standing: Standing
 ) -> Artifact:
@@ -255,7 +247,7 @@ def _run_and_seal(
     context.log.info("%s: %s", "resuming" if standing.state == "unfinished" else "running", context.config.output)
     for change in standing.renewed:
         context.log.info("%s: changed since; units made of what did not change are kept", change)
-    _begin(writer.path, recipe, standing)
+    begin(writer.path, recipe, _listed(context.inputs), renew=bool(standing.renewed))
     try:
         with log_file(writer.log_path / "log.jsonl"):
             metrics = phase.run(context)
@@ -268,7 +260,6 @@ def _run_and_seal(
     _judge(phase, context.config, metrics, path)
     writer.remove_strays()
     manifest = {
-        "format": FORMAT,
         "kind": phase.output,
         "phase": phase.name,
         "version": phase.version,
@@ -276,16 +267,13 @@ def _run_and_seal(
         "digest": digest_of(writer.files.values()),
         "config": context.config.model_dump(mode="json"),
         "recipe": recipe,
-        "inputs": {
-            name: [{"path": _relative(item.path), "kind": item.kind, "digest": item.digest} for item in given]
-            for name, given in context.inputs.items()
-        },
+        "inputs": _listed(context.inputs),
         "files": {name: {"bytes": item.bytes, "sha256": item.sha256} for name, item in sorted(writer.files.items())},
         "units": dict(sorted(writer.units.items())),
         "metrics": dict(metrics),
         "sessions": sessions(path),
     }
-    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    text = manifest_text(manifest)
     temporary = path / PROGRESS / MANIFEST
     with temporary.open("w", encoding="utf-8") as stream:
         stream.write(text)
@@ -293,6 +281,13 @@ def _run_and_seal(
         os.fsync(stream.fileno())
     temporary.replace(path / MANIFEST)
     return Artifact(path, json.loads(text))
+
+
+def _listed(inputs: Mapping[str, Sequence[Artifact]]) -> dict[str, list[dict[str, str]]]:
+    return {
+        name: [{"path": _relative(item.path), "kind": item.kind, "digest": item.digest} for item in given]
+        for name, given in inputs.items()
+    }
 
 
 def _relative(path: Path) -> str:

@@ -14,7 +14,7 @@ from aplantida.pipeline.errors import BadRequest, RecipeChanged
 from aplantida.pipeline.phase import Phase
 from aplantida.pipeline.recipe import changes_since
 
-RECIPE = "recipe.json"
+RECIPE, INPUTS = "recipe.json", "inputs.json"
 State = Literal["absent", "unfinished", "sealed"]
 
 
@@ -89,6 +89,23 @@ def stand(
     live = tuple(f"sources.{name}: " for name in phase.live_sources) if state == "unfinished" else ()
     renewed = tuple(change for change in changes if live and change.startswith(live))
     return Standing(state, tuple(change for change in changes if change not in renewed), renewed)
+
+
+def begin(path: Path, recipe: Mapping[str, Any], inputs: Mapping[str, Any], *, renew: bool) -> None:
+    """Note what unfinished work is made by and of, for the sessions that go on with it, and for whoever tidies up.
+
+    Args:
+        path: the output.
+        recipe: of the work.
+        inputs: as the sealed artifact will have them: path, kind and digest, by input name.
+        renew: the recipe replaces an earlier one.
+    """
+    for name, value, always in ((INPUTS, inputs, True), (RECIPE, recipe, renew)):
+        target = path / PROGRESS / name
+        if always or not target.is_file():
+            temporary = target.with_suffix(".tmp")
+            temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
+            temporary.replace(target)
 
 
 def check_apart(path: Path) -> None:

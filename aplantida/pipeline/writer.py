@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from aplantida.pipeline.artifact import PROGRESS, Artifact, FileEntry, check_name, hash_file
+from aplantida.pipeline.artifact import PROGRESS, Artifact, FileEntry, check_name, hash_file, place_in
 from aplantida.pipeline.ledger import Ledger
 from aplantida.pipeline.logs import LOGGER
 
@@ -183,6 +183,7 @@ class ArtifactWriter:
 
     def _move(self, temporary: Path, target: Path) -> None:
         self.check_session()
+        place_in(self.path, target.parent.relative_to(self.path).as_posix())
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.replace(target)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aplantida.pipeline.artifact import Artifact, open_artifact
 from aplantida.pipeline.config import resolve
-from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.errors import Altered, BadRequest
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def trace(starts: Sequence[Artifact]) -> Lineage:
                 path = resolve(entry["path"]).resolve()
                 try:
                     ancestor = found[path] if path in found else open_artifact(path, entry["kind"])
-                except BadRequest as error:
+                except (BadRequest, Altered) as error:
                     problems.add(f"{artifact.path.name} descends from {entry['path']}, which cannot be read: {error}")
                     continue
                 if ancestor.digest != entry["digest"]:

@@ -13,11 +13,13 @@ from typing import Any
 
 import yaml
 
+from aplantida.domain.seals import sealed_text
 from aplantida.pipeline.artifact import Artifact, canonical
 from aplantida.pipeline.config import resolve
 
 FORMAT = "aplantida.training_manifest/1"
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
+FILE_NAME = "TRAINING_MANIFEST_{version}.yaml"
 _FILES_OF = ("checkpoint", "model_bundle")  # kinds whose files are listed one by one
 
 
@@ -57,8 +59,8 @@ def build_manifest(artifacts: Sequence[Artifact], name: str, version: str) -> di
 
 
 def to_yaml(manifest: dict[str, Any]) -> str:
-    """As YAML, keys in their order."""
-    return yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=120)
+    """As YAML, keys in their order, and its seal in the last line."""
+    return sealed_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=120))
 
 
 def redact(value: Any) -> Any:
@@ -133,6 +135,7 @@ def _describe(artifact: Artifact, all_of_them: Sequence[Artifact], environments:
         "inputs": _inputs(artifact, all_of_them),
         "sources": recipe["sources"],
         "config": redact(recipe["config"]),
+        "resources": redact(artifact.config.get("resources", {})),
         "environments": [f"environment_{position + 1}" for position in inside],
     }
     if artifact.kind in _FILES_OF:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ from aplantida.phases.cleanup import PHASE
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.runner import execute
+from aplantida.pipeline.waiting import WaitingNodes
 from aplantida.pipeline.writer import ArtifactWriter
+from aplantida.release.records import write_records
 from tests.fixtures.artifacts import seal
 
 BASE = "configs/cleanup.yaml"
@@ -49,50 +52,117 @@ def kinds(report: dict[str, Any]) -> dict[str, str]:
     return {row["path"]: row["category"] for row in report["leftovers"]}
 
 
+def kept(report: dict[str, Any]) -> dict[str, str]:
+    return {row["path"]: row["category"] for row in report["kept"]}
+
+
+def remove(path: Path) -> None:
+    shutil.rmtree(path)
+
+
 def test_it_lists_and_deletes_nothing_unless_told(runs: Path) -> None:
+    (runs / "demo" / "other" / "_progress").mkdir()
+    (runs / "demo" / "other" / "_progress" / "state.bin").write_bytes(b"12345")
     before = sorted(runs.rglob("*"))
     report = clean()
-    assert kinds(report) == {"demo/begun": "unsealed"}
-    assert report["bytes"] >= 4
-    assert report["bytes_freed"] == 0
+    assert kinds(report) == {"demo/other/_progress": "scratch"}
+    assert kept(report) == {}  # unfinished work is a root
+    assert (report["bytes"], report["bytes_freed"]) == (5, 0)
     assert sorted(runs.rglob("*")) == before
 
 
-def test_what_no_kept_artifact_descends_from_is_unreferenced(runs: Path) -> None:
-    report = clean(keep=["second"], delete=True)
-    assert kinds(report) == {"demo/begun": "unsealed", "demo/other": "unreferenced"}
+def test_unfinished_work_and_orphans_go_only_when_named_one_by_one(runs: Path) -> None:
+    remove(runs / "demo" / "first")
+    report = clean(categories=["scratch", "damaged", "logs", "unreferenced"], keep=["other"], delete=True)
+    assert kinds(report) == {}
+    assert kept(report) == {"demo/second": "orphaned"}
+    assert (runs / "demo" / "begun" / "_progress").is_dir()
+    report = clean(named=["demo/begun", "demo/second"], delete=True)
+    assert kinds(report) == {"demo/begun": "unfinished", "demo/second": "orphaned"}
     assert report["bytes_freed"] == report["bytes"] > 0
-    assert not (runs / "demo" / "other").exists()
     assert not (runs / "demo" / "begun").exists()
+    assert not (runs / "demo" / "second").exists()
+    assert (runs / "demo" / "other").exists()
+
+
+def test_what_no_root_descends_from_is_unreferenced(runs: Path) -> None:
+    report = clean(keep=["second"], categories=["unreferenced"], delete=True)
+    assert kinds(report) == {"demo/other": "unreferenced"}
+    assert report["bytes_freed"] == report["bytes"] > 0
     assert open_artifact(runs / "demo" / "second").verify() == []
-    assert kinds(clean()) == {"demo/_logs/begun": "logs", "demo/_logs/other": "logs"}
+    assert (runs / "demo" / "begun").exists()
+    assert kinds(clean()) == {}
+    assert kinds(clean(log_days=0)) == {"demo/_logs/other": "logs"}
 
 
-def test_orphans_scratch_and_damage(runs: Path) -> None:
-    (runs / "demo" / "second" / "_progress").mkdir()
-    (runs / "demo" / "second" / "_progress" / "state.bin").write_bytes(b"12345")
-    (runs / "demo" / "first" / "artifact.json").unlink()
-    (runs / "demo" / "first" / "a.txt").unlink()
-    (runs / "demo" / "first").rmdir()
-    (runs / "demo" / "other" / "a.txt").write_text("another length")
-    report = clean(categories=["scratch", "orphaned", "damaged"])
-    assert kinds(report) == {
-        "demo/second/_progress": "scratch",
-        "demo/second": "orphaned",
-        "demo/other": "damaged",
-    }
-    assert next(row["bytes"] for row in report["leftovers"] if row["category"] == "scratch") == 5
+def test_a_keep_protects_its_lineage_where_an_ancestor_was_moved_away(runs: Path, root: Path) -> None:
+    seal("runs/demo/third", "thing", text("third"), {"second": "runs/demo/second"})
+    shutil.move(runs / "demo" / "second", root / "elsewhere")
+    report = clean(keep=["third"], categories=["unreferenced"], delete=True, needed_by=["elsewhere"])
+    assert kinds(report) == {"demo/other": "unreferenced"}
+    assert {path.name for path in (runs / "demo").iterdir()} == {"first", "third", "begun", "_logs"}
 
 
-def test_a_parent_made_anew_orphans_its_child(runs: Path) -> None:
-    clean(categories=["unreferenced"], keep=["other"], delete=True)
-    seal("runs/demo/first", "thing", text("first"))
-    seal("runs/demo/second", "thing", text("second"), {"first": "runs/demo/first"})
-    for file in (runs / "demo" / "first").iterdir():
-        file.unlink()
-    (runs / "demo" / "first").rmdir()
+def test_a_damaged_artifact_goes_unless_it_is_needed(runs: Path) -> None:
+    for name in ("other", "first"):
+        (runs / "demo" / name / "a.txt").write_text("another length")
+    assert kinds(clean(keep=["second"])) == {"demo/other": "damaged"}
+    (runs / "demo" / "second" / "artifact.json").write_text("{")
+    report = clean(keep=["second"], categories=["damaged", "unreferenced"])
+    assert kinds(report) == {"demo/other": "damaged", "demo/first": "damaged"}
+    (runs / "demo" / "first" / "a.txt").write_text("first")  # whole again: what second needs cannot be told
+    assert kinds(clean(keep=["second"], categories=["unreferenced"])) == {}
+
+
+@pytest.mark.parametrize("record", [False, True], ids=["made before records", "with a record"])
+def test_a_release_is_a_root_wherever_its_bundle_and_manifest_went(root: Path, record: bool) -> None:
+    seal("runs/x/student", "checkpoint", text("student"))
+    seal("runs/x/calibration", "calibration", text("calibration"), {"checkpoint": "runs/x/student"})
+    inputs: dict[str, str | list[str]] = {"checkpoint": "runs/x/student", "calibration": "runs/x/calibration"}
+    bundle = seal("dist/models/b_v1", "model_bundle", text("bundle"), inputs)
+    seal("runs/x/validation", "validation", text("validation"), {"bundle": "dist/models/b_v1"})
+    seal("runs/x/trial", "checkpoint", text("a trial"))
+    everything = ["runs/x/student", "runs/x/calibration", "dist/models/b_v1", "runs/x/validation"]
+    manifest = seal("runs/x/manifest", "manifest", text("manifest"), {Path(path).name: path for path in everything})
+    if record:
+        given = [open_artifact(root / path) for path in everything]
+        write_records("b_v1", "manifest", manifest.path, manifest.digest, {"artifacts": given})
+        shutil.move(root / "runs/x/manifest", root / "sent")
+        shutil.rmtree(root / "runs/x/validation")
+    shutil.move(bundle.path, root / "pwa")
+    report = clean(keep=["x/student"], categories=["scratch", "damaged", "logs", "unreferenced"], delete=True)
+    assert kinds(report) == {"x/trial": "unreferenced"}
+    assert kept(report) == {}
+    names = {"student", "calibration"} | ({"_releases"} if record else {"validation", "manifest"})
+    assert {path.name for path in (root / "runs/x").iterdir()} - {"_logs"} == names
+    with pytest.raises(BadRequest, match=r"named: .*calibration is needed by the release"):
+        clean(named=["x/calibration"])
+
+
+def test_a_record_that_cannot_be_read_stops_the_cleanup(runs: Path) -> None:
+    (runs / "demo" / "_releases").mkdir()
+    (runs / "demo" / "_releases" / "b.json").write_text("{}")
+    with pytest.raises(BadRequest, match=r"b\.json: is no record of a release"):
+        clean()
+
+
+def test_the_nodes_of_a_paused_run_stay(runs: Path) -> None:
+    waiting = WaitingNodes(runs / "demo")
+    waiting.add({"last": ["runs/demo/last", "runs/demo/second"], "sweep": ["runs/demo/sweep", "runs/demo/other"]})
+    everything = {"keep": ["second"], "categories": ["unreferenced"]}
+    assert kinds(clean(**everything)) == {}
+    waiting.done("sweep")
+    assert kinds(clean(**everything)) == {"demo/other": "unreferenced"}
+    waiting.done("last")
+    assert sorted(path.name for path in (runs / "demo").glob("*.json")) == []
+
+
+def test_an_input_made_anew_orphans_its_child(runs: Path) -> None:
+    remove(runs / "demo" / "first")
     seal("runs/demo/first", "thing", text("changed"))
-    assert kinds(clean(categories=["orphaned"])) == {"demo/second": "orphaned"}
+    (row,) = clean()["kept"]
+    assert (row["path"], row["category"]) == ("demo/second", "orphaned")
+    assert "has been made anew since" in row["why"]
 
 
 def test_a_link_out_of_the_folder_is_not_followed(runs: Path, root: Path) -> None:
@@ -100,6 +170,8 @@ def test_a_link_out_of_the_folder_is_not_followed(runs: Path, root: Path) -> Non
     (runs / "link").symlink_to(root / "precious")
     clean(delete=True)
     assert (root / "precious" / "_progress").is_dir()
+    with pytest.raises(BadRequest, match="'link' is no artifact"):
+        clean(named=["link"], delete=True)
 
 
 def test_work_in_progress_is_left_alone(runs: Path) -> None:
@@ -111,18 +183,24 @@ def test_work_in_progress_is_left_alone(runs: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert kinds(clean(delete=True)) == {}
+        assert kinds(clean(named=["demo/begun"], delete=True)) == {}
         process.communicate()
-    assert kinds(clean()) == {"demo/begun": "unsealed"}
+    assert kinds(clean(named=["demo/begun"])) == {"demo/begun": "unfinished"}
     session = runs / "demo" / "begun" / "_progress" / "session.json"
     session.write_text(json.dumps({"host": "another", "session_id": "x", "alive": time.time()}))
-    assert kinds(clean()) == {}
+    assert kinds(clean(named=["demo/begun"])) == {}
     session.write_text(json.dumps({"host": "another", "session_id": "x", "alive": time.time() - 3600}))
-    assert kinds(clean()) == {"demo/begun": "unsealed"}
+    assert kinds(clean(named=["demo/begun"])) == {"demo/begun": "unfinished"}
 
 
 def test_bad_requests(root: Path, runs: Path) -> None:
     with pytest.raises(BadRequest, match="no such folder"):
         clean(runs="nowhere")
-    with pytest.raises(BadRequest, match="'studnet' is no sealed artifact"):
+    with pytest.raises(BadRequest, match="keep: 'studnet' is no artifact"):
         clean(keep=["studnet"])
+    with pytest.raises(BadRequest, match="named: 'nothing' is no artifact"):
+        clean(named=["nothing"])
+    with pytest.raises(KeyboardInterrupt):
+        seal("runs/demo/training", "thing", broken, {"first": "runs/demo/first"})
+    with pytest.raises(BadRequest, match=r"named: .*first is needed by the unfinished"):
+        clean(named=["demo/first"])

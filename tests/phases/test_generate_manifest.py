@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
+from aplantida.domain.seals import broken_text
+from aplantida.phases.evaluate_model import PHASE as EVALUATE
 from aplantida.phases.generate_manifest import PHASE
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest
@@ -51,9 +53,21 @@ def test_it_tells_from_what_how_and_with_what_result() -> None:
     assert student["inputs"][0]["digest"] == manifest["artifacts"]["images"]["digest"]
     assert manifest["results"]["evaluation"]["test"]["top1"] == 1.0
     assert manifest["seeds"] == [42]
+    assert broken_text(artifact.file("TRAINING_MANIFEST_v1.0.yaml").read_bytes()) is None
     environment = manifest["environments"][student["environments"][0]]
     assert len(environment["commit"]) == 40
     assert environment["packages"]["torch"]
+    assert environment["usable_cores"] >= 1
+
+
+def test_it_tells_with_which_resources(root: Path) -> None:
+    """Threads and devices are no part of a recipe, and bear on the digest all the same."""
+    resources = {"num_threads": 1, "device": "cpu"}
+    inputs = {"checkpoint": "student", "images": "images", "split": "split"}
+    execute(EVALUATE, files=["configs/evaluate_model.yaml"],
+            values={"inputs": inputs, "output": "judged", "resources": resources})  # fmt: skip
+    manifest = yaml.safe_load(write(nodes=[*NODES, "judged"]).file("TRAINING_MANIFEST_v1.0.yaml").read_text())
+    assert manifest["artifacts"]["judged"]["resources"].items() >= resources.items()
 
 
 def test_the_same_artifacts_give_the_same_bytes(root: Path) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from aplantida.phases import run_pipeline
 from aplantida.phases._foresight import with_sizes
+from aplantida.phases.cleanup import PHASE as CLEANUP
 from aplantida.phases.registry import load_phase
 from aplantida.phases.run_pipeline import PHASE
 from aplantida.pipeline.artifact import open_artifact
@@ -73,6 +75,25 @@ def test_nodes_are_run_then_skipped_and_what_became_of_them_is_noted(config: Pat
     assert run(config) == {"split": "skipped"}
     (row,) = json.loads((root / "runs/x/last_run.json").read_text())
     assert (row["node"], row["phase"], row["status"]) == ("split", "split_dataset", "skipped")
+
+
+def test_a_cleanup_of_a_paused_run_leaves_it_resumable(
+    config: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(phase: Any, **request: Any) -> Any:
+        raise KeyboardInterrupt
+
+    make_images("runs/x/other_photos")
+    with monkeypatch.context() as patch:
+        patch.setattr(run_pipeline, "_carry_out", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(config)
+    tidy = {"runs": "runs/x", "keep": ["other_photos"], "delete": True, "log_days": 0}
+    request = {**tidy, "categories": ["scratch", "damaged", "unreferenced"]}
+    assert execute(CLEANUP, files=["configs/cleanup.yaml"], values=request).metrics["leftovers"] == []
+    assert run(config) == {"split": "done"}
+    leftovers = execute(CLEANUP, files=["configs/cleanup.yaml"], values={**request, "delete": False})
+    assert [row["path"] for row in leftovers.metrics["leftovers"]] == ["photos", "split"]
 
 
 def test_an_edited_seed_is_refused_by_the_node_it_bears_on(config: Path) -> None:

@@ -26,6 +26,7 @@ def rewrite(path: Path, change: Any) -> None:
     change(manifest["config"])
     change(manifest["recipe"]["config"])
     manifest["fingerprint"] = fingerprint_of(manifest["recipe"])
+    manifest.pop("seal", None)
     (path / MANIFEST).write_text(json.dumps(manifest))
 
 

@@ -1,0 +1,15 @@
+"""What the phases share that make a release: a bundle or a manifest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aplantida.pipeline.artifact import digest_of
+from aplantida.pipeline.phase import PhaseContext
+
+
+def note_release(ctx: PhaseContext[Any], kind: str, name: str) -> None:
+    """Leave a record of what is about to be sealed as ``kind``; all of its files are written."""
+    from aplantida.release.records import write_records
+
+    write_records(name, kind, ctx.output.path, digest_of(ctx.output.files.values()), ctx.inputs)
