@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from aplantida.domain.scores import DenseScores, log_sum_exp
-from aplantida.evaluation.metrics import CHUNK_ROWS, BoolArray, FloatArray, IntArray, check_labels
+from aplantida.evaluation.metrics import BoolArray, FloatArray, IntArray, check_labels
+from aplantida.evaluation.scanning import CHUNK_ROWS
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 _STEPS = 60
 _TOLERANCE = 1e-9
-
-Scheme = Literal["equal_width", "equal_mass"]
 
 
 @dataclass(frozen=True)
@@ -100,55 +98,3 @@ def confidences(table: DenseScores, labels: IntArray, temperature: float) -> tup
         values[at] = np.exp(scaled.max(axis=1) - log_sum_exp(scaled))
         correct[at] = scaled.argmax(axis=1) == labels[at]
     return values, correct
-
-
-def calibration_error(
-    confidence: FloatArray, correct: BoolArray, num_bins: int = 15, scheme: Scheme = "equal_width"
-) -> tuple[float, list[dict[str, Any]]]:
-    """Expected calibration error and the reliability bins it is made of.
-
-    ``equal_width`` cuts 0..1 in equal intervals, right-closed, as Guo et al. do; ``equal_mass`` puts equally many
-    photos in each bin (Nguyen & O'Connor 2015), which says more when most confidences crowd near 1.
-
-    Args:
-        confidence: (N,) in 0..1.
-        correct: (N,).
-        num_bins: how many.
-        scheme: how the bins are cut.
-
-    Returns:
-        (sum over bins of share x |accuracy - confidence|, bins with photos, in order of confidence).
-
-    Raises:
-        ValueError: when there is no photo.
-    """
-    count = len(confidence)
-    if count == 0:
-        raise ValueError("a calibration error needs at least one photo")
-    order = np.argsort(confidence, kind="stable")
-    if scheme == "equal_width":
-        bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
-    else:
-        bins = np.empty(count, np.int64)
-        bins[order] = np.arange(count) * num_bins // count
-    rows = []
-    for at in range(num_bins):
-        inside = bins == at
-        if not inside.any():
-            continue
-        low, high = (at / num_bins, (at + 1) / num_bins) if scheme == "equal_width" else _range(confidence[inside])
-        rows.append(
-            {
-                "low": low,
-                "high": high,
-                "num_photos": int(inside.sum()),
-                "confidence": float(confidence[inside].mean()),
-                "accuracy": float(correct[inside].mean()),
-            }
-        )
-    error = sum(row["num_photos"] / count * abs(row["accuracy"] - row["confidence"]) for row in rows)
-    return float(error), rows
-
-
-def _range(values: FloatArray) -> tuple[float, float]:
-    return float(values.min()), float(values.max())

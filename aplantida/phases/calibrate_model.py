@@ -11,9 +11,10 @@ from pydantic import Field
 
 from aplantida.domain.class_index import ClassIndex, class_index_digest
 from aplantida.domain.stored_scores import StoredScores
-from aplantida.evaluation.calibration import Scheme, calibration_error, confidences, fit_temperature, nll
+from aplantida.evaluation.calibration import confidences, fit_temperature, nll
 from aplantida.evaluation.decisions import at_threshold, decision_json, find_threshold, precision_table
 from aplantida.evaluation.metrics import BoolArray, FloatArray, IntArray
+from aplantida.evaluation.reliability import Scheme, calibration_error
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.config import PhaseConfig
 from aplantida.pipeline.errors import BadRequest

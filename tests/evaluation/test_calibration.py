@@ -8,11 +8,11 @@ import pytest
 from aplantida.domain.scores import ScoreTable
 from aplantida.evaluation.calibration import (
     MIN_TEMPERATURE,
-    calibration_error,
     confidences,
     fit_temperature,
     nll,
 )
+from aplantida.evaluation.reliability import calibration_error
 
 
 def table_of(logits: np.ndarray) -> ScoreTable:

@@ -96,6 +96,9 @@ def seal_evaluation(classes: ClassIndex, scored: tuple[str, ...], logits: np.nda
         "split": [name for name, some in ids.items() for _ in some],
         "regions": [[]] * (2 * len(logits)),
         "regions_by_country": [[]] * (2 * len(logits)),
+        "group": [image_id for some in ids.values() for image_id in some],
+        "license_id": ["CC0-1.0"] * (2 * len(logits)),
+        "source": [None] * (2 * len(logits)),
     }
 
     def fill(output: ArtifactWriter) -> None:
