@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.domain.class_index import ClassIndex, class_index_digest
 from aplantida.domain.stored_scores import StoredScores
-from aplantida.evaluation.calibration import confidences, fit_temperature, nll
+from aplantida.evaluation.calibration import confidences
 from aplantida.evaluation.decisions import at_threshold, decision_json, find_threshold, precision_table
-from aplantida.evaluation.metrics import BoolArray, FloatArray, IntArray
-from aplantida.evaluation.reliability import Scheme, calibration_error
+from aplantida.evaluation.temperatures import CalibrationPart, choose_temperatures
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.config import PhaseConfig
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 FORMAT = "aplantida.calibration/1"
-Pairs = tuple[FloatArray, BoolArray]
 
 
 class CalibrateModelConfig(PhaseConfig):
@@ -30,21 +30,19 @@ class CalibrateModelConfig(PhaseConfig):
     target_precision: float = Field(default=0.9, gt=0.0, le=1.0)
     min_accepted: int = Field(default=20, ge=1)
     num_bins: int = Field(default=15, ge=2)
+    min_region_photos: int = Field(default=500, ge=1)
     table_thresholds: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     """Fit on val, measure on test, write the decision."""
     config, evaluation = ctx.config, ctx.input("evaluation")
-    val, val_labels = _scores(evaluation, "val")
-    test, test_labels = _scores(evaluation, "test")
-    fit = fit_temperature(val, val_labels)
-    if fit.at_bound:
-        ctx.log.warning(
-            "the temperature ran to its bound, %s: the %d val photos do not determine it", fit.temperature, len(val)
-        )
-    val_pairs = confidences(val, val_labels, fit.temperature)
-    test_pairs = confidences(test, test_labels, fit.temperature)
+    val, test = _part(evaluation, "val"), _part(evaluation, "test")
+    chosen = choose_temperatures(val, test, config.num_bins, config.min_region_photos)
+    fit, test_pairs = chosen.fit, chosen.test
+    for warning in chosen.warnings:
+        ctx.log.warning(warning)
+    val_pairs = confidences(val.scores, val.labels, fit.temperature)
     threshold = find_threshold(*val_pairs, config.target_precision, config.min_accepted)
     on_test = at_threshold(*test_pairs, threshold.value)
     if not threshold.target_reached:
@@ -55,13 +53,7 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         )
     calibration = {
         "format": FORMAT,
-        "temperature": fit.temperature,
-        "temperature_at_bound": fit.at_bound,
-        "nll": {
-            "val": {"before": fit.nll_before, "after": fit.nll_after},
-            "test": {"before": nll(test, test_labels, 1.0), "after": nll(test, test_labels, fit.temperature)},
-        },
-        **_errors(confidences(test, test_labels, 1.0), test_pairs, config.num_bins),
+        **chosen.report,
         "threshold": {
             "target_precision": config.target_precision,
             "target_reached": threshold.target_reached,
@@ -81,9 +73,9 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     return {**decision, "ece_before": calibration["ece"]["before"], "ece_after": calibration["ece"]["after"]}
 
 
-def _scores(evaluation: Artifact, split: str) -> tuple[StoredScores, IntArray]:
+def _part(evaluation: Artifact, split: str) -> CalibrationPart:
     scores = StoredScores(evaluation.file(f"scores_{split}.parquet"))
-    labels = pq.read_table(evaluation.file("labels.parquet"), columns=["image_id", "class_index", "split"])
+    labels = pq.read_table(evaluation.file("labels.parquet"), columns=["image_id", "class_index", "split", "regions"])
     labels = labels.filter(pc.field("split") == split)
     if len(scores) == 0:
         raise BadRequest(f"{evaluation.path}: holds no scored {split} photo, so nothing can be calibrated on it")
@@ -96,22 +88,16 @@ def _scores(evaluation: Artifact, split: str) -> tuple[StoredScores, IntArray]:
             f"{evaluation.path}: scores_{split}.parquet speaks of {len(scores.class_ids)} classes (class index "
             f"{found[:12]}), class_index.json of {len(index)} ({index.digest[:12]})"
         )
-    return scores, labels["class_index"].to_numpy().astype(np.int64)
+    positions = labels["class_index"].to_numpy().astype(np.int64)
+    regions = [row or [] for row in labels["regions"].to_pylist()]
+    return CalibrationPart(scores, positions, regions, _bands(evaluation, index)[positions])
 
 
-def _errors(before: Pairs, after: Pairs, num_bins: int) -> dict[str, Any]:
-    """Calibration errors and reliability bins before and after scaling."""
-    schemes: tuple[Scheme, ...] = ("equal_width", "equal_mass")
-    reliability: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
-    for name, pairs in (("before", before), ("after", after)):
-        for scheme in schemes:
-            error, bins = calibration_error(*pairs, num_bins, scheme)
-            reliability[name][scheme] = {"ece": error, "bins": bins}
-    return {
-        "ece": {name: part["equal_width"]["ece"] for name, part in reliability.items()},
-        "ece_equal_mass": {name: part["equal_mass"]["ece"] for name, part in reliability.items()},
-        "reliability": reliability,
-    }
+def _bands(evaluation: Artifact, index: ClassIndex) -> npt.NDArray[np.str_]:
+    """The frequency band of each class."""
+    with evaluation.file("per_species.csv").open(encoding="utf-8", newline="") as stream:
+        bands = {row["class_id"]: row["frequency_band"] for row in csv.DictReader(stream)}
+    return np.asarray([bands[class_id] for class_id in index.class_ids], dtype=str)
 
 
 PHASE = Phase(
@@ -119,6 +105,6 @@ PHASE = Phase(
     config=CalibrateModelConfig,
     inputs={"evaluation": "evaluation"},
     output="calibration",
-    version=1,
+    version=2,
     run=run,
 )

@@ -107,6 +107,8 @@ def seal_evaluation(classes: ClassIndex, scored: tuple[str, ...], logits: np.nda
             output.write_table(f"scores_{name}.parquet", table.to_arrow())
         output.write_table("labels.parquet", pa.table(labels, LABELS_SCHEMA))
         output.write_json("class_index.json", classes.to_json())
+        lines = [f"{class_id},10+" for class_id in classes.class_ids]
+        output.write_text("per_species.csv", "\n".join(["class_id,frequency_band", *lines]) + "\n")
 
     seal("evaluation", "evaluation", fill)
 
