@@ -74,7 +74,8 @@ class LossCurves:
             inverse, at_bound = b[-1], True
         else:
             right = int(np.argmax(slope >= 0))
-            inverse = np.exp(brentq(curve.derivative(), np.log(b[right - 1]), np.log(b[right]), xtol=1e-10))
+            root = brentq(curve.derivative(), np.log(b[right - 1]), np.log(b[right]), xtol=1e-10)
+            inverse = np.exp(float(root))  # pyright: ignore[reportArgumentType]
             at_bound = False
         temperature = float(f"{1.0 / inverse:.6g}")
         before, after = float(curve(0.0)), float(curve(-np.log(temperature)))

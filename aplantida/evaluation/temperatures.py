@@ -27,12 +27,14 @@ class CalibrationPart:
         labels: (N,) true class positions.
         regions: N lists of region names.
         bands: (N,) names of the frequency bands of their species.
+        groups: (N,) photos of one group show one plant; None where nobody knows.
     """
 
     scores: DenseScores
     labels: IntArray
     regions: Sequence[Sequence[str]]
     bands: npt.NDArray[np.str_]
+    groups: npt.NDArray[np.str_] | None = None
 
     def in_region(self, name: str) -> BoolArray:
         """(N,) whether a photo is of that region."""
