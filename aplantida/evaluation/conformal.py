@@ -73,7 +73,8 @@ def fit_threshold(scores: FloatArray, level: float) -> float:
 def set_size(probabilities: FloatArray, rule: SetRule) -> int:
     """How many of the likeliest classes a photo's set holds, of (K,) probabilities, best first.
 
-    Not for ``prevalence``, whose sets are no likeliest classes. A set of more than K classes is said to have K; one may be empty.
+    Not for ``prevalence``, whose sets are no likeliest classes. A set of more than K classes is said to have K; one may
+    be empty.
     """
     mass, held = 0.0, 0
     for place, share in enumerate(probabilities.tolist()):

@@ -66,7 +66,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the rules are asked about: probabilities of the best species, genus and family; sizes of the sets; scores."""
+    """What the rules are asked about: the best species', genus' and family's probability, sizes of sets, scores."""
 
     species: float
     genus: float = 0.0
@@ -98,12 +98,10 @@ class Result:
 
 def rule_of(facts: Facts, decision: Decision) -> tuple[Outcome, str]:
     """The answer and the rule that decided."""
-    for gate, score, outcome, rule in (
-        (decision.plant, facts.plant, "not_a_plant", "plant_score"),
-        (decision.known, facts.known, "unknown", "known_score"),
-    ):
-        if gate is not None and score is not None and not score >= gate.threshold:
-            return outcome, rule
+    if _is_stranger(decision.plant, facts.plant):
+        return "not_a_plant", "plant_score"
+    if _is_stranger(decision.known, facts.known):
+        return "unknown", "known_score"
     if facts.species >= decision.threshold:
         return "species", "species_threshold"
     if decision.genus is not None and facts.genus >= decision.genus:
@@ -116,6 +114,11 @@ def rule_of(facts: Facts, decision: Decision) -> tuple[Outcome, str]:
     return "unsure", "none"
 
 
+def _is_stranger(gate: Gate | None, score: float | None) -> bool:
+    """Whether there is a gate and a score that does not reach it; one that is no number does not."""
+    return gate is not None and score is not None and not score >= gate.threshold
+
+
 def facts_of(answers: Answers, decision: Decision, features: npt.NDArray[np.floating] | None = None) -> list[Facts]:
     """The facts of N photos.
 
@@ -124,11 +127,7 @@ def facts_of(answers: Answers, decision: Decision, features: npt.NDArray[np.floa
         decision: the rules.
         features: (N, F) pooled features; None: gates that look at them are not asked.
     """
-    scores: list[list[float | None]] = []
-    for gate in (decision.plant, decision.known):
-        asked = gate is not None and (features is not None or not gate.score.needs_features)
-        values = gate.score.of(answers, features).tolist() if gate is not None and asked else [None] * len(answers)
-        scores.append(values)
+    scores = [_scores_of(gate, answers, features) for gate in (decision.plant, decision.known)]
     return [
         Facts(
             species=float(answers.probabilities[row, 0]),
@@ -140,6 +139,14 @@ def facts_of(answers: Answers, decision: Decision, features: npt.NDArray[np.floa
         )
         for row in range(len(answers))
     ]
+
+
+def _scores_of(
+    gate: Gate | None, answers: Answers, features: npt.NDArray[np.floating] | None
+) -> list[float] | list[None]:
+    if gate is None or (features is None and gate.score.needs_features):
+        return [None] * len(answers)
+    return [float(score) for score in gate.score.of(answers, features)]
 
 
 def decide(

@@ -1,4 +1,4 @@
-"""``decision.json``, version 2: the one file that Python and the page decide by; ``decision-2.schema.json`` describes it."""
+"""``decision.json``, version 2: what Python and the page decide by; ``decision-2.schema.json`` describes it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,6 @@ def decision_json(
     """
     if not (math.isfinite(temperature) and temperature > 0 and 0.0 <= threshold.value <= 1.0):
         raise ValueError(f"decision: temperature {temperature}, threshold {threshold.value}")
-    rules = sorted((rule for rule in sets or () if math.isfinite(rule.threshold)), key=lambda rule: rule.level)
     return {
         "format": DECISION_FORMAT,
         "temperature": temperature,
@@ -63,20 +62,22 @@ def decision_json(
         "precision": test["precision"],
         "coverage": test["coverage"],
         "temperatures": dict(temperatures or {}),
-        "roll_up": {
-            rank: {
-                "threshold": row.get("threshold"),
-                "precision": (row.get("test") or {}).get("precision"),
-            }
-            for rank in ("genus", "family")
-            for row in [(roll_up or {}).get(rank, {})]
-        },
-        "sets": {
-            "method": rules[0].method if rules else "lac",
-            "penalty": PENALTY,
-            "max_size": max_set_size,
-            "levels": [{"level": rule.level, "threshold": rule.threshold} for rule in rules],
-        },
+        "roll_up": {rank: _rank_json((roll_up or {}).get(rank, {})) for rank in ("genus", "family")},
+        "sets": _sets_json(sets or [], max_set_size),
         "strangers": dict(strangers or {"plant": None, "known": None}),
         "fusion": "mean_log_probability",
+    }
+
+
+def _rank_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"threshold": row.get("threshold"), "precision": (row.get("test") or {}).get("precision")}
+
+
+def _sets_json(sets: list[SetRule], max_size: int) -> dict[str, Any]:
+    rules = sorted((rule for rule in sets if math.isfinite(rule.threshold)), key=lambda rule: rule.level)
+    return {
+        "method": rules[0].method if rules else "lac",
+        "penalty": PENALTY,
+        "max_size": max_size,
+        "levels": [{"level": rule.level, "threshold": rule.threshold} for rule in rules],
     }

@@ -79,7 +79,7 @@ def find_threshold(
 
 
 def at_threshold(confidence: FloatArray, correct: BoolArray, threshold: float) -> dict[str, Any]:
-    """Precision (None when no photo is named) and its 95 % interval, coverage and count of a threshold on (N,) photos."""
+    """What a threshold does to (N,) photos: precision and its 95 % interval (None when no photo is named), coverage."""
     named = confidence >= threshold
     accepted = int(named.sum())
     right = int(correct[named].sum())

@@ -54,6 +54,10 @@ class ScoredSplit:
     licenses: Sequence[str | None] | None = None
     sources: Sequence[str | None] | None = None
 
+    def drawn_anew(self, resamples: int) -> Groups | None:
+        """What intervals are made of; None where nobody knows."""
+        return None if self.groups is None else Groups(self.groups, resamples)
+
     def coverage(self) -> dict[str, Any]:
         """How many of the split's photos show a class the model knows; ``share`` is None for an empty split."""
         scored = len(self.scores)
@@ -96,13 +100,12 @@ def evaluate(
         resamples: of the photos' groups, for the intervals.
 
     Raises:
-        ValueError: when scores, labels and classes do not fit each other, or the bands do not rise.
+        ValueError: when scores, labels and classes do not fit, or the bands do not rise.
     """
     for part in (val, test):
         if part.scores.class_ids != classes.class_ids:
             raise ValueError(f"scores of {len(part.scores.class_ids)} classes, class index of {len(classes)} others")
-    outcomes = outcomes_of(test.scores, test.labels)
-    groups = None if test.groups is None else Groups(test.groups, resamples)
+    outcomes, groups = outcomes_of(test.scores, test.labels), test.drawn_anew(resamples)
     metrics = {
         "format": FORMAT,
         "num_classes": len(classes),
@@ -117,7 +120,7 @@ def evaluate(
         },
     }
     return EvaluationReport(
-        metrics=metrics,
+        metrics,
         species=per_species(outcomes, classes, train_counts, frequency_bands),
         genera=per_taxon(outcomes, classes, "genus"),
         families=per_taxon(outcomes, classes, "family"),

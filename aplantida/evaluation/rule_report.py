@@ -26,8 +26,8 @@ def apply_rules(facts: list[Facts], decision: Decision) -> tuple[npt.NDArray[np.
 def rule_report(answers: Answers, facts: list[Facts], decision: Decision, taxonomy: Taxonomy) -> dict[str, Any]:
     """By outcome: how many photos, their share, and how many of them are right, with a 95 % interval.
 
-    A species, genus or family is right when it is the true one, a set when it holds the true species; "unknown" and "not a
-    plant" are never right here, and of "unsure" nothing is claimed.
+    A species, genus or family is right when it is the true one, a set when it holds the true species; "unknown" and
+    "not a plant" are never right here, and of "unsure" nothing is claimed.
     """
     outcomes, rules = apply_rules(facts, decision)
     sizes = np.array([_shown(item, decision) for item in facts], np.int64)

@@ -1,8 +1,8 @@
 """Scores that say how much a photo looks like one of the known species, as ``decision.json`` carries them.
 
-All are higher for what is known. ``max_softmax`` (Hendrycks & Gimpel 2017) is the highest probability, ``energy`` (Liu et
-al. 2020) T log sum exp(logit / T), ``entropy`` minus the entropy of the probabilities; ``head`` is a linear function of
-the pooled features and of these three.
+All are higher for what is known. ``max_softmax`` (Hendrycks & Gimpel 2017) is the highest probability, ``energy``
+(Liu et al. 2020) T log sum exp(logit / T), ``entropy`` minus the entropy of the probabilities; ``head`` is a linear
+function of the pooled features and of these three.
 """
 
 from __future__ import annotations

@@ -91,18 +91,12 @@ def choose_temperatures(
         **_errors(whole.pairs(0), whole.pairs(1), num_bins),
         "worse_on_test": whole.worse(),
     }
-    regions: dict[str, Any] = {}
+    report["regions"] = {}
     for name in names:
         inside = test.in_region(name)
         rows = [0, 1, *([2 + list(fits).index(name)] if name in fits else [])]
         part = _Scaling(losses[rows][:, inside], values[rows][:, inside], correct[inside], num_bins)
-        regions[name] = {
-            "num_val_photos": counts[name],
-            "temperature": fits[name].temperature if name in fits else None,
-            "temperature_at_bound": fits[name].at_bound if name in fits else None,
-            "test": part.report(),
-        }
-    report["regions"] = regions
+        report["regions"][name] = {"num_val_photos": counts[name], **_fit_report(fits.get(name)), "test": part.report()}
     report["frequency_bands"] = {
         str(name): _Scaling(losses[:2, inside], values[:2, inside], correct[inside], num_bins).report()
         for name in np.unique(test.bands)
@@ -155,6 +149,13 @@ class _Scaling:
             "ece_equal_mass": self.ece("equal_mass"),
             "worse_on_test": self.worse(),
         }
+
+
+def _fit_report(fit: TemperatureFit | None) -> dict[str, Any]:
+    return {
+        "temperature": None if fit is None else fit.temperature,
+        "temperature_at_bound": None if fit is None else fit.at_bound,
+    }
 
 
 def _errors(before: Pairs, after: Pairs, num_bins: int) -> dict[str, Any]:

@@ -75,7 +75,6 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         sets=rules[config.sets.method],
         max_set_size=config.sets.max_size,
     )
-    rule = read_decision(decision)
     calibration = {
         "format": FORMAT,
         **chosen.report,
@@ -86,7 +85,7 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         },
         "roll_up": roll_up,
         "sets": {"method": config.sets.method, "methods": sets},
-        "rules": rule_report(on_test, facts_of(on_test, rule), rule, taxonomy),
+        "rules": _rules(on_test, decision, taxonomy),
     }
     ctx.output.write_json("calibration.json", calibration)
     ctx.output.write_json("decision.json", decision)
@@ -109,6 +108,11 @@ def _threshold(ctx: PhaseContext[CalibrateModelConfig], val: Answers) -> Thresho
             threshold.precision,
         )
     return threshold
+
+
+def _rules(test: Answers, decision: dict[str, Any], taxonomy: Taxonomy) -> dict[str, Any]:
+    rule = read_decision(decision)
+    return rule_report(test, facts_of(test, rule), rule, taxonomy)
 
 
 def _threshold_report(
