@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from aplantida.domain.class_index import ClassIndex, PlantClass
@@ -47,13 +48,18 @@ class MadeScorer:
         self.card = load_card(folder)
         self._logits = np.random.default_rng(1).normal(0.0, 1.5, (997, NUM_CLASSES)).astype(np.float16)
 
-    def score(self, image_ids: Sequence[str], jpegs: Sequence[bytes]) -> ScoreTable:
+    num_features = 1280
+
+    def score_and_pool(
+        self, image_ids: Sequence[str], jpegs: Sequence[bytes]
+    ) -> tuple[ScoreTable, npt.NDArray[np.float16]]:
         """A row of a fixed table each, raised at the true class or, for three in ten photos, at its neighbour."""
         numbers = np.asarray([int(jpeg) for jpeg in jpegs], dtype=np.int64)
         logits = self._logits[numbers % 997]
         logits[np.arange(len(numbers)), (numbers + (numbers // 7) % 10 // 7) % NUM_CLASSES] += np.float16(8.0)
         views = np.zeros(len(numbers), np.int16)
-        return ScoreTable(np.asarray(image_ids, dtype=str), views, self.card.class_ids, logits)
+        table = ScoreTable(np.asarray(image_ids, dtype=str), views, self.card.class_ids, logits)
+        return table, self._logits[numbers % 997, : self.num_features]
 
 
 def seal(kind: str, inputs: dict[str, str], write: Callable[[ArtifactWriter], object]) -> None:
@@ -78,6 +84,8 @@ def prepare(num_photos: int) -> None:
             files = {
                 "image_id": [ids[number] for number in inside],
                 "image": [str(number).encode() for number in inside],
+                "license_id": ["CC0-1.0"] * len(inside),
+                "source": ["herbarium"] * len(inside),
             }
             writer.write_table(f"shards/shard-{shard:05d}.parquet", pa.table(files), ["image"])
 

@@ -1,21 +1,25 @@
-"""Temperature scaling and calibration error, after Guo et al. 2017, "On Calibration of Modern Neural Networks"."""
+"""Temperature scaling after Guo et al. 2017, "On Calibration of Modern Neural Networks", of all photos and of some.
+
+A photo's loss at inverse temperature b is log sum over classes k of exp(b (z_k - z_true)): convex in b, and smooth. One
+look over the scores takes it and its first two derivatives at a few b between the bounds; what is between them is a
+polynomial of degree five that meets all three at both ends. So many sets of photos are fitted without another look.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.interpolate import BPoly
+from scipy.optimize import brentq
 
-from aplantida.domain.scores import DenseScores, log_sum_exp
-from aplantida.evaluation.metrics import CHUNK_ROWS, BoolArray, FloatArray, IntArray, check_labels
+from aplantida.domain.scores import DenseScores
+from aplantida.evaluation.metrics import BoolArray, FloatArray, IntArray, check_labels
+from aplantida.evaluation.scanning import CHUNK_ROWS, scan
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
-_STEPS = 60
-_TOLERANCE = 1e-9
-
-Scheme = Literal["equal_width", "equal_mass"]
+_NODES = 18  # each sqrt(2) of the one before
 
 
 @dataclass(frozen=True)
@@ -35,120 +39,116 @@ class TemperatureFit:
     at_bound: bool
 
 
-def fit_temperature(table: DenseScores, labels: IntArray) -> TemperatureFit:
-    """The temperature of least negative log-likelihood.
+@dataclass(frozen=True, eq=False)
+class LossCurves:
+    """The loss of each of N photos over the temperature.
 
-    The loss is convex in 1/T, so Newton's method, kept inside a bracket, finds the one minimum.
+    Attributes:
+        inverses: (G,) inverse temperatures b, rising.
+        losses: (G, N) nats at each.
+        slopes: (G, N) derivatives of the loss with respect to b.
+        curvatures: (G, N) second derivatives.
+    """
+
+    inverses: npt.NDArray[np.float64]
+    losses: npt.NDArray[np.float32]
+    slopes: npt.NDArray[np.float32]
+    curvatures: npt.NDArray[np.float32]
+
+    def fit(self, which: BoolArray | slice = slice(None)) -> TemperatureFit:
+        """The temperature of least mean loss of the photos ``which`` (N,), to six digits.
+
+        Raises:
+            ValueError: when there is no photo among them.
+        """
+        parts = (self.losses, self.slopes, self.curvatures)
+        if not self.losses[0, which].size:
+            raise ValueError("temperature scaling needs at least one validation photo")
+        loss, slope, curvature = (part[:, which].mean(axis=1, dtype=np.float64) for part in parts)
+        b = self.inverses  # in log b the curve is rounder
+        nodes = np.stack([loss, slope * b, curvature * b**2 + slope * b], axis=1)
+        curve = BPoly.from_derivatives(np.log(b), nodes)
+        if slope[0] >= 0:
+            inverse, at_bound = b[0], True
+        elif slope[-1] <= 0:
+            inverse, at_bound = b[-1], True
+        else:
+            right = int(np.argmax(slope >= 0))
+            root = brentq(curve.derivative(), np.log(b[right - 1]), np.log(b[right]), xtol=1e-10)
+            inverse = np.exp(float(root))  # pyright: ignore[reportArgumentType]
+            at_bound = False
+        temperature = float(f"{1.0 / inverse:.6g}")
+        before, after = float(curve(0.0)), float(curve(-np.log(temperature)))
+        return TemperatureFit(temperature, before, min(after, before), at_bound)
+
+
+def loss_curves(table: DenseScores, labels: IntArray) -> LossCurves:
+    """Of dense scores of N photos and their (N,) true class positions.
+
+    Raises:
+        ValueError: when labels and table do not fit.
+    """
+    labels = check_labels(table, labels)
+    inverses = np.geomspace(1.0 / MAX_TEMPERATURE, 1.0 / MIN_TEMPERATURE, _NODES)
+    found = np.empty((3, len(inverses), len(table)), np.float32)
+    for at, logits in scan(table, CHUNK_ROWS):
+        highest = logits.max(axis=1, keepdims=True)
+        true = (np.take_along_axis(logits, labels[at, None], axis=1) - highest)[:, 0].astype(np.float64)
+        below = np.subtract(logits, highest, out=logits)
+        squares, weights = below * below, np.empty_like(below)
+        for node, inverse in enumerate(inverses):
+            np.exp(np.multiply(below, np.float32(inverse), out=weights), out=weights)
+            total = weights.sum(axis=1).astype(np.float64)
+            mean = np.einsum("nc,nc->n", weights, below) / total
+            square = np.einsum("nc,nc->n", weights, squares) / total
+            found[:, node, at] = np.log(total) - inverse * true, mean - true, square - mean**2
+    return LossCurves(inverses, *found)
+
+
+def fit_temperature(table: DenseScores, labels: IntArray) -> TemperatureFit:
+    """The temperature of least negative log-likelihood of N >= 1 validation photos.
 
     Args:
-        table: dense scores of N >= 1 validation photos.
+        table: their dense scores.
         labels: (N,) true class positions.
 
     Raises:
         ValueError: when there is no photo, or labels and table do not fit.
     """
-    labels = check_labels(table, labels)
-    if len(labels) == 0:
-        raise ValueError("temperature scaling needs at least one validation photo")
-    low, high = 1.0 / MAX_TEMPERATURE, 1.0 / MIN_TEMPERATURE
-    before = _nll(table, labels, 1.0)[0]
-    for bound, sign in ((low, 1.0), (high, -1.0)):
-        loss, slope, _ = _nll(table, labels, bound)
-        if slope * sign >= 0:
-            return TemperatureFit(1.0 / bound, before, loss, at_bound=True)
-    inverse = 1.0
-    for _ in range(_STEPS):
-        _, slope, curvature = _nll(table, labels, inverse)
-        low, high = (inverse, high) if slope < 0 else (low, inverse)
-        step = inverse - slope / curvature if curvature > 0 else low
-        following = step if low < step < high else (low * high) ** 0.5
-        if abs(following - inverse) <= _TOLERANCE * inverse:
-            break
-        inverse = following
-    temperature = float(f"{1.0 / inverse:.6g}")
-    return TemperatureFit(temperature, before, _nll(table, labels, 1.0 / temperature)[0], at_bound=False)
+    return loss_curves(table, labels).fit()
 
 
 def nll(table: DenseScores, labels: IntArray, temperature: float) -> float:
     """Mean negative log-likelihood at ``temperature``, nats."""
-    return _nll(table, check_labels(table, labels), 1.0 / temperature)[0]
-
-
-def _nll(table: DenseScores, labels: npt.NDArray[np.integer], inverse: float) -> tuple[float, float, float]:
-    """Mean NLL, its first and its second derivative with respect to 1/T."""
-    loss = slope = curvature = 0.0
-    for at, block in table.blocks(CHUNK_ROWS):
-        logits = block.logits.astype(np.float64)
-        true = np.take_along_axis(logits, labels[at, None], axis=1)[:, 0]
-        scaled = logits * inverse
-        normalizer = log_sum_exp(scaled)
-        weights = np.exp(scaled - normalizer[:, None])
-        mean = (weights * logits).sum(axis=1)
-        loss += float((normalizer - true * inverse).sum())
-        slope += float((mean - true).sum())
-        curvature += float((weights * (logits - mean[:, None]) ** 2).sum())
-    return loss / len(table), slope / len(table), curvature / len(table)
+    return float(at_temperatures(table, labels, [temperature])[0].mean())
 
 
 def confidences(table: DenseScores, labels: IntArray, temperature: float) -> tuple[FloatArray, BoolArray]:
     """Highest probability at ``temperature`` and whether it is the true class, (N,) each."""
-    labels = check_labels(table, labels)
-    values = np.empty(len(table), np.float64)
-    correct = np.empty(len(table), np.bool_)
-    for at, block in table.blocks(CHUNK_ROWS):
-        scaled = block.logits.astype(np.float64) / temperature
-        values[at] = np.exp(scaled.max(axis=1) - log_sum_exp(scaled))
-        correct[at] = scaled.argmax(axis=1) == labels[at]
-    return values, correct
+    _, values, correct = at_temperatures(table, labels, [temperature])
+    return values[0], correct
 
 
-def calibration_error(
-    confidence: FloatArray, correct: BoolArray, num_bins: int = 15, scheme: Scheme = "equal_width"
-) -> tuple[float, list[dict[str, Any]]]:
-    """Expected calibration error and the reliability bins it is made of.
-
-    ``equal_width`` cuts 0..1 in equal intervals, right-closed, as Guo et al. do; ``equal_mass`` puts equally many
-    photos in each bin (Nguyen & O'Connor 2015), which says more when most confidences crowd near 1.
-
-    Args:
-        confidence: (N,) in 0..1.
-        correct: (N,).
-        num_bins: how many.
-        scheme: how the bins are cut.
+def at_temperatures(
+    table: DenseScores, labels: IntArray, temperatures: list[float]
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Losses and confidences at several temperatures, in one look over the scores.
 
     Returns:
-        (sum over bins of share x |accuracy - confidence|, bins with photos, in order of confidence).
-
-    Raises:
-        ValueError: when there is no photo.
+        (R, N) losses in nats, (R, N) highest probabilities, (N,) whether the most likely class is the true one.
     """
-    count = len(confidence)
-    if count == 0:
-        raise ValueError("a calibration error needs at least one photo")
-    order = np.argsort(confidence, kind="stable")
-    if scheme == "equal_width":
-        bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
-    else:
-        bins = np.empty(count, np.int64)
-        bins[order] = np.arange(count) * num_bins // count
-    rows = []
-    for at in range(num_bins):
-        inside = bins == at
-        if not inside.any():
-            continue
-        low, high = (at / num_bins, (at + 1) / num_bins) if scheme == "equal_width" else _range(confidence[inside])
-        rows.append(
-            {
-                "low": low,
-                "high": high,
-                "num_photos": int(inside.sum()),
-                "confidence": float(confidence[inside].mean()),
-                "accuracy": float(correct[inside].mean()),
-            }
-        )
-    error = sum(row["num_photos"] / count * abs(row["accuracy"] - row["confidence"]) for row in rows)
-    return float(error), rows
-
-
-def _range(values: FloatArray) -> tuple[float, float]:
-    return float(values.min()), float(values.max())
+    labels = check_labels(table, labels)
+    losses, values = np.empty((2, len(temperatures), len(table)), np.float64)
+    correct = np.empty(len(table), np.bool_)
+    for at, logits in scan(table, CHUNK_ROWS):
+        highest = logits.max(axis=1, keepdims=True)
+        true = (np.take_along_axis(logits, labels[at, None], axis=1) - highest)[:, 0].astype(np.float64)
+        correct[at] = logits.argmax(axis=1) == labels[at]
+        below = np.subtract(logits, highest, out=logits)
+        weights = np.empty_like(below)
+        for row, temperature in enumerate(temperatures):
+            np.exp(np.multiply(below, np.float32(1.0 / temperature), out=weights), out=weights)
+            total = weights.sum(axis=1).astype(np.float64)
+            losses[row, at] = np.log(total) - true / temperature
+            values[row, at] = 1.0 / total
+    return losses, values, correct

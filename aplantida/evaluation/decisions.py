@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from aplantida.evaluation.metrics import BoolArray, FloatArray
+from aplantida.evaluation.bounds import lower_bound
+from aplantida.evaluation.metrics import BoolArray, FloatArray, wilson_interval
 
-DECISION_FORMAT = "aplantida.decision/1"
 _DIGITS = 1_000_000  # thresholds are whole millionths
 
 
@@ -24,7 +23,7 @@ class Threshold:
         precision: share of named photos that are right, 0..1.
         coverage: share of photos that are named, 0..1.
         num_accepted: how many photos are named.
-        target_reached: whether ``precision`` is at least the target.
+        target_reached: whether ``precision`` (or what it is at least, where a bound was asked for) reaches the target.
     """
 
     value: float
@@ -35,7 +34,11 @@ class Threshold:
 
 
 def find_threshold(
-    confidence: FloatArray, correct: BoolArray, target_precision: float, min_accepted: int = 1
+    confidence: FloatArray,
+    correct: BoolArray,
+    target_precision: float,
+    min_accepted: int = 1,
+    bound: float | None = None,
 ) -> Threshold:
     """The threshold of widest coverage whose precision reaches the target.
 
@@ -47,6 +50,8 @@ def find_threshold(
         target_precision: in 0..1.
         min_accepted: thresholds that name fewer photos are not considered (a precision of 3 photos means nothing); when
             there are fewer photos than that, all must be named.
+        bound: what must reach the target is what the precision is at least, at this one-sided level; None for the
+            precision itself.
 
     Raises:
         ValueError: when there is no photo.
@@ -61,8 +66,9 @@ def find_threshold(
     kept = accepted >= min(min_accepted, count)
     candidates, accepted = candidates[kept], accepted[kept]
     precision = hits[accepted - 1] / accepted
-    reaching = np.flatnonzero(precision >= target_precision)
-    best = int(reaching[0]) if len(reaching) else int(np.argmax(precision))
+    judged = precision if bound is None else lower_bound(hits[accepted - 1], accepted, bound)
+    reaching = np.flatnonzero(judged >= target_precision)
+    best = int(reaching[0]) if len(reaching) else int(np.argmax(judged))
     return Threshold(
         value=int(candidates[best]) / _DIGITS,
         precision=float(precision[best]),
@@ -73,12 +79,14 @@ def find_threshold(
 
 
 def at_threshold(confidence: FloatArray, correct: BoolArray, threshold: float) -> dict[str, Any]:
-    """Precision (None when no photo is named), coverage and count of a given threshold on (N,) photos."""
+    """What a threshold does to (N,) photos: precision and its 95 % interval (None when no photo is named), coverage."""
     named = confidence >= threshold
     accepted = int(named.sum())
+    right = int(correct[named].sum())
     return {
         "threshold": threshold,
-        "precision": float(correct[named].mean()) if accepted else None,
+        "precision": right / accepted if accepted else None,
+        "precision_interval": list(wilson_interval(right, accepted)) if accepted else None,
         "coverage": accepted / len(confidence) if len(confidence) else None,
         "num_accepted": accepted,
     }
@@ -87,26 +95,3 @@ def at_threshold(confidence: FloatArray, correct: BoolArray, threshold: float) -
 def precision_table(confidence: FloatArray, correct: BoolArray, thresholds: Sequence[float]) -> list[dict[str, Any]]:
     """:func:`at_threshold` for each of ``thresholds``."""
     return [at_threshold(confidence, correct, threshold) for threshold in thresholds]
-
-
-def decision_json(
-    temperature: float, threshold: Threshold, target_precision: float, test: dict[str, Any]
-) -> dict[str, Any]:
-    """The one decision that Python and the page read.
-
-    ``coverage`` and ``precision`` are those measured on the test photos, which chose nothing.
-
-    Raises:
-        ValueError: when temperature or threshold cannot be meant.
-    """
-    if not (math.isfinite(temperature) and temperature > 0 and 0.0 <= threshold.value <= 1.0):
-        raise ValueError(f"decision: temperature {temperature}, threshold {threshold.value}")
-    return {
-        "format": DECISION_FORMAT,
-        "temperature": temperature,
-        "threshold": threshold.value,
-        "target_precision": target_precision,
-        "target_reached": threshold.target_reached,
-        "precision": test["precision"],
-        "coverage": test["coverage"],
-    }

@@ -13,14 +13,17 @@ import numpy.typing as npt
 
 from aplantida.domain.class_index import ClassIndex
 from aplantida.domain.scores import DenseScores
+from aplantida.evaluation.bootstrap import Groups
 from aplantida.evaluation.confusions import confused_pairs, taxonomic_accuracy
-from aplantida.evaluation.metrics import by_frequency, by_region, outcomes_of, per_species, summarize
+from aplantida.evaluation.metrics import Outcomes, outcomes_of, summarize
+from aplantida.evaluation.slices import by_frequency, by_region, by_value, per_species, per_taxon
 
 FORMAT = "aplantida.metrics/1"
 SPECIES_COLUMNS = (
     *("class_id", "genus", "family", "train_photos", "frequency_band", "test_photos"),
     *("top1", "top5", "times_predicted", "precision", "f1"),
 )
+TAXON_COLUMNS = ("num_species", "test_photos", "species_top1", "top1", "times_predicted", "precision")
 CONFUSION_COLUMNS = (
     *("true", "predicted", "count", "share", "true_genus", "predicted_genus", "same_genus"),
     *("true_family", "predicted_family", "same_family"),
@@ -37,6 +40,9 @@ class ScoredSplit:
         regions: N lists of region names, by either rule.
         regions_by_country: N lists, the part decided by the photo's country.
         num_photos: photos of the split, those of classes the model does not know included; >= N.
+        groups: (N,) photos of one group show one plant; None where nobody knows.
+        licenses: N licences; None where nobody knows.
+        sources: N places that published the photos; None where nobody knows.
     """
 
     scores: DenseScores
@@ -44,6 +50,13 @@ class ScoredSplit:
     regions: Sequence[Sequence[str]]
     regions_by_country: Sequence[Sequence[str]]
     num_photos: int
+    groups: npt.NDArray[np.str_] | None = None
+    licenses: Sequence[str | None] | None = None
+    sources: Sequence[str | None] | None = None
+
+    def drawn_anew(self, resamples: int) -> Groups | None:
+        """What intervals are made of; None where nobody knows."""
+        return None if self.groups is None else Groups(self.groups, resamples)
 
     def coverage(self) -> dict[str, Any]:
         """How many of the split's photos show a class the model knows; ``share`` is None for an empty split."""
@@ -54,10 +67,12 @@ class ScoredSplit:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """The metrics, a row per species, and the most frequent confusions of the test photos."""
+    """The metrics, a row per species, genus and family, and the most frequent confusions of the test photos."""
 
     metrics: dict[str, Any]
     species: list[dict[str, Any]]
+    genera: list[dict[str, Any]]
+    families: list[dict[str, Any]]
     confusions: list[dict[str, Any]]
 
 
@@ -70,8 +85,9 @@ def evaluate(
     region_names: Sequence[str],
     frequency_bands: Sequence[int],
     max_confusions: int,
+    resamples: int = 1000,
 ) -> EvaluationReport:
-    """Judge a model on its test photos; of the validation photos only the totals are reported.
+    """Judge a model on its test photos, from their scores alone; of the validation photos only the totals are reported.
 
     Args:
         val: what decisions are taken on.
@@ -81,31 +97,40 @@ def evaluate(
         region_names: regions to report.
         frequency_bands: rising lower bounds, in training photos, of the second band and on.
         max_confusions: how many pairs to list.
+        resamples: of the photos' groups, for the intervals.
 
     Raises:
-        ValueError: when scores, labels and classes do not fit each other, or the bands do not rise.
+        ValueError: when scores, labels and classes do not fit, or the bands do not rise.
     """
     for part in (val, test):
         if part.scores.class_ids != classes.class_ids:
             raise ValueError(f"scores of {len(part.scores.class_ids)} classes, class index of {len(classes)} others")
-    outcomes = outcomes_of(test.scores, test.labels)
+    outcomes, groups = outcomes_of(test.scores, test.labels), test.drawn_anew(resamples)
     metrics = {
         "format": FORMAT,
         "num_classes": len(classes),
         "coverage": {"val": val.coverage(), "test": test.coverage()},
         "val": summarize(outcomes_of(val.scores, val.labels)),
         "test": {
-            **summarize(outcomes),
+            **summarize(outcomes, groups),
             **taxonomic_accuracy(outcomes, classes),
-            "regions": by_region(outcomes, test.regions, test.regions_by_country, region_names),
-            "frequency_bands": by_frequency(outcomes, train_counts, frequency_bands),
+            "regions": by_region(outcomes, test.regions, test.regions_by_country, region_names, groups),
+            "frequency_bands": by_frequency(outcomes, train_counts, frequency_bands, groups),
+            **_by_origin(outcomes, test, groups),
         },
     }
     return EvaluationReport(
-        metrics=metrics,
+        metrics,
         species=per_species(outcomes, classes, train_counts, frequency_bands),
+        genera=per_taxon(outcomes, classes, "genus"),
+        families=per_taxon(outcomes, classes, "family"),
         confusions=confused_pairs(outcomes, classes, max_confusions),
     )
+
+
+def _by_origin(outcomes: Outcomes, test: ScoredSplit, groups: Groups | None) -> dict[str, Any]:
+    columns = {"licenses": test.licenses, "sources": test.sources}
+    return {name: by_value(outcomes, values, groups) for name, values in columns.items() if values is not None}
 
 
 def csv_text(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:

@@ -147,6 +147,25 @@ class Scorer:
         none = ScoreTable(ids, number, self.card.class_ids, np.zeros((0, self.card.num_classes), np.float16))
         return none if top_k is None else none.to_top_k(top_k)
 
+    def score_and_pool(
+        self, image_ids: Sequence[str], jpegs: Sequence[bytes]
+    ) -> tuple[ScoreTable, npt.NDArray[np.float16]]:
+        """Scores of photos' centre crops, as :meth:`score` gives them, and their (N, F) pooled features."""
+        parts = list(self._answers(jpegs, [None] * len(jpegs), None, pooled=True))
+        ids, views = np.asarray(image_ids, dtype=str), np.zeros(len(image_ids), np.int16)
+        if not parts:
+            features = np.zeros((0, self._model.num_features), np.float16)
+            return ScoreTable(
+                ids, views, self.card.class_ids, np.zeros((0, self.card.num_classes), np.float16)
+            ), features
+        logits, features = (np.concatenate(column).astype(np.float16) for column in zip(*parts, strict=True))
+        return ScoreTable(ids, views, self.card.class_ids, logits), features
+
+    @property
+    def num_features(self) -> int:
+        """F, width of the pooled features."""
+        return self._model.num_features
+
     def logits_of(self, jpegs: Sequence[bytes]) -> npt.NDArray[np.float32]:
         """(N, C) float32 logits of photos' centre crops, N > 0, on the way that :meth:`score` takes."""
         return np.concatenate([answer[0] for answer in self._answers(jpegs, [None] * len(jpegs), None)])
@@ -156,20 +175,20 @@ class Scorer:
         return self._launch(torch.from_numpy(pixels), None).arrays()[0]
 
     def _answers(
-        self, jpegs: Sequence[bytes], boxes: Sequence[Box | None], top_k: int | None
+        self, jpegs: Sequence[bytes], boxes: Sequence[Box | None], top_k: int | None, pooled: bool = False
     ) -> Iterator[list[npt.NDArray[Any]]]:
         """A batch's arrays after the other; the device is one batch ahead of who reads them."""
         ahead: deque[_Answer] = deque()
         for pixels in self._decoder.batches(jpegs, boxes, self._portions.size):
-            ahead.append(self._launch(pixels, top_k))
+            ahead.append(self._launch(pixels, top_k, pooled))
             if len(ahead) > 1 or self._device.type == "cpu":
                 yield ahead.popleft().arrays()
         while ahead:
             yield ahead.popleft().arrays()
 
-    def _launch(self, pixels: torch.Tensor, top_k: int | None) -> _Answer:
+    def _launch(self, pixels: torch.Tensor, top_k: int | None, pooled: bool = False) -> _Answer:
         with torch.inference_mode(), autocast(self._device, self._reduced):
-            parts = self._portions.work(len(pixels), lambda rows: self._forward(pixels[rows], top_k))
+            parts = self._portions.work(len(pixels), lambda rows: self._forward(pixels[rows], top_k, pooled))
         if self._device.type != "cuda":
             return _Answer(parts, None)
         here = [tuple(tensor.to("cpu", non_blocking=True) for tensor in part) for part in parts]
@@ -177,8 +196,11 @@ class Scorer:
         arrived.record()
         return _Answer(here, arrived)
 
-    def _forward(self, pixels: torch.Tensor, top_k: int | None) -> tuple[torch.Tensor, ...]:
+    def _forward(self, pixels: torch.Tensor, top_k: int | None, pooled: bool = False) -> tuple[torch.Tensor, ...]:
         batch = normalize(pixels.to(self._device, non_blocking=True), self.card.preprocessing)
+        if pooled:
+            features = self._model.pooled(batch)
+            return self._model.head(features).float(), features.float()
         logits = self._model(batch).float()
         if top_k is None or self._device.type == "cpu":  # numpy's partition is what labels were made with there
             return (logits,)

@@ -1,115 +1,131 @@
-"""From an evaluation to a decision: a temperature and a threshold, chosen on val and measured on test."""
+"""From an evaluation to a decision: temperatures, thresholds, roll-up and sets, chosen on val and measured on test."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import Field
 
-from aplantida.domain.class_index import ClassIndex, class_index_digest
-from aplantida.domain.stored_scores import StoredScores
-from aplantida.evaluation.calibration import Scheme, calibration_error, confidences, fit_temperature, nll
-from aplantida.evaluation.decisions import at_threshold, decision_json, find_threshold, precision_table
-from aplantida.evaluation.metrics import BoolArray, FloatArray, IntArray
-from aplantida.pipeline.artifact import Artifact
-from aplantida.pipeline.config import PhaseConfig
-from aplantida.pipeline.errors import BadRequest
+from aplantida.evaluation.answers import TOP, Answers, answers_of
+from aplantida.evaluation.bounds import LEVEL
+from aplantida.evaluation.conformal import fit_sets, set_sizes
+from aplantida.evaluation.decide import facts_of, read_decision
+from aplantida.evaluation.decision_file import decision_json
+from aplantida.evaluation.decisions import Threshold, at_threshold, find_threshold, precision_table
+from aplantida.evaluation.roll_up import fit_roll_up
+from aplantida.evaluation.rule_report import rule_report
+from aplantida.evaluation.taxa import Taxonomy
+from aplantida.evaluation.temperatures import choose_temperatures
+from aplantida.phases._calibration_parts import read_classes, read_part
+from aplantida.pipeline.config import PhaseConfig, Section
 from aplantida.pipeline.phase import Phase, PhaseContext
 
-FORMAT = "aplantida.calibration/1"
-Pairs = tuple[FloatArray, BoolArray]
+FORMAT = "aplantida.calibration/2"
+
+
+class SetsSection(Section):
+    """Sets of species that hold the true one with a given probability."""
+
+    levels: tuple[float, ...] = (0.9, 0.95)
+    method: Literal["lac", "aps", "raps"] = "lac"
+    max_size: int = Field(default=5, ge=1, le=TOP)
 
 
 class CalibrateModelConfig(PhaseConfig):
     """How sure the model must be before it names a species."""
 
     target_precision: float = Field(default=0.9, gt=0.0, le=1.0)
+    bound_level: float = Field(default=LEVEL, ge=0.5, lt=1.0)
     min_accepted: int = Field(default=20, ge=1)
     num_bins: int = Field(default=15, ge=2)
+    min_region_photos: int = Field(default=500, ge=1)
     table_thresholds: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+    sets: SetsSection = SetsSection()
 
 
 def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     """Fit on val, measure on test, write the decision."""
     config, evaluation = ctx.config, ctx.input("evaluation")
-    val, val_labels = _scores(evaluation, "val")
-    test, test_labels = _scores(evaluation, "test")
-    fit = fit_temperature(val, val_labels)
-    if fit.at_bound:
-        ctx.log.warning(
-            "the temperature ran to its bound, %s: the %d val photos do not determine it", fit.temperature, len(val)
-        )
-    val_pairs = confidences(val, val_labels, fit.temperature)
-    test_pairs = confidences(test, test_labels, fit.temperature)
-    threshold = find_threshold(*val_pairs, config.target_precision, config.min_accepted)
-    on_test = at_threshold(*test_pairs, threshold.value)
+    classes = read_classes(evaluation)
+    val, test = (read_part(evaluation, name, classes) for name in ("val", "test"))
+    taxonomy = Taxonomy.of(classes.index)
+    chosen = choose_temperatures(val, test, config.num_bins, config.min_region_photos)
+    for warning in chosen.warnings:
+        ctx.log.warning(warning)
+    temperature = chosen.fit.temperature
+    on_val, on_test = (answers_of(part.scores, part.labels, temperature, taxonomy) for part in (val, test))
+    threshold = _threshold(ctx, on_val)
+    limits = {"target_precision": config.target_precision, "min_accepted": config.min_accepted}
+    roll_up = fit_roll_up(on_val, on_test, taxonomy, threshold.value, bound=config.bound_level, **limits)
+    rules, sets = fit_sets(
+        on_val,
+        on_test,
+        config.sets.levels,
+        classes.prevalence,
+        lambda asked: set_sizes(test.scores, temperature, asked, classes.prevalence),
+    )
+    named = at_threshold(on_test.confidences, on_test.correct, threshold.value)
+    decision = decision_json(
+        temperature,
+        threshold,
+        config.target_precision,
+        named,
+        temperatures=chosen.regional,
+        roll_up=roll_up,
+        sets=rules[config.sets.method],
+        max_set_size=config.sets.max_size,
+    )
+    calibration = {
+        "format": FORMAT,
+        **chosen.report,
+        "threshold": _threshold_report(config, threshold, on_val, on_test),
+        "precision_table": {
+            name: precision_table(part.confidences, part.correct, config.table_thresholds)
+            for name, part in (("val", on_val), ("test", on_test))
+        },
+        "roll_up": roll_up,
+        "sets": {"method": config.sets.method, "methods": sets},
+        "rules": _rules(on_test, decision, taxonomy),
+    }
+    ctx.output.write_json("calibration.json", calibration)
+    ctx.output.write_json("decision.json", decision)
+    ctx.log.info("T %.3f, test ECE %.3f -> %.3f", temperature, *calibration["ece"].values())
+    kept = ("temperature", "threshold", "target_precision", "target_reached", "precision", "coverage")
+    errors = {f"ece_{name}": calibration["ece"][name] for name in ("before", "after")}
+    return {"format": decision["format"], **{name: decision[name] for name in kept}, **errors}
+
+
+def _threshold(ctx: PhaseContext[CalibrateModelConfig], val: Answers) -> Threshold:
+    """Of the species, chosen on val."""
+    config = ctx.config
+    threshold = find_threshold(
+        val.confidences, val.correct, config.target_precision, config.min_accepted, config.bound_level
+    )
     if not threshold.target_reached:
         ctx.log.warning(
-            "no threshold reaches a precision of %s on val; the best, %.3f, is taken and target_reached is false",
+            "no threshold speaks for a precision of %s on val; the best, %.3f, is taken and target_reached is false",
             config.target_precision,
             threshold.precision,
         )
-    calibration = {
-        "format": FORMAT,
-        "temperature": fit.temperature,
-        "temperature_at_bound": fit.at_bound,
-        "nll": {
-            "val": {"before": fit.nll_before, "after": fit.nll_after},
-            "test": {"before": nll(test, test_labels, 1.0), "after": nll(test, test_labels, fit.temperature)},
-        },
-        **_errors(confidences(test, test_labels, 1.0), test_pairs, config.num_bins),
-        "threshold": {
-            "target_precision": config.target_precision,
-            "target_reached": threshold.target_reached,
-            "target_reached_on_test": (on_test["precision"] or 0.0) >= config.target_precision,
-            "val": at_threshold(*val_pairs, threshold.value),
-            "test": on_test,
-        },
-        "precision_table": {
-            "val": precision_table(*val_pairs, config.table_thresholds),
-            "test": precision_table(*test_pairs, config.table_thresholds),
-        },
-    }
-    ctx.output.write_json("calibration.json", calibration)
-    decision = decision_json(fit.temperature, threshold, config.target_precision, on_test)
-    ctx.output.write_json("decision.json", decision)
-    ctx.log.info("T %.3f, test ECE %.3f -> %.3f", fit.temperature, *calibration["ece"].values())
-    return {**decision, "ece_before": calibration["ece"]["before"], "ece_after": calibration["ece"]["after"]}
+    return threshold
 
 
-def _scores(evaluation: Artifact, split: str) -> tuple[StoredScores, IntArray]:
-    scores = StoredScores(evaluation.file(f"scores_{split}.parquet"))
-    labels = pq.read_table(evaluation.file("labels.parquet"), columns=["image_id", "class_index", "split"])
-    labels = labels.filter(pc.field("split") == split)
-    if len(scores) == 0:
-        raise BadRequest(f"{evaluation.path}: holds no scored {split} photo, so nothing can be calibrated on it")
-    if labels["image_id"].to_pylist() != scores.image_ids.tolist():
-        raise BadRequest(f"{evaluation.path}: labels and {split} scores are of different photos")
-    index = ClassIndex.load(evaluation.file("class_index.json"))
-    found = class_index_digest(scores.class_ids)
-    if found != index.digest:
-        raise BadRequest(
-            f"{evaluation.path}: scores_{split}.parquet speaks of {len(scores.class_ids)} classes (class index "
-            f"{found[:12]}), class_index.json of {len(index)} ({index.digest[:12]})"
-        )
-    return scores, labels["class_index"].to_numpy().astype(np.int64)
+def _rules(test: Answers, decision: dict[str, Any], taxonomy: Taxonomy) -> dict[str, Any]:
+    rule = read_decision(decision)
+    return rule_report(test, facts_of(test, rule), rule, taxonomy)
 
 
-def _errors(before: Pairs, after: Pairs, num_bins: int) -> dict[str, Any]:
-    """Calibration errors and reliability bins before and after scaling."""
-    schemes: tuple[Scheme, ...] = ("equal_width", "equal_mass")
-    reliability: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
-    for name, pairs in (("before", before), ("after", after)):
-        for scheme in schemes:
-            error, bins = calibration_error(*pairs, num_bins, scheme)
-            reliability[name][scheme] = {"ece": error, "bins": bins}
+def _threshold_report(
+    config: CalibrateModelConfig, threshold: Threshold, val: Answers, test: Answers
+) -> dict[str, Any]:
+    on_test = at_threshold(test.confidences, test.correct, threshold.value)
     return {
-        "ece": {name: part["equal_width"]["ece"] for name, part in reliability.items()},
-        "ece_equal_mass": {name: part["equal_mass"]["ece"] for name, part in reliability.items()},
-        "reliability": reliability,
+        "target_precision": config.target_precision,
+        "bound_level": config.bound_level,
+        "target_reached": threshold.target_reached,
+        "target_reached_on_test": (on_test["precision"] or 0.0) >= config.target_precision,
+        "val": at_threshold(val.confidences, val.correct, threshold.value),
+        "test": on_test,
     }
 
 
@@ -118,6 +134,6 @@ PHASE = Phase(
     config=CalibrateModelConfig,
     inputs={"evaluation": "evaluation"},
     output="calibration",
-    version=1,
+    version=2,
     run=run,
 )

@@ -85,7 +85,8 @@ def results_of(artifact: Artifact) -> dict[str, Any]:
         return {"test": {**totals, "regions": regions}}
     if artifact.kind == "calibration":
         calibration = read_json(artifact, "calibration.json")
-        return {**read_json(artifact, "decision.json"), "ece": calibration["ece"]}
+        decision = {name: value for name, value in read_json(artifact, "decision.json").items() if name != "strangers"}
+        return {**decision, "ece": calibration["ece"]}
     if artifact.kind == "license_report":
         report = read_json(artifact, "license_report.json")
         return {"production_safe": report["production_safe"], "by_license": report["photos"]["by_license"]}

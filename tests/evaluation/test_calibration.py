@@ -4,15 +4,21 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
 from aplantida.domain.scores import ScoreTable
 from aplantida.evaluation.calibration import (
     MIN_TEMPERATURE,
-    calibration_error,
+    at_temperatures,
     confidences,
     fit_temperature,
+    loss_curves,
     nll,
 )
+from aplantida.evaluation.reliability import calibration_error
 
 
 def table_of(logits: np.ndarray) -> ScoreTable:
@@ -91,3 +97,39 @@ def test_fewer_photos_than_bins() -> None:
     error, bins = calibration_error(np.array([0.9, 0.4]), np.array([True, False]), 15, "equal_mass")
     assert len(bins) == 2
     assert error == pytest.approx((0.1 + 0.4) / 2)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.3, 6.0), st.integers(2, 60))
+@settings(max_examples=40, deadline=None)
+def test_the_curve_between_its_nodes_is_the_loss(seed: int, scale: float, size: int) -> None:
+    draw = np.random.default_rng(seed)
+    logits = draw.normal(scale=2, size=(300, size))
+    labels = (logits + draw.gumbel(size=logits.shape)).argmax(axis=1)
+    table = table_of(logits * scale)
+    fit = fit_temperature(table, labels)
+    scores = table.logits.astype(np.float64)
+
+    def loss(temperature: float) -> float:
+        return float((logsumexp(scores / temperature, axis=1) - scores[np.arange(300), labels] / temperature).mean())
+
+    best = minimize_scalar(
+        lambda log_t: loss(np.exp(log_t)), bounds=(-2.9, 2.9), method="bounded", options={"xatol": 1e-9}
+    )
+    assert fit.temperature == pytest.approx(np.exp(best.x), rel=1e-3)
+    assert fit.nll_before == pytest.approx(loss(1.0), abs=1e-5)
+    assert fit.nll_after == pytest.approx(loss(fit.temperature), abs=1e-5)
+    assert nll(table, labels, fit.temperature) == pytest.approx(loss(fit.temperature), abs=1e-6)
+
+
+def test_parts_of_the_photos_get_their_own_temperatures_in_one_look() -> None:
+    one, labels_one = honest_case(0.5, count=3000)
+    other, labels_other = honest_case(3.0, count=3000)
+    table, labels = table_of(np.concatenate([one.logits, other.logits])), np.concatenate([labels_one, labels_other])
+    curves, second = loss_curves(table, labels), np.arange(6000) >= 3000
+    assert curves.fit(~second).temperature == pytest.approx(0.5, rel=0.06)
+    assert curves.fit(second).temperature == pytest.approx(3.0, rel=0.06)
+    assert 0.5 < curves.fit().temperature < 3.0
+    losses, values, correct = at_temperatures(table, labels, [0.5, 3.0])
+    assert losses[1, second].mean() < losses[0, second].mean()
+    assert values.shape == (2, 6000)
+    assert correct.mean() == pytest.approx((table.logits.argmax(axis=1) == labels).mean())

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aplantida.evaluation.decisions import at_threshold, decision_json, find_threshold, precision_table
+from aplantida.evaluation.bounds import lower_bound
+from aplantida.evaluation.decisions import at_threshold, find_threshold, precision_table
 
 CONFIDENCE = np.array([0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
 CORRECT = np.array([True, True, True, False, True, True, False])
@@ -73,11 +74,10 @@ def test_precision_table() -> None:
     assert rows[2]["precision"] is None
 
 
-def test_decision() -> None:
-    found = find_threshold(CONFIDENCE, CORRECT, 0.8)
-    decision = decision_json(1.5, found, 0.8, at_threshold(CONFIDENCE, CORRECT, found.value))
-    assert decision["format"] == "aplantida.decision/1"
-    assert decision["threshold"] == pytest.approx(0.5)
-    assert decision["target_reached"] is True
-    with pytest.raises(ValueError, match="temperature 0"):
-        decision_json(0.0, found, 0.8, {"precision": 1.0, "coverage": 1.0})
+def test_a_bound_asks_for_more_than_the_share_itself() -> None:
+    confidence, correct = np.linspace(1, 0.01, 100), np.arange(100) < 92
+    plain, bounded = find_threshold(confidence, correct, 0.9), find_threshold(confidence, correct, 0.9, bound=0.9)
+    assert plain.num_accepted > bounded.num_accepted
+    assert lower_bound(round(bounded.precision * bounded.num_accepted), bounded.num_accepted) >= 0.9
+    few = find_threshold(confidence[:10], correct[:10], 0.9, bound=0.9)
+    assert not few.target_reached  # ten of ten speak for 0.79 only

@@ -9,15 +9,8 @@ from sklearn.metrics import f1_score, precision_score, recall_score, top_k_accur
 from aplantida.domain.class_index import ClassIndex, PlantClass
 from aplantida.domain.scores import ScoreTable
 from aplantida.evaluation.confusions import confused_pairs, taxonomic_accuracy
-from aplantida.evaluation.metrics import (
-    band_names,
-    by_frequency,
-    by_region,
-    outcomes_of,
-    per_species,
-    summarize,
-    wilson_interval,
-)
+from aplantida.evaluation.metrics import outcomes_of, summarize, wilson_interval
+from aplantida.evaluation.slices import band_names, by_frequency, by_region, per_species
 
 
 def table_of(logits: np.ndarray) -> ScoreTable:

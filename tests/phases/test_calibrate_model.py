@@ -5,12 +5,16 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from aplantida.domain.class_index import ClassIndex, PlantClass, class_index_digest
 from aplantida.domain.scores import ScoreTable
+from aplantida.evaluation.bounds import lower_bound
+from aplantida.evaluation.decide import read_decision
+from aplantida.evaluation.decision_file import decision_schema
 from aplantida.phases.calibrate_model import PHASE
 from aplantida.phases.evaluate_model import LABELS_SCHEMA
 from aplantida.pipeline.artifact import Artifact
@@ -47,13 +51,38 @@ def test_an_overconfident_model_is_repaired(root: Path) -> None:
     assert decision["temperature"] == pytest.approx(3.0, rel=0.1)
     assert calibration["ece"]["after"] < 0.05 < calibration["ece"]["before"]
     assert calibration["nll"]["test"]["after"] < calibration["nll"]["test"]["before"]
-    assert calibration["threshold"]["val"]["precision"] >= 0.9
+    val = calibration["threshold"]["val"]
+    assert lower_bound(round(val["precision"] * val["num_accepted"]), val["num_accepted"]) >= 0.9
     assert decision["target_reached"] is True
-    assert decision["precision"] == calibration["threshold"]["test"]["precision"] == pytest.approx(0.9, abs=0.03)
+    assert (
+        decision["precision"]
+        == calibration["threshold"]["test"]["precision"]
+        == pytest.approx(val["precision"], abs=0.035)
+    )
     assert decision["coverage"] == calibration["threshold"]["test"]["coverage"]
     bins = calibration["reliability"]["before"]["equal_width"]["bins"]
     assert sum(row["num_photos"] for row in bins) == 2000
     assert calibrate("again").digest == artifact.digest
+
+
+def test_the_decision_keeps_its_schema_and_every_photo_has_one_outcome(root: Path) -> None:
+    make_evaluation("evaluation", *scores())
+    artifact = calibrate(min_region_photos=100)
+    decision, calibration = read(artifact, "decision.json"), read(artifact, "calibration.json")
+    jsonschema.validate(decision, decision_schema())
+    assert list(decision["temperatures"]) == ["europe"]
+    rules = read_decision(decision)
+    assert [rule.level for rule in rules.sets] == [0.9, 0.95]
+    outcomes = calibration["rules"]["outcomes"]
+    assert sum(row["num_photos"] for row in outcomes.values()) == 2000
+    assert sum(calibration["rules"]["rules"].values()) == 2000
+    assert outcomes["species"]["precision"] == pytest.approx(decision["precision"])
+    assert outcomes["set"]["num_photos"] > 0
+    for method, rows in calibration["sets"]["methods"].items():
+        for row in rows:
+            assert row["resampled"]["coverage"] == pytest.approx(row["level"], abs=0.02), method
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**decision, "temperature": 0}, decision_schema())
 
 
 def test_a_target_out_of_reach_is_flagged(root: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -65,7 +94,7 @@ def test_a_target_out_of_reach_is_flagged(root: Path, caplog: pytest.LogCaptureF
     assert decision["target_reached"] is False
     assert 0.0 <= decision["threshold"] <= 1.0
     assert read(artifact, "calibration.json")["threshold"]["val"]["num_accepted"] >= 20
-    assert any("no threshold reaches" in record.getMessage() for record in caplog.records)
+    assert any("no threshold speaks for" in record.getMessage() for record in caplog.records)
 
 
 def test_perfect_scores_do_not_break_it(root: Path) -> None:
@@ -76,6 +105,7 @@ def test_perfect_scores_do_not_break_it(root: Path) -> None:
     assert calibration["threshold"]["test"] == {
         "threshold": calibration["threshold"]["val"]["threshold"],
         "precision": 1.0,
+        "precision_interval": [pytest.approx(0.94, abs=0.001), pytest.approx(1.0)],
         "coverage": 1.0,
         "num_accepted": 60,
     }
@@ -96,6 +126,9 @@ def seal_evaluation(classes: ClassIndex, scored: tuple[str, ...], logits: np.nda
         "split": [name for name, some in ids.items() for _ in some],
         "regions": [[]] * (2 * len(logits)),
         "regions_by_country": [[]] * (2 * len(logits)),
+        "group": [image_id for some in ids.values() for image_id in some],
+        "license_id": ["CC0-1.0"] * (2 * len(logits)),
+        "source": [None] * (2 * len(logits)),
     }
 
     def fill(output: ArtifactWriter) -> None:
@@ -104,14 +137,16 @@ def seal_evaluation(classes: ClassIndex, scored: tuple[str, ...], logits: np.nda
             output.write_table(f"scores_{name}.parquet", table.to_arrow())
         output.write_table("labels.parquet", pa.table(labels, LABELS_SCHEMA))
         output.write_json("class_index.json", classes.to_json())
+        lines = [f"{class_id},10+,20" for class_id in classes.class_ids]
+        output.write_text("per_species.csv", "\n".join(["class_id,frequency_band,train_photos", *lines]) + "\n")
 
     seal("evaluation", "evaluation", fill)
 
 
 def test_the_scores_of_many_classes_are_never_in_memory_together(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aplantida.evaluation.calibration.CHUNK_ROWS", 512)
-    classes = ClassIndex.of(PlantClass(class_id=f"Genus species{at:03d}") for at in range(500))
-    logits = np.random.default_rng(1).normal(0, 2, (20_000, len(classes))).astype(np.float16)
+    classes = ClassIndex.of(PlantClass(class_id=f"Genus species{at:04d}") for at in range(2000))
+    logits = np.random.default_rng(1).normal(0, 2, (5_000, len(classes))).astype(np.float16)
     seal_evaluation(classes, classes.class_ids, logits)
     usual, counted = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
     pa.set_memory_pool(counted)

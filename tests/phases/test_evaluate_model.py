@@ -11,6 +11,7 @@ import pytest
 
 from aplantida.domain.class_index import ClassIndex
 from aplantida.domain.scores import ScoreTable
+from aplantida.domain.stored_scores import StoredFeatures
 from aplantida.models.inference import Scorer
 from aplantida.phases.evaluate_model import PHASE
 from aplantida.pipeline.artifact import Artifact
@@ -79,24 +80,24 @@ def test_a_regional_model_is_judged_on_its_own_classes_with_its_coverage() -> No
 def test_a_killed_run_goes_on_and_ends_in_the_same_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     make_checkpoint("model", {"images": "images", "split": "split"})
     whole = judge("whole")
-    score, calls = Scorer.score, []
+    score, calls = Scorer.score_and_pool, []
 
-    def dying(self: Scorer, ids: list[str], jpegs: list[bytes], *rest: Any) -> ScoreTable:
+    def dying(self: Scorer, ids: list[str], jpegs: list[bytes], *rest: Any) -> Any:
         calls.append(len(ids))
         if len([count for count in calls if count]) == 3:
             raise KeyboardInterrupt
         return score(self, ids, jpegs, *rest)
 
-    monkeypatch.setattr(Scorer, "score", dying)
+    monkeypatch.setattr(Scorer, "score_and_pool", dying)
     with pytest.raises(KeyboardInterrupt):
         judge("killed")
     again: list[int] = []
 
-    def counting(self: Scorer, ids: list[str], jpegs: list[bytes], *rest: Any) -> ScoreTable:
+    def counting(self: Scorer, ids: list[str], jpegs: list[bytes], *rest: Any) -> Any:
         again.append(len(ids))
         return score(self, ids, jpegs, *rest)
 
-    monkeypatch.setattr(Scorer, "score", counting)
+    monkeypatch.setattr(Scorer, "score_and_pool", counting)
     resumed = judge("killed")
     assert resumed.digest == whole.digest
     assert [count for count in again if count] == [calls[-1]]  # only the shard that was not done
@@ -119,3 +120,37 @@ def test_a_split_of_other_photos_is_refused() -> None:
     make_images("others", per_class=9)
     with pytest.raises(BadRequest, match="other image_shards"):
         judge(inputs={**VALUES["inputs"], "images": "others"})
+
+
+def test_features_and_class_means_lie_beside_the_scores() -> None:
+    make_checkpoint("model", {"images": "images", "split": "split"})
+    artifact = judge()
+    labels = pq.read_table(artifact.file("labels.parquet")).to_pylist()
+    assert {row["license_id"] for row in labels} == {"CC-BY-4.0", "CC0-1.0"}
+    assert {row["source"] for row in labels} == {"herbarium"}
+    for name in ("val", "test"):
+        stored = StoredFeatures(artifact.file(f"features_{name}.parquet"))
+        scores = ScoreTable.from_arrow(pq.read_table(artifact.file(f"scores_{name}.parquet")))
+        assert stored.image_ids.tolist() == scores.image_ids.tolist()
+        assert stored.num_features == 1280
+        rows = stored.rows(np.array([1, 3, 11]))
+        np.testing.assert_array_equal(rows, np.concatenate([values for _, values in stored.blocks()])[[1, 3, 11]])
+    stored = StoredFeatures(artifact.file("features_val.parquet"))
+    means = pq.read_table(artifact.file("class_means.parquet"))
+    of_val = [row["class_index"] for row in labels if row["split"] == "val"]
+    values = stored.rows(np.flatnonzero(np.array(of_val) == 2)).astype(np.float32).mean(axis=0)
+    np.testing.assert_allclose(means["features"][2].as_py(), values, atol=2e-3)
+    assert means["num_photos"].to_pylist() == [2] * 6
+
+
+def test_intervals_and_parts_are_in_the_metrics() -> None:
+    make_checkpoint("model", {"images": "images", "split": "split"})
+    artifact = judge()
+    test = json.loads(artifact.file("metrics.json").read_text())["test"]
+    assert set(test["intervals"]) >= {"top1", "top3", "top5", "macro_top1", "nll", "brier"}
+    assert test["intervals"]["top1"][0] <= test["top1"] <= test["intervals"]["top1"][1]
+    assert {name: row["num_photos"] for name, row in test["licenses"].items()} == {"CC-BY-4.0": 6, "CC0-1.0": 6}
+    assert test["sources"]["herbarium"]["num_photos"] == 12
+    assert test["regions"]["spain"]["ece"] is not None
+    with artifact.file("per_genus.csv").open() as stream:
+        assert sum(int(row["test_photos"]) for row in csv.DictReader(stream)) == 12

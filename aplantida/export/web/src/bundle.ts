@@ -40,7 +40,7 @@ export class BundleError extends Error {
 }
 
 const BUNDLE_FORMAT = "aplantida.bundle/1";
-const DECISION_FORMAT = "aplantida.decision/1";
+const DECISION_FORMATS = ["aplantida.decision/1", "aplantida.decision/2"];
 const CLASSES_FORMAT = "aplantida.class_index/1";
 
 function parse(name: string, bytes: Uint8Array): any {
@@ -88,8 +88,9 @@ export class Bundle {
 
   async decision(): Promise<Decision> {
     const decision = await this.readJson("decision.json");
-    if (decision.format !== DECISION_FORMAT) {
-      throw new BundleError(`decision.json: format ${JSON.stringify(decision.format)}, want "${DECISION_FORMAT}"`);
+    if (!DECISION_FORMATS.includes(decision.format)) {
+      const wanted = DECISION_FORMATS.map((format) => JSON.stringify(format)).join(" or ");
+      throw new BundleError(`decision.json: format ${JSON.stringify(decision.format)}, want ${wanted}`);
     }
     if (!(decision.temperature > 0)) {
       throw new BundleError(`decision.json: temperature ${decision.temperature}, want a positive number`);

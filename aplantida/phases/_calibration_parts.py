@@ -1,0 +1,66 @@
+"""What calibrate_model reads of an evaluation."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aplantida.domain.class_index import ClassIndex, class_index_digest
+from aplantida.domain.stored_scores import StoredScores
+from aplantida.evaluation.temperatures import CalibrationPart
+from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.errors import BadRequest
+
+
+@dataclass(frozen=True, eq=False)
+class ClassFacts:
+    """Of the C classes of an evaluation: the index, (C,) frequency bands and (C,) training photos."""
+
+    index: ClassIndex
+    bands: npt.NDArray[np.str_]
+    train_photos: npt.NDArray[np.int64]
+
+    @property
+    def prevalence(self) -> npt.NDArray[np.float64]:
+        """(C,) share of the training photos, each class with one more than it has."""
+        return (self.train_photos + 1.0) / (self.train_photos + 1.0).sum()
+
+
+def read_classes(evaluation: Artifact) -> ClassFacts:
+    """The classes of an evaluation and what training had of them."""
+    index = ClassIndex.load(evaluation.file("class_index.json"))
+    with evaluation.file("per_species.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {row["class_id"]: row for row in csv.DictReader(stream)}
+    found = [rows[class_id] for class_id in index.class_ids]
+    bands = np.asarray([row["frequency_band"] for row in found], dtype=str)
+    return ClassFacts(index, bands, np.array([int(row["train_photos"]) for row in found], np.int64))
+
+
+def read_part(evaluation: Artifact, split: str, classes: ClassFacts) -> CalibrationPart:
+    """The scored photos of val or test.
+
+    Raises:
+        BadRequest: when there is none, or scores, labels and classes do not fit each other.
+    """
+    scores = StoredScores(evaluation.file(f"scores_{split}.parquet"))
+    columns = ["image_id", "class_index", "split", "regions", "group"]
+    labels = pq.read_table(evaluation.file("labels.parquet"), columns=columns).filter(pc.field("split") == split)
+    if len(scores) == 0:
+        raise BadRequest(f"{evaluation.path}: holds no scored {split} photo, so nothing can be calibrated on it")
+    if labels["image_id"].to_pylist() != scores.image_ids.tolist():
+        raise BadRequest(f"{evaluation.path}: labels and {split} scores are of different photos")
+    found = class_index_digest(scores.class_ids)
+    if found != classes.index.digest:
+        raise BadRequest(
+            f"{evaluation.path}: scores_{split}.parquet speaks of {len(scores.class_ids)} classes (class index "
+            f"{found[:12]}), class_index.json of {len(classes.index)} ({classes.index.digest[:12]})"
+        )
+    positions = labels["class_index"].to_numpy().astype(np.int64)
+    regions = [row or [] for row in labels["regions"].to_pylist()]
+    groups = np.asarray(labels["group"].to_pylist(), dtype=str)
+    return CalibrationPart(scores, positions, regions, classes.bands[positions], groups)
