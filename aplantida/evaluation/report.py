@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aplantida.domain.class_index import ClassIndex
+from aplantida.domain.escaping import csv_text as csv_text  # with which the rows of a report are written
 from aplantida.domain.scores import DenseScores
 from aplantida.evaluation.confusions import confused_pairs, taxonomic_accuracy
 from aplantida.evaluation.metrics import by_frequency, by_region, outcomes_of, per_species, summarize
@@ -106,12 +105,3 @@ def evaluate(
         species=per_species(outcomes, classes, train_counts, frequency_bands),
         confusions=confused_pairs(outcomes, classes, max_confusions),
     )
-
-
-def csv_text(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    """CSV with a header, whether there are rows or not."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
