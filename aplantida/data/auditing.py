@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from aplantida.data.entry_store import DOCUMENTS_MAY_LACK, ENTRIES_MAY_LACK, EntryStore
+from aplantida.domain.escaping import for_markdown
 from aplantida.domain.license_reader import LONGEST, read_license
 from aplantida.domain.record import Reason
 
@@ -189,7 +190,7 @@ def _sample(urls: pa.Array, fraction: float) -> pa.Array:
 
 
 def _cell(text: str) -> str:
-    return "(none)" if text in ("None", "") else text.replace("|", "\\|").replace("\n", " ")
+    return "(none)" if text in ("None", "") else for_markdown(text)
 
 
 def _hash(text: str) -> str:

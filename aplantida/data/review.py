@@ -7,10 +7,11 @@ The pairs go to a list (CSV). What the person decides comes back in the same for
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from aplantida.domain.escaping import csv_text
 
 DECISIONS: dict[str, tuple[bool, bool]] = {  # whether a and b are dropped
     "": (True, True),
@@ -80,11 +81,7 @@ def pairs_to_review(
 
 def review_csv(pairs: Iterable[ReviewPair]) -> str:
     """The list, to be filled in."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(ReviewPair)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(pair) for pair in pairs)
-    return text.getvalue()
+    return csv_text([field.name for field in fields(ReviewPair)], [asdict(pair) for pair in pairs])
 
 
 def read_decisions(lines: Iterable[str]) -> dict[tuple[str, str], str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from aplantida.pipeline.config import CHECKOUT, find_file, load_config
+from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_yaml
 from aplantida.pipeline.errors import BadRequest, PhaseError
 from aplantida.pipeline.graph import GraphConfig, Layout, Node, input_paths, load_graph
 
@@ -67,7 +67,7 @@ def requests_of(nodes: Sequence[Node], config: GraphConfig, device: str | None =
         device: overrides every node's ``resources.device``.
 
     Raises:
-        BadRequest: for a name that is no node.
+        BadRequest: for a name that is no node, or a node whose config names another release.
     """
     names = [node.name for node in nodes]
     unknown = sorted(set(config.nodes) - set(names))
@@ -75,7 +75,26 @@ def requests_of(nodes: Sequence[Node], config: GraphConfig, device: str | None =
         raise BadRequest(f"no node is called {unknown[0]!r}; there are {', '.join(names)}")
     chosen = [node for node in nodes if not config.nodes or node.name in config.nodes]
     layout = config.layout()
+    for node in chosen:
+        _check_release(node, layout)
     return [JobRequest(node.name, _command(node, nodes, layout, config.seed, device)) for node in chosen]
+
+
+def _check_release(node: Node, layout: Layout) -> None:
+    """A job takes the release's name and version from its own files: they must be those of the folders.
+
+    Raises:
+        BadRequest: naming the node, the key and both values.
+    """
+    said: dict[str, Any] = {}
+    for file in layout.files(node):
+        said = merge(said, read_yaml(find_file(file)))
+    for key, value in (("name", layout.name), ("version", layout.version)):
+        if said.get(key, value) != value:
+            raise BadRequest(
+                f"{node.name}: {key} is {said[key]!r} in {', '.join(layout.files(node))}, {value!r} in the run: say "
+                "the same in both (run_pipeline gives its own to all nodes; a job reads its files)"
+            )
 
 
 def _command(node: Node, nodes: Sequence[Node], layout: Layout, seed: int, device: str | None) -> tuple[str, ...]:

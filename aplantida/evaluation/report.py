@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -131,12 +129,3 @@ def evaluate(
 def _by_origin(outcomes: Outcomes, test: ScoredSplit, groups: Groups | None) -> dict[str, Any]:
     columns = {"licenses": test.licenses, "sources": test.sources}
     return {name: by_value(outcomes, values, groups) for name, values in columns.items() if values is not None}
-
-
-def csv_text(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    """CSV with a header, whether there are rows or not."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
+from aplantida.domain.escaping import for_file_name, for_markdown
 from aplantida.domain.licensing import license_label, may_be_shown_alone, needs_author
 from aplantida.domain.seals import broken_seal, sealed
 from aplantida.domain.seeds import derive_seed
@@ -48,6 +50,11 @@ def choose_golden(candidates: Sequence[tuple[str, int]], num_golden: int, seed: 
     return [image_id for _, _, image_id in sorted(placed)[:num_golden]]
 
 
+def golden_name(image_id: str) -> str:
+    """A golden photo's file below ``GOLDEN_FOLDER``."""
+    return f"{for_file_name(image_id)}.jpg"
+
+
 def golden_json(
     photos: Sequence[Mapping[str, Any]], logits: FloatArray, temperature: float, class_ids: Sequence[str], k: int = 5
 ) -> dict[str, Any]:
@@ -65,7 +72,7 @@ def golden_json(
         order = np.argsort(-probabilities, kind="stable")[:k]
         top = [{"class_id": class_ids[at], "probability": round(float(probabilities[at]), 6)} for at in order.tolist()]
         credit = {name: photo[name] for name in CREDIT_COLUMNS}
-        rows.append({"file": f"{photo['image_id']}.jpg", **credit, "expected": top})
+        rows.append({"file": golden_name(photo["image_id"]), **credit, "expected": top})
     return {"format": GOLDEN_FORMAT, "temperature": temperature, "photos": rows}
 
 
@@ -142,21 +149,21 @@ def license_text(name: str, version: str, model_license: str, report: Mapping[st
         full_list: where every photo is listed.
     """
     lines = [
-        f"# Licence of the model {name} {version}",
+        f"# Licence of the model {for_markdown(name)} {for_markdown(version)}",
         "",
-        f"The weights (`{MODEL_FOLDER}/`, `{FORMATS_FOLDER}/`) are given under **{model_license}**.",
+        f"The weights (`{MODEL_FOLDER}/`, `{FORMATS_FOLDER}/`) are given under **{for_markdown(model_license)}**.",
         "The page's program files are under Apache-2.0; TensorFlow.js inside them is under Apache-2.0 too.",
         f"The photos in `{GOLDEN_FOLDER}/` keep their own licences, named in `{GOLDEN_FOLDER}/golden.json`.",
         "",
         "## Photos the model was trained and measured on",
         "",
         "The page credits the authors of every species it names, from `credits/`; `attributions.html` sums up.",
-        f"Every photo, with its author, licence and address: {full_list}",
+        f"Every photo, with its author, licence and address: {_address(full_list)}",
         "",
         "| licence | photos |",
         "|---|---:|",
         *(
-            f"| {license_label(license_id)} | {count} |"
+            f"| {for_markdown(license_label(license_id))} | {count} |"
             for license_id, count in sorted(report["photos"]["by_license"].items())
         ),
         "",
@@ -169,4 +176,11 @@ def license_text(name: str, version: str, model_license: str, report: Mapping[st
 
 def _weights_lines(weights: Sequence[Mapping[str, Any]]) -> list[str]:
     origins = {(row["pretrained"], row["pretrained_license"]) for row in weights if row.get("pretrained")}
-    return [f"- {source}: {license_id}" for source, license_id in sorted(origins, key=str)]
+    return [
+        f"- {for_markdown(source)}: {for_markdown(str(license_id))}" for source, license_id in sorted(origins, key=str)
+    ]
+
+
+def _address(text: str) -> str:
+    """A web address as it is where Markdown leaves it alone; anything else is text."""
+    return text if re.fullmatch(r"https?://[^\s<>()\[\]\\`*|\"]+", text) else for_markdown(text)

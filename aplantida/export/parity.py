@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
+
+from aplantida.domain.escaping import csv_text, for_markdown
 
 FloatArray = npt.NDArray[np.floating]
 TOP = 5
@@ -95,11 +95,7 @@ def compare(runtime: str, reference: FloatArray, found: FloatArray, temperature:
 
 def to_csv(rows: Sequence[ParityRow]) -> str:
     """One line per runtime under a header."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(ParityRow)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    return text.getvalue()
+    return csv_text([field.name for field in fields(ParityRow)], [asdict(row) for row in rows])
 
 
 def to_markdown(rows: Sequence[ParityRow]) -> str:
@@ -109,7 +105,8 @@ def to_markdown(rows: Sequence[ParityRow]) -> str:
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row.runtime} | {row.num_photos} | {row.max_logit_difference:.1e} | {row.mean_logit_difference:.1e} "
+        f"| {for_markdown(row.runtime)} | {row.num_photos} | {row.max_logit_difference:.1e} "
+        f"| {row.mean_logit_difference:.1e} "
         f"| {row.max_probability_difference:.1e} | {row.mean_probability_difference:.1e} "
         f"| {row.top1_agreement:.1%} | {row.top5_agreement:.1%} |"
         for row in rows

@@ -9,7 +9,6 @@ that bring none.
 # pyright: reportCallIssue=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
-import html
 import json
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from license_expression import ExpressionError, Licensing, get_spdx_licensing
+
+from aplantida.domain.escaping import for_html
 
 PAGE_FILE, BILL_FILE = "THIRD_PARTY.html", "sbom.cdx.json"
 ALLOWED = frozenset(
@@ -160,13 +161,12 @@ def refusals(parties: Sequence[ThirdParty]) -> list[str]:
 def page(parties: Sequence[ThirdParty]) -> str:
     """``THIRD_PARTY.html``: every work with its licence and its whole text."""
     rows = "".join(
-        f'<tr><td><a href="#{number}">{html.escape(party.name)}</a></td><td>{html.escape(party.version)}</td>'
-        f"<td>{html.escape(party.license)}</td></tr>"
+        f'<tr><td><a href="#{number}">{for_html(party.name)}</a></td><td>{for_html(party.version)}</td>'
+        f"<td>{for_html(party.license)}</td></tr>"
         for number, party in enumerate(parties)
     )
     texts = "".join(
-        f'<h2 id="{number}">{html.escape(f"{party.name} {party.version}".strip())}</h2>'
-        f"<pre>{html.escape(party.text)}</pre>"
+        f'<h2 id="{number}">{for_html(f"{party.name} {party.version}".strip())}</h2><pre>{for_html(party.text)}</pre>'
         for number, party in enumerate(parties)
     )
     return (

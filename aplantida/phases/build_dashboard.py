@@ -63,7 +63,7 @@ PHASE = Phase(
     config=BuildDashboardConfig,
     inputs={"artifacts": "*+"},
     output="dashboard",
-    version=2,
+    version=3,
     run=run,
     sources={"targets": targets_digest},
 )

@@ -124,6 +124,6 @@ PHASE = Phase(
     config=CheckLicensesConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoints": "checkpoint+"},
     output="license_report",
-    version=2,
+    version=3,
     run=run,
 )

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from aplantida.domain.class_index import ClassIndex
+from aplantida.domain.escaping import csv_text
 from aplantida.domain.record import RECORD_SCHEMA
 from aplantida.domain.split import SPLIT_SCHEMA, read_split
 from aplantida.domain.stored_scores import StoredScores
@@ -21,7 +22,6 @@ from aplantida.evaluation.report import (
     TAXON_COLUMNS,
     EvaluationReport,
     ScoredSplit,
-    csv_text,
     evaluate,
 )
 from aplantida.phases._device import device_here

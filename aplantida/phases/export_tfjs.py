@@ -15,7 +15,7 @@ from aplantida.phases._photos import read_photos, split_rows
 from aplantida.phases._release import note_release
 from aplantida.phases._student import SizeGates
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
-from aplantida.pipeline.config import SeededConfig, Threads
+from aplantida.pipeline.config import RELEASE_NAME, SeededConfig, Threads
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.release.attributions import LIST_FILES, to_html, where_listed
@@ -23,7 +23,6 @@ from aplantida.release.attributions import LIST_FILES, to_html, where_listed
 if TYPE_CHECKING:
     from aplantida.models.checkpoint import ModelCard
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 ONNX_FILE, SAVED_MODEL_FOLDER = "formats/model.onnx", "formats/saved_model"
 
 
@@ -38,8 +37,8 @@ class ExportTfjsConfig(SeededConfig):
 
     MOVED: ClassVar[Mapping[str, str]] = {"max_model_bytes": "gates.max_model_bytes", "resources.device": ""}
 
-    name: str = Field(default="student", pattern=NAME)
-    version: str = Field(default="v1.0", pattern=NAME)
+    name: str = Field(default="student", pattern=RELEASE_NAME)
+    version: str = Field(default="v1.0", pattern=RELEASE_NAME)
     model_license: str = "CC-BY-4.0"
     credits_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     num_golden: int = Field(default=16, ge=1)
@@ -217,7 +216,7 @@ def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> int:
 
     from aplantida.domain.class_index import ClassIndex
     from aplantida.domain.pixels import centre_square, decode_photo
-    from aplantida.export.bundle import CREDIT_COLUMNS, choose_golden, golden_json, may_be_golden
+    from aplantida.export.bundle import CREDIT_COLUMNS, choose_golden, golden_json, golden_name, may_be_golden
     from aplantida.models.inference import Scorer
 
     images, split, config = ctx.input("images"), ctx.input("split"), ctx.config
@@ -244,7 +243,7 @@ def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> int:
     temperature = _json(ctx.input("calibration"), "decision.json")["temperature"]
     golden = golden_json(photos, scorer.logits(squares), temperature, card.class_ids)
     for photo in photos:
-        ctx.output.write_bytes(f"golden/{photo['image_id']}.jpg", photo["image"])
+        ctx.output.write_bytes(f"golden/{golden_name(photo['image_id'])}", photo["image"])
     ctx.output.write_json("golden/golden.json", golden)
     return len(photos)
 

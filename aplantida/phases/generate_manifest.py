@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from aplantida.phases._release import note_release
-from aplantida.pipeline.config import PhaseConfig
+from aplantida.pipeline.config import RELEASE_NAME, PhaseConfig
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.release.manifest import FILE_NAME, build_manifest, to_yaml
@@ -16,8 +16,8 @@ from aplantida.release.manifest import FILE_NAME, build_manifest, to_yaml
 class GenerateManifestConfig(PhaseConfig):
     """What the release is called."""
 
-    name: str = Field(default="student", pattern=r"^[A-Za-z0-9_.-]+$")
-    version: str = Field(default="v1.0", pattern=r"^[A-Za-z0-9_.-]+$")
+    name: str = Field(default="student", pattern=RELEASE_NAME)
+    version: str = Field(default="v1.0", pattern=RELEASE_NAME)
 
 
 def run(ctx: PhaseContext[GenerateManifestConfig]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[Node
             load_phase,
             config.layout(),
             only=config.nodes,
-            values={"seed": config.seed},
+            values=config.of_the_run(),
             device=None if device == "auto" else device,
             sources=config.sources,
             carry_out=_carry_out,
@@ -100,7 +100,7 @@ def foresee(ctx: PhaseContext[Any]) -> None:
 
     config = ctx.config
     nodes = load_graph(find_file(config.graph), config.without)
-    values = {"seed": config.seed}
+    values = config.of_the_run()
     found = plan.foresee(nodes, load_phase, config.layout(), only=config.nodes, values=values, sources=config.sources)
     prospects = with_sizes(found)
     say_prospects(prospects, resolve(config.resources.costs), resolve(config.runs), ctx.log)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aplantida.domain.escaping import csv_text
 from aplantida.domain.seeds import derive_seed
 from aplantida.phases._distillation import labelled_photos
 from aplantida.phases._pairing import check_pairing
@@ -166,11 +165,7 @@ def _write(
         _row(number, trial, plan, task) | {"bytes": _BYTES_PER_WEIGHT * sizes[trial.recipe.head_rank]}
         for number, trial in enumerate(trials, start=1)
     ]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    ctx.output.write_text("trials.csv", text.getvalue())
+    ctx.output.write_text("trials.csv", csv_text(COLUMNS, rows))
     sign = -1 if plan.mode == "max" else 1
     best = min(rows, key=lambda row: (sign * row[plan.metric], row["val_loss"], row["trial"]))
     ctx.output.write_text("trials.html", sweep_page(COLUMNS, rows, plan.metric, best["trial"]))

@@ -16,6 +16,8 @@ from aplantida.pipeline.errors import BadRequest
 ROOT_VARIABLE = "APLANTIDA_ROOT"
 NOT_IDENTITY = frozenset({"inputs", "output", "resources", "gates", "reuse"})
 SEED = "seed"
+OF_THE_RUN = (SEED, "name", "version")  # a run of the graph has one of each; phases without such a key leave it
+RELEASE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 CHECKOUT = Path(__file__).resolve().parents[2]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _RAY_PACKAGE = "runtime_resources"
@@ -161,8 +163,8 @@ def load_config(config_type: type[ConfigT], files: Sequence[str], values: Mappin
     Args:
         config_type: the phase's config type.
         files: YAML files, later over earlier.
-        values: values that go over all files (from the command line, or from a test). A run's ``seed`` is given to
-            all of its phases; those that draw nothing have no such key and leave it.
+        values: values that go over all files (from the command line, or from a test). A run's seed, name and version
+            are given to all of its phases; those that have no such key leave them.
 
     Raises:
         BadRequest: naming the files, the key, the value and what is wrong with it.
@@ -170,7 +172,10 @@ def load_config(config_type: type[ConfigT], files: Sequence[str], values: Mappin
     merged: dict[str, Any] = {}
     for file in files:
         merged = merge(merged, read_yaml(find_file(file)))
-    merged = merge(merged, {key: value for key, value in (values or {}).items() if key != SEED or draws(config_type)})
+    known = config_type.model_fields
+    merged = merge(
+        merged, {key: value for key, value in (values or {}).items() if key not in OF_THE_RUN or key in known}
+    )
     try:
         return config_type.model_validate(merged)
     except ValidationError as error:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError
 
-from aplantida.pipeline.config import CHECKOUT, Device, Section, SeededConfig, read_yaml
+from aplantida.pipeline.config import CHECKOUT, RELEASE_NAME, Device, Section, SeededConfig, read_yaml
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.logs import LOGGER
 from aplantida.pipeline.phase import Phase
@@ -94,12 +94,16 @@ class GraphConfig(SeededConfig):
     overlay_folder: str = "configs"
     runs: str = "runs/full"
     bundles: str = "dist/models"
-    name: str = "student"
-    version: str = "v1.0"
+    name: str = Field(default="student", pattern=RELEASE_NAME)
+    version: str = Field(default="v1.0", pattern=RELEASE_NAME)
     nodes: list[str] = Field(default_factory=list)
     without: list[str] = Field(default_factory=list)
     sources: Sources = "check"
     resources: GraphResources = GraphResources()
+
+    def of_the_run(self) -> dict[str, Any]:
+        """What all nodes have alike: the seed, and the release's name and version, by which its folder is called."""
+        return {"seed": self.seed, "name": self.name, "version": self.version}
 
     def layout(self) -> Layout:
         """Where artifacts go."""

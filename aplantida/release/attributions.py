@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
+from aplantida.domain.escaping import for_html, html_link
 from aplantida.domain.licensing import license_label, license_url
 from aplantida.release.page import page, section
 
@@ -22,12 +22,12 @@ def to_html(photos: Mapping[str, Any], title: str, full_list: str) -> str:
     """
     authors = photos["authors"]
     by_license = [(_license_link(license_id), count) for license_id, count in photos["by_license"].items()]
-    named = [(escape(author), count) for author, count in authors]
+    named = [(for_html(author), count) for author, count in authors]
     head = f"The {len(authors)} authors of most photos" if len(authors) < photos["num_authors"] else "Authors"
     parts = (
         f"<p>{photos['num_photos']} photos of {photos['num_species']} species, by {photos['num_authors']} authors; "
         f'of <span class="missing">{photos["num_nameless"]}</span> the author is not given.</p>',
-        f"<p>Every photo, with its author, licence and address: {_link(full_list, full_list)}</p>",
+        f"<p>Every photo, with its author, licence and address: {html_link(full_list, full_list)}</p>",
         section("Licences", _table(("licence", "photos"), by_license)),
         section(head, _table(("author", "photos"), named)),
     )
@@ -49,10 +49,4 @@ def _table(head: tuple[str, str], rows: Sequence[Sequence[Any]]) -> str:
 def _license_link(license_id: str) -> str:
     address = license_url(license_id)
     label = license_label(license_id)
-    return _link(address, label) if address else escape(label)
-
-
-def _link(url: str, text: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        return escape(text)
-    return f'<a href="{escape(url, quote=True)}" rel="noopener">{escape(text)}</a>'
+    return html_link(address, label) if address else for_html(label)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from aplantida.data.database import Database, id_ranges, quoted
+from aplantida.domain.escaping import sql_csv_cell
 from aplantida.domain.record import RECORD_SCHEMA
 
 CREDIT_SCHEMA = pa.schema(
@@ -126,7 +127,9 @@ class CreditStore:
             for first, last in self._species_ranges()
         ]
         self._database.write_parquet(parquet, CREDIT_SCHEMA, parts)
-        self._database.run(f"COPY (FROM read_parquet({quoted(parquet)})) TO {quoted(csv)} (FORMAT csv, HEADER)")
+        cells = ", ".join(f"{sql_csv_cell(name)} AS {name}" for name in CREDIT_SCHEMA.names)
+        rows = f"SELECT {cells} FROM read_parquet({quoted(parquet)})"
+        self._database.run(f"COPY ({rows}) TO {quoted(csv)} (FORMAT csv, HEADER, FORCE_QUOTE *)")
 
     def _species_ranges(self) -> list[tuple[str, str]]:
         """Species in ranges (first and last name) of no more photos than may be sorted at once, where that can be."""

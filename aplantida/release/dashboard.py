@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any
 
+from aplantida.domain.escaping import for_html
 from aplantida.release.figures import panels, to_svg
 from aplantida.release.findings import Findings
 from aplantida.release.page import number, page, percent, table
@@ -41,12 +41,12 @@ def to_html(findings: Findings, targets: Sequence[TargetResult], title: str, bet
 
 
 def _section(title: str, values: Any, body: Callable[[], str]) -> str:
-    return f"<h2>{escape(title)}</h2>\n{body() if values else '<p>Not in this run.</p>'}"
+    return f"<h2>{for_html(title)}</h2>\n{body() if values else '<p>Not in this run.</p>'}"
 
 
 def _targets(targets: Sequence[TargetResult]) -> str:
     rows = "\n".join(
-        f'<tr><td>{escape(item.name)}</td><td class="text">{escape(item.what)}</td><td>{escape(item.target)}</td>'
+        f'<tr><td>{for_html(item.name)}</td><td class="text">{for_html(item.what)}</td><td>{for_html(item.target)}</td>'
         f'<td>{number(item.measured)}</td><td class="{item.verdict.replace(" ", "-")}">{item.verdict}</td></tr>'
         for item in targets
     )
@@ -71,7 +71,7 @@ def _models(findings: Findings) -> str:
 def _gain(findings: Findings, better: str, worse: str) -> str:
     models = dict(findings.models)
     if not {better, worse} <= set(models):
-        return f"<p>{escape(better)} minus {escape(worse)}: not in this run.</p>"
+        return f"<p>{for_html(better)} minus {for_html(worse)}: not in this run.</p>"
     first, second = models[better]["test"], models[worse]["test"]
     keys = {"top1": "top-1", "top5": "top-5", "macro_top1": "macro top-1", "macro_top5": "macro top-5"}
     cells = [f"{100 * (first[key] - second[key]):+.2f}" if first[key] is not None else "" for key in keys]

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from aplantida.release.figures import COLORS
+from aplantida.domain.escaping import for_plot
+from aplantida.release.figures import COLORS, named_bars
 
 MOST_BARS = 20
 
@@ -23,11 +24,11 @@ def draw_photos_per_species(axes: Axes, counts: Sequence[int]) -> None:
 def draw_counts(axes: Axes, counts: Mapping[str, int], title: str, xlabel: str = "photos") -> None:
     """The most frequent values as bars."""
     rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_BARS][::-1]
-    axes.barh([name for name, _ in rows], [count for _, count in rows], color=COLORS[2])
+    named_bars(axes, [for_plot(name) for name, _ in rows], [count for _, count in rows], color=COLORS[2])
     for at, (_, count) in enumerate(rows):
         axes.text(count, at, f" {count}", va="center", fontsize=8)
     axes.margins(x=0.12)
-    axes.set(title=title, xlabel=xlabel)
+    axes.set(title=for_plot(title), xlabel=xlabel)
 
 
 def draw_sizes(axes: Axes, short_sides: Mapping[int, int], stored: int) -> None:

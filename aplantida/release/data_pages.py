@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from typing import Any
 
+from aplantida.domain.escaping import for_html
 from aplantida.release.data_figures import draw_counts, draw_photos_per_species, draw_sizes
 from aplantida.release.figures import to_svg
 from aplantida.release.page import Shown, contact_sheet, counts_table, page, percent, section, table
@@ -179,4 +179,4 @@ def _named(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _span(sizes: Mapping[str, int]) -> str:
-    return escape(f"{sizes['min']}, {sizes['median']}, {sizes['max']}")
+    return for_html(f"{sizes['min']}, {sizes['median']}, {sizes['max']}")

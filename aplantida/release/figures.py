@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from aplantida.domain.escaping import for_plot
 from aplantida.release.findings import Findings
 
 COLORS = ("#2f6f4f", "#c98a1b", "#4d78a8", "#a44a3f", "#7a6aa8", "#5d8a8a")
@@ -32,9 +33,9 @@ _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 def draw_funnel(axes: Axes, findings: Findings) -> None:
     """Rows left after each stage."""
-    names = [name for name, _ in findings.stages][::-1]
+    names = [for_plot(name) for name, _ in findings.stages][::-1]
     counts = [count for _, count in findings.stages][::-1]
-    axes.barh(names, counts, color=COLORS[0])
+    named_bars(axes, names, counts, color=COLORS[0])
     for at, count in enumerate(counts):
         axes.text(count, at, f" {count}", va="center")
     axes.set(title="From the collection to the split", xlabel="photos")
@@ -55,7 +56,7 @@ def draw_species(axes: Axes, findings: Findings) -> None:
         below = above
     axes.set(title="Photos per species", ylabel="photos", xlabel="species, by number of photos")
     if len(below) <= SHOWN_SPECIES:
-        names = [row["class_id"] for row in findings.species]
+        names = [for_plot(row["class_id"]) for row in findings.species]
         axes.set_xticks(range(len(names)), names, rotation=90, fontsize=6, style="italic")
         axes.set_xlabel("")
     _legend_above(axes)
@@ -66,7 +67,7 @@ def draw_curves(axes: Axes, findings: Findings) -> None:
     for position, (name, rows) in enumerate(findings.curves.items()):
         epochs = [row["epoch"] for row in rows]
         color = COLORS[position % len(COLORS)]
-        axes.plot(epochs, [row["val_top1"] for row in rows], marker=".", color=color, label=name)
+        axes.plot(epochs, [row["val_top1"] for row in rows], marker=".", color=color, label=for_plot(name))
     axes.set(title="Training", xlabel="epoch", ylabel="val top-1", ylim=(0, 1))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize=7, framealpha=0.8)
@@ -83,7 +84,9 @@ def draw_models(axes: Axes, findings: Findings) -> None:
             below = [max(0.0, value - span[0]) for value, span in zip(values, spans, strict=True)]
             above = [max(0.0, span[1] - value) for value, span in zip(values, spans, strict=True)]
             axes.errorbar(places, values, yerr=[below, above], fmt="none", ecolor="#222222", capsize=2)
-    axes.set_xticks(range(len(findings.models)), [label for label, _ in findings.models], rotation=20, ha="right")
+    axes.set_xticks(
+        range(len(findings.models)), [for_plot(label) for label, _ in findings.models], rotation=20, ha="right"
+    )
     axes.set(title="Accuracy on the test photos", ylim=(0, 1))
     _legend_above(axes)
 
@@ -105,11 +108,17 @@ def draw_reliability(axes: Axes, findings: Findings) -> None:
 def draw_confusions(axes: Axes, findings: Findings) -> None:
     """The most frequent confusions; within a genus in another color."""
     rows = findings.confusions[:SHOWN_PAIRS][::-1]
-    names = [f"{row['true']} → {row['predicted']}" for row in rows]
+    names = [for_plot(f"{row['true']} → {row['predicted']}") for row in rows]
     colors = [COLORS[1] if row["same_genus"] == "True" else COLORS[2] for row in rows]
-    axes.barh(names, [int(row["count"]) for row in rows], color=colors)
+    named_bars(axes, names, [int(row["count"]) for row in rows], color=colors)
     axes.tick_params(axis="y", labelsize=7)
     axes.set(title="Most frequent confusions (ochre: within the genus)", xlabel="photos")
+
+
+def named_bars(axes: Axes, names: Sequence[str], lengths: Sequence[float], **style: Any) -> None:
+    """Bars with names, each on a line of its own even where two names are alike; names are fit for a plot."""
+    axes.barh(range(len(names)), lengths, **style)
+    axes.set_yticks(range(len(names)), names)
 
 
 def _legend_above(axes: Axes) -> None:
@@ -146,7 +155,7 @@ def to_png(findings: Findings, title: str) -> bytes:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(15, 1 + 4.5 * -(-len(shown) // 2)), dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
-        figure.suptitle(title, fontweight="bold", fontsize=14)
+        figure.suptitle(for_plot(title), fontweight="bold", fontsize=14)
         for position, draw in enumerate(shown, start=1):
             draw(figure.add_subplot(-(-len(shown) // 2), 2, position), findings)
         stream = io.BytesIO()

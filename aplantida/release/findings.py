@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from aplantida.domain.class_index import ClassIndex
+from aplantida.domain.escaping import read_csv
 from aplantida.domain.split import SPLITS
 from aplantida.pipeline.artifact import Artifact
 from aplantida.release.manifest import read_json
@@ -134,7 +134,7 @@ def _csv(artifact: Artifact | None, name: str) -> list[dict[str, str]]:
     if artifact is None or name not in artifact.files:
         return []
     with artifact.file(name).open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+        return read_csv(stream)
 
 
 def _sizes(bundle: Artifact | None) -> list[tuple[str, float]]:

@@ -20,6 +20,7 @@ from aplantida.pipeline.config import resolve
 FORMAT = "aplantida.training_manifest/1"
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 FILE_NAME = "TRAINING_MANIFEST_{version}.yaml"
+_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 _FILES_OF = ("checkpoint", "model_bundle")  # kinds whose files are listed one by one
 
 
@@ -60,7 +61,8 @@ def build_manifest(artifacts: Sequence[Artifact], name: str, version: str) -> di
 
 def to_yaml(manifest: dict[str, Any]) -> str:
     """As YAML, keys in their order, and its seal in the last line."""
-    return sealed_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=120))
+    is_readable = _LINE_ENDS.search(canonical(manifest)) is None  # else a reader would take them for spaces
+    return sealed_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=is_readable, width=120))
 
 
 def redact(value: Any) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
+
+from aplantida.domain.escaping import for_html
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -55,12 +56,12 @@ class Shown:
 
 def page(title: str, body: str) -> str:
     """The file; ``body`` is HTML."""
-    return _PAGE.format(title=escape(title), body=body)
+    return _PAGE.format(title=for_html(title), body=body)
 
 
 def section(title: str, *parts: str) -> str:
     """A heading and what follows; a part is HTML."""
-    return "\n".join((f"<h2>{escape(title)}</h2>", *parts))
+    return "\n".join((f"<h2>{for_html(title)}</h2>", *parts))
 
 
 def contact_sheet(photos: Sequence[Shown]) -> str:
@@ -69,11 +70,11 @@ def contact_sheet(photos: Sequence[Shown]) -> str:
 
 
 def _figure(photo: Shown) -> str:
-    lines = "<br>".join(escape(line) for line in photo.lines if line)
+    lines = "<br>".join(for_html(line) for line in photo.lines if line)
     source = base64.b64encode(photo.jpeg).decode()
     return (
-        f'<figure><img src="data:image/jpeg;base64,{source}" alt="{escape(photo.title)}" loading="lazy">'
-        f"<figcaption><i>{escape(photo.title)}</i>{lines}</figcaption></figure>"
+        f'<figure><img src="data:image/jpeg;base64,{source}" alt="{for_html(photo.title)}" loading="lazy">'
+        f"<figcaption><i>{for_html(photo.title)}</i>{lines}</figcaption></figure>"
     )
 
 
@@ -88,8 +89,8 @@ def counts_table(heading: str, counts: Mapping[str, int], most: int | None = Non
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """An HTML table of escaped cells."""
-    first = "".join(f"<th>{escape(name)}</th>" for name in head)
-    lines = ["<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows]
+    first = "".join(f"<th>{for_html(name)}</th>" for name in head)
+    lines = ["<tr>" + "".join(f"<td>{for_html(str(cell))}</td>" for cell in row) + "</tr>" for row in rows]
     return f"<table>\n<tr>{first}</tr>\n" + "\n".join(lines) + "\n</table>"
 
 
@@ -101,7 +102,7 @@ def number(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return escape(str(value))
+    return for_html(str(value))
 
 
 def percent(share: float | None) -> str:

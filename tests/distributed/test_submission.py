@@ -44,6 +44,8 @@ def test_chosen_nodes_only_and_the_device_of_all() -> None:
     requests = requests_of(nodes, GraphConfig(nodes=["sweep", "split_dataset"]), device="cpu")
     assert [request.node for request in requests] == ["split_dataset", "sweep"]
     assert all(request.command[-2:] == ("--device", "cpu") for request in requests)
+    with pytest.raises(BadRequest, match=r"bundle: name is 'student' in configs/export_tfjs\.yaml, 'other' in the run"):
+        requests_of(nodes, GraphConfig(nodes=["bundle"], name="other"))
     with pytest.raises(BadRequest, match="no node is called 'splitt'"):
         requests_of(nodes, GraphConfig(nodes=["splitt"]))
 

@@ -96,6 +96,29 @@ def test_a_cleanup_of_a_paused_run_leaves_it_resumable(
     assert [row["path"] for row in leftovers.metrics["leftovers"]] == ["photos", "split"]
 
 
+def test_name_and_version_are_one_pair_in_folder_and_files(root: Path) -> None:
+    make_images("runs/x/photos")
+    node = {
+        "phase": "generate_manifest",
+        "config": ["configs/generate_manifest.yaml"],
+        "inputs": {"artifacts": "photos"},
+    }
+    nodes = [
+        {"name": "photos", "phase": "fetch_images", "config": ["configs/fetch_images.yaml"]},
+        {**node, "name": "manifest", "inputs": {"artifacts": "photos"}, "output": "{bundles}/{name}_{version}"},
+    ]
+    (root / "graph.yaml").write_text(yaml.safe_dump({"nodes": nodes}))
+    request = {"graph": str(root / "graph.yaml"), "runs": "runs/x", "nodes": ["manifest"]}
+    execute(PHASE, files=["configs/run_pipeline.yaml"], values={**request, "name": "other", "version": "v2"})
+    said = yaml.safe_load((root / "dist/models/other_v2/TRAINING_MANIFEST_v2.yaml").read_text())
+    assert (said["name"], said["version"]) == ("other", "v2")
+    for wrong in ("../x", "a/b", "", ".x", "a\n", "x y"):
+        with pytest.raises(BadRequest, match="name"):
+            execute(PHASE, files=["configs/run_pipeline.yaml"], values={**request, "name": wrong})
+        with pytest.raises(BadRequest, match="version"):
+            load_config(load_phase("export_tfjs").config, [], {"version": wrong})
+
+
 def test_an_edited_seed_is_refused_by_the_node_it_bears_on(config: Path) -> None:
     run(config)
     with pytest.raises(RecipeChanged, match="seed: 5 -> 6"):
