@@ -10,7 +10,7 @@ import io
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,35 +24,32 @@ SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # ((a x + b) ^
 SRGB_PRIMARIES = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)  # x, y of white, red, green, blue
 _D50 = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
-_SPACES = {1: "GRAY", 3: "RGB ", 4: "CMYK"}
+_MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 
 
-def to_srgb(pixels: Pixels, profile: bytes | None) -> Pixels:
-    """(H, W, 3) sRGB of (H, W, C) pixels: 1 gray, 3 RGB, 4 CMYK (255 = full ink).
+def to_srgb(pixels: Pixels, profile: bytes | None, gray: bool = False) -> Pixels:
+    """(H, W, 3) sRGB of (H, W, C) pixels: 3 RGB, 4 CMYK (255 = full ink).
+
+    CMYK is multiplied to RGB, and a CMYK profile then told the three inks that are left, as Chromium does.
 
     Args:
         pixels: uint8.
-        profile: an ICC profile; None, or one that is broken or of another kind of pixels, counts as none: gray and RGB
-            are then sRGB, and CMYK is multiplied as Chromium does.
+        profile: an ICC profile; None, or one that is broken or of another kind of pixels, counts as sRGB's.
+        gray: whether the file held gray pixels (three equal channels now), which a gray profile speaks of.
     """
-    channels = pixels.shape[2]
-    transform = _transform(profile, channels) if profile else None
-    if transform is not None:
-        mode = _MODES[channels]
-        height, width = pixels.shape[:2]
-        image = Image.frombuffer(mode, (width, height), np.ascontiguousarray(pixels), "raw", mode, 0, 1)
-        return np.asarray(ImageCms.applyTransform(image, transform))
-    if channels == 1:
-        return pixels.repeat(3, 2)
-    if channels == 4:
-        light = 255 - pixels.astype(np.uint16)
-        return ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
-    return pixels
+    inks = pixels.shape[2] == 4
+    if inks:
+        light = (~pixels).astype(np.uint16)
+        pixels = ((light[..., :3] * light[..., 3:] // 255).astype(np.uint8)
+    space = _space(profile)
+    if profile is None or space not in (("CMYK",) if inks else ("RGB ", "GRAY") if gray else ("RGB ",)):
+        return pixels
+    transform = _transform(profile, space)
+    return pixels if transform is None else _applied(transform, space, pixels)
 
 
 def matrix_profile(primaries: Sequence[float], curve: Sequence[float]) -> bytes:
-    """An ICC profile (version 4, matrix and curve) of an RGB space.
+    """An ICC profile (matrix and curve) of an RGB space.
 
     Args:
         primaries: x, y of white, red, green and blue (CIE 1931).
@@ -72,40 +69,57 @@ def matrix_profile(primaries: Sequence[float], curve: Sequence[float]) -> bytes:
     for name, value in tags.items():
         table += name + struct.pack(">II", start + len(body), len(value))
         body += value + b"\0" * (-len(value) % 4)
-    header = struct.pack(">I4sI4s4s4s", start + len(body), b"\0\0\0\0", 0x04300000, b"mntr", b"RGB ", b"XYZ ")
+    header = struct.pack(">I4sI4s4s4s", start + len(body), b"\0\0\0\0", 0x02400000, b"mntr", b"RGB ", b"XYZ ")
     header += b"\0" * 12 + b"acsp" + b"\0" * 28 + b"".join(map(_fixed, _D50)) + b"\0" * 48
     return header + table + body
 
 
+def _space(profile: bytes | None) -> str:
+    """The kind of pixels that a profile speaks of."""
+    return (profile or b"")[16:20].decode("latin-1")
+
+
 @lru_cache(KEPT_TRANSFORMS)
-def _transform(profile: bytes, channels: int) -> Any:
+def _transform(profile: bytes, space: str) -> ImageCms.ImageCmsTransform | None:
     """From the profile's space to sRGB; None when there is nothing to convert, or nothing that could."""
     try:
-        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if opened.profile.xcolor_space != _SPACES[channels]:
-            return None
-        transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), _MODES[channels], "RGB")
+        transform = ImageCms.buildTransform(_opened(profile), _opened(_SRGB), _MODES[space], "RGB")
     except Exception:  # whatever a broken profile raises, the photo has none then, as in a browser
         return None
-    return None if channels != 4 and _changes_nothing(transform, channels) else transform
+    return transform if space == "CMYK" or _changes(transform, space) else None
 
 
-def _changes_nothing(transform: ImageCms.ImageCmsTransform, channels: int) -> bool:
-    steps = np.linspace(0, 255, 256 if channels == 1 else 18).round().astype(np.uint8)
-    grid = np.stack(np.meshgrid(*[steps] * channels), -1).reshape(1, -1, channels)
-    mode = _MODES[channels]
-    image = Image.frombuffer(mode, (grid.shape[1], 1), np.ascontiguousarray(grid), "raw", mode, 0, 1)
-    after = np.asarray(ImageCms.applyTransform(image, transform)).astype(int)
-    return int(np.abs(after - grid).max()) <= SAME_WITHIN
+def _opened(profile: bytes) -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(io.BytesIO(profile))
+
+
+def _applied(transform: ImageCms.ImageCmsTransform, space: str, pixels: Pixels) -> Pixels:
+    """(H, W, 3) through a transform that takes gray, RGB, or CMYK without black."""
+    height, width = pixels.shape[:2]
+    if space == "CMYK":
+        pixels = np.dstack([~pixels, np.zeros((height, width), np.uint8)])
+    elif space == "GRAY":
+        pixels = pixels[..., :1]
+    mode = _MODES[space]
+    image = Image.frombuffer(mode, (width, height), np.ascontiguousarray(pixels), "raw", mode, 0, 1)
+    return np.asarray(ImageCms.applyTransform(image, transform))
+
+
+def _changes(transform: ImageCms.ImageCmsTransform, space: str) -> bool:
+    """Whether a transform is more than rounding, on a grid of colours."""
+    steps = np.linspace(0, 255, 256 if space == "GRAY" else 18).round().astype(np.uint8)
+    grid = np.stack(np.meshgrid(*[steps] * (1 if space == "GRAY" else 3)), -1).reshape(1, -1, len(_MODES[space]))
+    grid = np.broadcast_to(grid, (1, grid.shape[1], 3))
+    return int(np.abs(_applied(transform, space, grid).astype(int) - grid).max()) > SAME_WITHIN
 
 
 def _colorants(primaries: Sequence[float]) -> npt.NDArray[np.float64]:
     """Columns: XYZ of red, green and blue, adapted to D50 (Bradford)."""
     x, y = np.array(primaries[0::2], float), np.array(primaries[1::2], float)
-    if (y <= 0).any():
-        raise ValueError(f"primaries {list(primaries)}: y is not above 0")
-    white, *_ = xyz = np.stack([x / y, np.ones(4), (1 - x - y) / y], 1)
-    columns = xyz[1:].T
+    if y[0] <= 0:
+        raise ValueError(f"primaries {list(primaries)}: the white's y is not above 0")
+    xyz = np.stack([x, y, 1 - x - y], 1)
+    white, columns = xyz[0] / y[0], xyz[1:].T
     try:
         scaled = columns * np.linalg.solve(columns, white)
     except np.linalg.LinAlgError:
@@ -117,3 +131,6 @@ def _colorants(primaries: Sequence[float]) -> npt.NDArray[np.float64]:
 def _fixed(value: float) -> bytes:
     """s15Fixed16."""
     return struct.pack(">i", max(-(2**31), min(2**31 - 1, round(float(value) * 65536))))
+
+
+_SRGB = matrix_profile(SRGB_PRIMARIES, SRGB_CURVE)  # version 2: littlecms fits no black point to it

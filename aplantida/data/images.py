@@ -109,14 +109,14 @@ def decode_upright(data: bytes, max_pixels: int, least_side: int = 0) -> tuple[P
 def _jpeg(data: bytes, max_pixels: int, least_side: int) -> tuple[Pixels, tuple[int, int], int]:
     header = jpeg.read_header(data)
     _bounded(header.width, header.height, max_pixels)
-    pixels = to_srgb(jpeg.decode(data, header, least_side), header.profile)
+    pixels = to_srgb(jpeg.decode(data, header, least_side), header.profile, header.components == 1)
     return pixels, (header.width, header.height), header.orientation
 
 
 def _png(data: bytes, max_pixels: int, _: int) -> tuple[Pixels, tuple[int, int], int]:
     header = png.read_header(data)
     _bounded(header.width, header.height, max_pixels)
-    pixels = _over_white(png.decode(data, header), header.profile)
+    pixels = _over_white(png.decode(data, header), header.profile, header.gray)
     return pixels, (header.width, header.height), header.orientation
 
 
@@ -136,9 +136,9 @@ def _bounded(width: int, height: int, max_pixels: int) -> None:
         raise ImageRejected(Reason.TOO_SMALL, f"{width} x {height} pixels, want at least {MIN_SIDE_PIXELS} a side")
 
 
-def _over_white(pixels: Pixels, profile: bytes | None) -> Pixels:
+def _over_white(pixels: Pixels, profile: bytes | None, gray: bool = False) -> Pixels:
     """(H, W, 3) sRGB of RGB or RGBA."""
-    colours = to_srgb(pixels[..., :3], profile)
+    colours = to_srgb(pixels[..., :3], profile, gray)
     if pixels.shape[2] == 3:
         return colours
     layered = Image.fromarray(np.dstack([colours, pixels[..., 3]]))

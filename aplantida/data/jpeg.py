@@ -77,7 +77,7 @@ def read_header(data: bytes) -> JpegHeader:
         payload = data[segment.start : segment.end]
         if segment.marker in _SOF and frame is None:
             frame = segment.marker, payload
-        elif segment.marker == _APP1 and orientation is None and payload.startswith(b"Exif\0") and len(payload) > 5:
+        elif segment.marker == _APP1 and orientation is None and payload.startswith(b"Exif\0") and len(payload) > 6:
             orientation = orientation_of(payload[6:])
         elif segment.marker == _APP2 and payload.startswith(_ICC):
             pieces.append(payload[len(_ICC) :])
@@ -104,7 +104,7 @@ def decode(data: bytes, header: JpegHeader, least_side: int = 0) -> Pixels:
     pixels = _turbo(data, space, least_side)
     if isinstance(pixels, str):
         pixels = _tidied(data, space, least_side, pixels)
-    return 255 - pixels if space == "CMYK" else pixels  # CMYK is stored inverted, as Adobe began to
+    return ~pixels if space == "CMYK" else pixels  # CMYK is stored inverted, as Adobe began to
 
 
 def _tidied(data: bytes, space: str, least_side: int, complaint: str) -> Pixels:
@@ -152,7 +152,7 @@ def _pillow(data: bytes, space: str) -> Pixels:
 def _pillow_pixels(data: bytes, space: str) -> Pixels:
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
         pixels = np.asarray(image if space == "CMYK" else image.convert("RGB"))
-        return 255 - pixels if space == "CMYK" and "adobe" in image.info else pixels
+        return ~pixels if space == "CMYK" and "adobe" in image.info else pixels
 
 
 def _tidy(data: bytes) -> bytes:

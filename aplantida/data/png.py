@@ -9,28 +9,24 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
-from aplantida.data.colour import SRGB_CURVE, SRGB_PRIMARIES, matrix_profile
 from aplantida.data.image_formats import ImageRejected
 from aplantida.data.orientation import orientation_of
+from aplantida.data.png_colours import colour_profile
 from aplantida.domain.pixels import Pixels
 from aplantida.domain.record import Reason
 
-MAX_PROFILE_BYTES = 16_000_000
+FRAME_BYTES = 26  # of a chunk fcTL
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _WHOLE = ((0, 0, 1, 1),)
 _PIECE = 1 << 20
-_CICP_PRIMARIES = {1: SRGB_PRIMARIES, 9: (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046)}
-_CICP_PRIMARIES[12] = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
-_BT709 = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
-_CICP_CURVES = {1: _BT709, 4: (2.2,), 5: (2.8,), 6: _BT709, 8: (1.0,), 13: SRGB_CURVE, 14: _BT709, 15: _BT709}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +39,7 @@ class PngHeader:
         depth: bits a channel.
         colour: the colour type.
         interlaced: Adam7.
+        animated: of several frames.
         orientation: 1 to 8.
         profile: an ICC profile of its colours; None for sRGB.
     """
@@ -52,8 +49,14 @@ class PngHeader:
     depth: int
     colour: int
     interlaced: bool
+    animated: bool
     orientation: int
     profile: bytes | None
+
+    @property
+    def gray(self) -> bool:
+        """Whether pixels are told by one channel of light."""
+        return self.colour in (0, 4)
 
 
 def read_header(data: bytes) -> PngHeader:
@@ -73,29 +76,65 @@ def read_header(data: bytes) -> PngHeader:
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", found[b"IHDR"])
     if not width or not height or colour not in _CHANNELS:
         raise ImageRejected(Reason.TRUNCATED, f"a header of {width} x {height} pixels of colour type {colour}")
+    if (code := found.get(b"cICP", b"\0\0\0\0")) and (len(code) != 4 or code[2]):
+        raise ImageRejected(Reason.TRUNCATED, f"a chunk cICP that says {code!r}: want four bytes, the third of them 0")
     orientation = orientation_of(found.get(b"eXIf", b""))
-    return PngHeader(width, height, depth, colour, bool(interlaced), orientation, _profile(found))
+    return PngHeader(
+        width, height, depth, colour, bool(interlaced), b"acTL" in found, orientation, colour_profile(found)
+    )
 
 
 def decode(data: bytes, header: PngHeader) -> Pixels:
-    """(H, W, C) uint8: RGB, or RGBA where the photo has transparency.
+    """(H, W, C) uint8 of the first frame: RGB, or RGBA where the photo has transparency; gray ones have equal channels.
 
     Raises:
         ImageRejected: when pixels are missing or damaged.
     """
-    needed, packed = [(b"IHDR", data[16:29])], list[bytes]()
+    shared, packed, frame = list[tuple[bytes, bytes]](), list[bytes](), None
+    hidden = list[tuple[bytes, list[bytes]]]()  # frames that are told of behind the image data
     for name, payload, sound in _chunks(data):
-        critical = not name[0] & 0x20
-        if critical and not sound and name != b"IEND":
-            raise ImageRejected(Reason.TRUNCATED, f"the sum of a chunk {name.decode('latin-1')} is wrong")
+        _check(name, sound)
         if name == b"IDAT":
             packed.append(payload)
         elif name in (b"PLTE", b"tRNS") and sound and not packed:
-            needed.append((name, payload))
-        elif critical and name not in (b"IHDR", b"PLTE", b"IEND"):
-            raise ImageRejected(Reason.TRUNCATED, f"an unknown chunk {name.decode('latin-1')} that must be known")
+            shared.append((name, payload))
+        elif name == b"fcTL" and sound and header.animated and len(hidden) < 2:
+            hidden.append((payload, []))
+            frame = payload if not packed else frame
+        elif name == b"fdAT" and sound and hidden:
+            hidden[-1][1].append(payload[4:])
+    if header.animated and frame is None and hidden and len(hidden[0][0]) == FRAME_BYTES:
+        return _first_frame(header, shared, *hidden[0])
+    return _pixels(header, shared, packed)
+
+
+def _check(name: bytes, sound: bool) -> None:
+    critical = not name[0] & 0x20
+    if critical and not sound and name != b"IEND":
+        raise ImageRejected(Reason.TRUNCATED, f"the sum of a chunk {name.decode('latin-1')} is wrong")
+    if critical and name not in (b"IHDR", b"PLTE", b"IDAT", b"IEND"):
+        raise ImageRejected(Reason.TRUNCATED, f"an unknown chunk {name.decode('latin-1')} that must be known")
+
+
+def _first_frame(header: PngHeader, shared: list[tuple[bytes, bytes]], control: bytes, packed: list[bytes]) -> Pixels:
+    """The first frame of an animation whose image data is no part of it, on a clear page."""
+    _, width, height, left, top = struct.unpack(">5I", control[:20])
+    if not width or not height or left + width > header.width or top + height > header.height:
+        raise ImageRejected(Reason.TRUNCATED, f"a frame of {width} x {height} at {left}, {top} is outside of the photo")
+    pixels = _pixels(replace(header, width=width, height=height), shared, packed)
+    if pixels.shape[:2] == (header.height, header.width):
+        return pixels
+    page = np.zeros((header.height, header.width, 4), np.uint8)
+    place = page[top : top + height, left : left + width]
+    place[..., 3] = 255
+    place[..., : pixels.shape[2]] = pixels
+    return page
+
+
+def _pixels(header: PngHeader, shared: list[tuple[bytes, bytes]], packed: list[bytes]) -> Pixels:
+    start = struct.pack(">IIBBBBB", header.width, header.height, header.depth, header.colour, 0, 0, header.interlaced)
     rows = _unpacked(b"".join(packed), _expected_bytes(header))
-    plain = b"".join(map(_chunk, *zip(*needed, (b"IDAT", rows), (b"IEND", b""), strict=True)))
+    plain = b"".join(_chunk(*part) for part in ((b"IHDR", start), *shared, (b"IDAT", rows), (b"IEND", b"")))
     with Image.open(io.BytesIO(SIGNATURE + plain), formats=["PNG"]) as image:
         return _eight_bits(image)
 
@@ -135,28 +174,6 @@ def _expected_bytes(header: PngHeader) -> int:
         if columns > 0 and rows > 0:
             total += rows * (1 + -(-columns * bits // 8))
     return total
-
-
-def _profile(found: Mapping[bytes, bytes]) -> bytes | None:
-    """The colour space that Chromium takes: of cICP, else iCCP, else sRGB, else gAMA and cHRM."""
-    try:
-        if len(code := found.get(b"cICP", b"")) == 4 and code[2:] == b"\0\1":
-            if code[0] in _CICP_PRIMARIES and code[1] in _CICP_CURVES:
-                return matrix_profile(_CICP_PRIMARIES[code[0]], _CICP_CURVES[code[1]])
-        elif b"iCCP" in found:
-            packed = found[b"iCCP"].split(b"\0", 1)[1][1:]
-            return zlib.decompressobj().decompress(packed, MAX_PROFILE_BYTES)
-        elif b"sRGB" not in found and (b"gAMA" in found or b"cHRM" in found):
-            return _stated(found.get(b"gAMA"), found.get(b"cHRM"))
-    except (ValueError, IndexError, ZeroDivisionError, zlib.error, struct.error):
-        pass  # a colour space that is told wrongly counts as none
-    return None
-
-
-def _stated(gamma: bytes | None, primaries: bytes | None) -> bytes:
-    curve = (100_000 / struct.unpack(">I", gamma)[0],) if gamma else SRGB_CURVE
-    points = [value / 100_000 for value in struct.unpack(">8I", primaries)] if primaries else SRGB_PRIMARIES
-    return matrix_profile(points, curve)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
