@@ -1,54 +1,32 @@
 """From the bytes a server sent to an upright, bounded RGB photo: safe decoding, hashes, shrinking, re-encoding.
 
 What a file is, its bytes decide, never its name or the server. The pixel count is read from the header and capped
-before anything is decoded.
+before anything is decoded. What a browser shows whole is stored as it shows it, in sRGB and over white; an exception
+of whatever kind is a refusal of that one photo.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import warnings
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import simplejpeg  # pyright: ignore[reportMissingTypeStubs]
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 
+from aplantida.data import jpeg, png, webp
+from aplantida.data.colour import to_srgb
+from aplantida.data.image_formats import ImageRejected, explain_not_accepted, sniff
+from aplantida.data.orientation import SIDEWAYS, UPRIGHT, upright
 from aplantida.domain.pixels import Pixels, resized_size, scaled
 from aplantida.domain.record import Reason
 
-VERSION = 3  # of what store_photo makes of a file; another one means that photos are fetched again
-CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+VERSION = 4  # of what store_photo makes of a file; another one means that photos are fetched again
 MIN_SIDE_PIXELS = 32
 DECODED_SIDES = 1.5  # a JPEG is decoded at no less than so many times the short side it is stored with
-_UPRIGHT, _SIDEWAYS = 1, (5, 6, 7, 8)
-_OTHER_FORMATS = {
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"\0\0\x01\0": "ICO",
-    b"8BPS": "Photoshop",
-    b"%PDF": "PDF",
-}
-
-
-class ImageRejected(Exception):
-    """Bytes that do not become a stored photo.
-
-    Attributes:
-        reason: the row's reason.
-        detail: what was found.
-    """
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +93,57 @@ def decode_upright(data: bytes, max_pixels: int, least_side: int = 0) -> tuple[P
     """
     if not data:
         raise ImageRejected(Reason.EMPTY, "0 bytes")
-    image = _open(data, max_pixels)
-    content_type = CONTENT_TYPES[image.format or ""]
+    content_type = sniff(data)
+    if content_type is None:
+        raise explain_not_accepted(data)
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
-    except (OSError, SyntaxError, ValueError, TypeError):
-        orientation = _UPRIGHT
-    pixels = _turbo(data, least_side) if image.format == "JPEG" and image.mode in ("RGB", "L") else None
-    if pixels is None:
-        pixels = _pillow(image)
-    turned = _upright(pixels, orientation)
-    width, height = image.size
-    swapped = orientation in _SIDEWAYS
-    return turned, (height, width) if swapped else (width, height), content_type, turned is not pixels
+        pixels, (width, height), orientation = _READERS[content_type](data, max_pixels, least_side)
+    except ImageRejected:
+        raise
+    except Exception as error:  # whatever a file brings about in a decoder is that file's fault
+        raise ImageRejected(Reason.TRUNCATED, f"{type(error).__name__} while decoding: {error}") from error
+    size = (height, width) if orientation in SIDEWAYS else (width, height)
+    return upright(pixels, orientation), size, content_type, orientation != UPRIGHT
+
+
+def _jpeg(data: bytes, max_pixels: int, least_side: int) -> tuple[Pixels, tuple[int, int], int]:
+    header = jpeg.read_header(data)
+    _bounded(header.width, header.height, max_pixels)
+    pixels = to_srgb(jpeg.decode(data, header, least_side), header.profile, header.components == 1)
+    return pixels, (header.width, header.height), header.orientation
+
+
+def _png(data: bytes, max_pixels: int, _: int) -> tuple[Pixels, tuple[int, int], int]:
+    header = png.read_header(data)
+    _bounded(header.width, header.height, max_pixels)
+    pixels = _over_white(png.decode(data, header), header.profile, header.gray)
+    return pixels, (header.width, header.height), header.orientation
+
+
+def _webp(data: bytes, max_pixels: int, _: int) -> tuple[Pixels, tuple[int, int], int]:
+    width, height = webp.read_size(data)
+    _bounded(width, height, max_pixels)
+    return _over_white(*webp.decode(data)), (width, height), UPRIGHT  # Chromium turns no WebP
+
+
+_READERS = {"image/jpeg": _jpeg, "image/png": _png, "image/webp": _webp}
+
+
+def _bounded(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise ImageRejected(Reason.DECOMPRESSION_BOMB, f"{width} x {height} pixels, at most {max_pixels} are decoded")
+    if min(width, height) < MIN_SIDE_PIXELS:
+        raise ImageRejected(Reason.TOO_SMALL, f"{width} x {height} pixels, want at least {MIN_SIDE_PIXELS} a side")
+
+
+def _over_white(pixels: Pixels, profile: bytes | None, gray: bool = False) -> Pixels:
+    """(H, W, 3) sRGB of RGB or RGBA."""
+    colours = to_srgb(pixels[..., :3], profile, gray)
+    if pixels.shape[2] == 3:
+        return colours
+    layered = Image.fromarray(np.dstack([colours, pixels[..., 3]]))
+    page = Image.new("RGBA", layered.size, (255, 255, 255, 255))
+    return np.asarray(Image.alpha_composite(page, layered).convert("RGB"))
 
 
 def shrink(pixels: Pixels, short_side_pixels: int) -> Pixels:
@@ -170,95 +186,3 @@ def perceptual_hash(pixels: Pixels) -> str:
 def _cosines() -> npt.NDArray[np.float64]:
     k, n = np.meshgrid(np.arange(8), np.arange(32), indexing="ij")
     return 2.0 * np.cos(np.pi * k * (2 * n + 1) / 64.0)
-
-
-def sniff(data: bytes) -> str | None:
-    """The content type the first bytes announce: one of the accepted ones, or None."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return None
-
-
-def explain_not_accepted(data: bytes) -> ImageRejected:
-    """Why bytes that :func:`sniff` does not know are refused: another image format, or no image."""
-    for magic, name in _OTHER_FORMATS.items():
-        if data.startswith(magic):
-            return ImageRejected(Reason.UNSUPPORTED_FORMAT, f"{name}: want JPEG, PNG or WebP")
-    if data[4:8] == b"ftyp":
-        return ImageRejected(Reason.UNSUPPORTED_FORMAT, f"{data[8:12]!r}: want JPEG, PNG or WebP")
-    return ImageRejected(Reason.NOT_AN_IMAGE, f"begins with {data[:16]!r}")
-
-
-def _open(data: bytes, max_pixels: int) -> Image.Image:
-    if sniff(data) is None:
-        raise explain_not_accepted(data)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=list(CONTENT_TYPES))
-    except Image.DecompressionBombError as error:
-        raise ImageRejected(Reason.DECOMPRESSION_BOMB, str(error)) from None
-    except UnidentifiedImageError:
-        raise ImageRejected(Reason.TRUNCATED, f"a header of {len(data)} bytes that cannot be read") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageRejected(Reason.TRUNCATED, str(error)) from None
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageRejected(Reason.DECOMPRESSION_BOMB, f"{width} x {height} pixels, at most {max_pixels} are decoded")
-    if min(width, height) < MIN_SIDE_PIXELS:
-        raise ImageRejected(Reason.TOO_SMALL, f"{width} x {height} pixels, want at least {MIN_SIDE_PIXELS} a side")
-    return image
-
-
-def _turbo(data: bytes, least_side: int) -> Pixels | None:
-    """libjpeg-turbo's pixels, or None when it has any complaint (Pillow then decides what is wrong)."""
-    try:
-        return cast(
-            "Pixels",
-            # 5/8 to 7/8 of the size take libjpeg-turbo as long as the whole
-            simplejpeg.decode_jpeg(data, "RGB", min_height=least_side, min_width=least_side, min_factor=2),
-        )
-    except ValueError:
-        return None
-
-
-def _pillow(image: Image.Image) -> Pixels:
-    try:
-        image.load()
-        if image.mode.startswith("I"):  # 16 bits a channel
-            wide = np.asarray(image).astype(np.int64)
-            image = Image.fromarray(np.clip(wide >> 8, 0, 255).astype(np.uint8))
-        if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-            image = _over_white(image)
-        return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
-        raise ImageRejected(Reason.TRUNCATED, str(error)) from None
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    layered = image.convert("RGBA")
-    page = Image.new("RGBA", layered.size, (255, 255, 255, 255))
-    return Image.alpha_composite(page, layered)
-
-
-def _upright(pixels: Pixels, orientation: Any) -> Pixels:
-    """Apply an EXIF orientation (1 to 8; anything else counts as 1)."""
-    if orientation == 2:
-        return pixels[:, ::-1]
-    if orientation == 3:
-        return pixels[::-1, ::-1]
-    if orientation == 4:
-        return pixels[::-1]
-    if orientation == 5:
-        return pixels.transpose(1, 0, 2)
-    if orientation == 6:
-        return pixels.transpose(1, 0, 2)[:, ::-1]
-    if orientation == 7:
-        return pixels.transpose(1, 0, 2)[::-1, ::-1]
-    if orientation == 8:
-        return pixels.transpose(1, 0, 2)[::-1]
-    return pixels

@@ -1,0 +1,192 @@
+"""PNG files, read as Chromium reads them: the chunks that hold the picture, and few others.
+
+Pillow is given a file of those chunks alone, whose sums were compared before; so no text, profile or unknown chunk
+can stand in a photo's way.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from aplantida.data.image_formats import ImageRejected
+from aplantida.data.orientation import orientation_of
+from aplantida.data.png_colours import colour_profile
+from aplantida.domain.pixels import Pixels
+from aplantida.domain.record import Reason
+
+FRAME_BYTES = 26  # of a chunk fcTL
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_WHOLE = ((0, 0, 1, 1),)
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PngHeader:
+    """What is said before the image data.
+
+    Attributes:
+        width: of the stored pixels.
+        height: of the stored pixels.
+        depth: bits a channel.
+        colour: the colour type.
+        interlaced: Adam7.
+        animated: of several frames.
+        orientation: 1 to 8.
+        profile: an ICC profile of its colours; None for sRGB.
+    """
+
+    width: int
+    height: int
+    depth: int
+    colour: int
+    interlaced: bool
+    animated: bool
+    orientation: int
+    profile: bytes | None
+
+    @property
+    def gray(self) -> bool:
+        """Whether pixels are told by one channel of light."""
+        return self.colour in (0, 4)
+
+
+def read_header(data: bytes) -> PngHeader:
+    """Size, orientation and colours of a PNG.
+
+    Raises:
+        ImageRejected: when its header is damaged.
+    """
+    found = dict[bytes, bytes]()
+    for name, payload, sound in _chunks(data):
+        if name == b"IDAT" or (not found and name != b"IHDR"):
+            break
+        if sound:
+            found.setdefault(name, payload)
+    if len(found.get(b"IHDR", b"")) != 13:
+        raise ImageRejected(Reason.TRUNCATED, f"a header of {len(data)} bytes that cannot be read")
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", found[b"IHDR"])
+    if not width or not height or colour not in _CHANNELS:
+        raise ImageRejected(Reason.TRUNCATED, f"a header of {width} x {height} pixels of colour type {colour}")
+    if (code := found.get(b"cICP", b"\0\0\0\0")) and (len(code) != 4 or code[2]):
+        raise ImageRejected(Reason.TRUNCATED, f"a chunk cICP that says {code!r}: want four bytes, the third of them 0")
+    orientation = orientation_of(found.get(b"eXIf", b""))
+    return PngHeader(
+        width, height, depth, colour, bool(interlaced), b"acTL" in found, orientation, colour_profile(found)
+    )
+
+
+def decode(data: bytes, header: PngHeader) -> Pixels:
+    """(H, W, C) uint8 of the first frame: RGB, or RGBA where the photo has transparency; gray ones have equal channels.
+
+    Raises:
+        ImageRejected: when pixels are missing or damaged.
+    """
+    shared, packed, frame = list[tuple[bytes, bytes]](), list[bytes](), None
+    hidden = list[tuple[bytes, list[bytes]]]()  # frames that are told of behind the image data
+    for name, payload, sound in _chunks(data):
+        _check(name, sound)
+        if name == b"IDAT":
+            packed.append(payload)
+        elif name in (b"PLTE", b"tRNS") and sound and not packed:
+            shared.append((name, payload))
+        elif name == b"fcTL" and sound and header.animated and len(hidden) < 2:
+            hidden.append((payload, []))
+            frame = payload if not packed else frame
+        elif name == b"fdAT" and sound and hidden:
+            hidden[-1][1].append(payload[4:])
+    if header.animated and frame is None and hidden and len(hidden[0][0]) == FRAME_BYTES:
+        return _first_frame(header, shared, *hidden[0])
+    return _pixels(header, shared, packed)
+
+
+def _check(name: bytes, sound: bool) -> None:
+    critical = not name[0] & 0x20
+    if critical and not sound and name != b"IEND":
+        raise ImageRejected(Reason.TRUNCATED, f"the sum of a chunk {name.decode('latin-1')} is wrong")
+    if critical and name not in (b"IHDR", b"PLTE", b"IDAT", b"IEND"):
+        raise ImageRejected(Reason.TRUNCATED, f"an unknown chunk {name.decode('latin-1')} that must be known")
+
+
+def _first_frame(header: PngHeader, shared: list[tuple[bytes, bytes]], control: bytes, packed: list[bytes]) -> Pixels:
+    """The first frame of an animation whose image data is no part of it, on a clear page."""
+    _, width, height, left, top = struct.unpack(">5I", control[:20])
+    if not width or not height or left + width > header.width or top + height > header.height:
+        raise ImageRejected(Reason.TRUNCATED, f"a frame of {width} x {height} at {left}, {top} is outside of the photo")
+    pixels = _pixels(replace(header, width=width, height=height), shared, packed)
+    if pixels.shape[:2] == (header.height, header.width):
+        return pixels
+    page = np.zeros((header.height, header.width, 4), np.uint8)
+    place = page[top : top + height, left : left + width]
+    place[..., 3] = 255
+    place[..., : pixels.shape[2]] = pixels
+    return page
+
+
+def _pixels(header: PngHeader, shared: list[tuple[bytes, bytes]], packed: list[bytes]) -> Pixels:
+    start = struct.pack(">IIBBBBB", header.width, header.height, header.depth, header.colour, 0, 0, header.interlaced)
+    rows = _unpacked(b"".join(packed), _expected_bytes(header))
+    plain = b"".join(_chunk(*part) for part in ((b"IHDR", start), *shared, (b"IDAT", rows), (b"IEND", b"")))
+    with Image.open(io.BytesIO(SIGNATURE + plain), formats=["PNG"]) as image:
+        return _eight_bits(image)
+
+
+def _eight_bits(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I"):  # gray of 16 bits
+        wide, clear = np.asarray(image).astype(np.int64), image.info.get("transparency")
+        gray = (wide >> 8).clip(0, 255).astype(np.uint8)
+        channels = [gray] * 3 if clear is None else [gray] * 3 + [np.where(wide == clear, 0, 255).astype(np.uint8)]
+        return np.dstack(channels)
+    return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+
+
+def _unpacked(packed: bytes, expected: int) -> bytes:
+    """The image data again in zlib's format, not compressed, and no more of it than the pixels need."""
+    inflate, rows = zlib.decompressobj(), bytearray()
+    try:
+        while len(rows) < expected and not inflate.eof:
+            piece = inflate.decompress(packed, min(_PIECE, expected - len(rows)))
+            packed = inflate.unconsumed_tail
+            rows += piece
+            if not piece and not packed:
+                break
+    except zlib.error as error:
+        raise ImageRejected(Reason.TRUNCATED, f"image data: {error}") from None
+    if len(rows) < expected:
+        raise ImageRejected(Reason.TRUNCATED, f"{len(rows)} of {expected} bytes of image data")
+    return zlib.compress(rows, 0)
+
+
+def _expected_bytes(header: PngHeader) -> int:
+    """How many bytes the rows of all passes take, with their filter bytes."""
+    bits = header.depth * _CHANNELS[header.colour]
+    total = 0
+    for x, y, across, down in _PASSES if header.interlaced else _WHOLE:
+        columns, rows = -(-(header.width - x) // across), -(-(header.height - y) // down)
+        if columns > 0 and rows > 0:
+            total += rows * (1 + -(-columns * bits // 8))
+    return total
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+    """Name, payload and whether the sum is right, of each whole chunk up to IEND."""
+    at, name = len(SIGNATURE), b""
+    while name != b"IEND" and at + 12 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        name, payload = data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
+        at += 12 + size
+        if at > len(data):
+            return
+        yield name, payload, zlib.crc32(payload, zlib.crc32(name)) == int.from_bytes(data[at - 4 : at], "big")
+
+
+def _chunk(name: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload)) + name + payload + struct.pack(">I", zlib.crc32(payload, zlib.crc32(name)))
