@@ -5,16 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aplantida.data.addresses import AddressGuard
-from aplantida.data.entries import FieldMapping
+from aplantida.data.documents import ContentSum
 from aplantida.data.entry_runs import write_checked_runs
 from aplantida.data.entry_store import EntryStore
+from aplantida.data.field_mapping import FieldMapping, Path
 from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
+from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicensePolicy, LicenseTexts
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.taxonomy import Naming, read_synonyms
@@ -26,21 +28,29 @@ from aplantida.pipeline.phase import PhaseContext
 
 
 class MappingSection(Section):
-    """Field names of the collection: dotted paths, tried in order; an empty list = no such field."""
+    """Field names of the collection: dotted paths, tried in order; an empty list = no such field.
 
-    scientific_name: tuple[str, ...] = ("scientificName",)
-    family: tuple[str, ...] = ("family",)
-    genus: tuple[str, ...] = ("genus",)
-    common_names: tuple[str, ...] = ("commonNames",)
-    distribution: tuple[str, ...] = ("distribution",)
-    images: tuple[str, ...] = ("images",)
-    image_url: tuple[str, ...] = ("url",)
-    image_license: tuple[str, ...] = ("license",)
-    image_author: tuple[str, ...] = ("author",)
-    image_source: tuple[str, ...] = ("source",)
-    image_observation_id: tuple[str, ...] = ("observationId",)
-    image_observed_on: tuple[str, ...] = ("observedOn",)
-    image_country: tuple[str, ...] = ("country",)
+    A list in place of a path joins what its paths lead to. See :class:`aplantida.data.field_mapping.FieldMapping`.
+    """
+
+    scientific_name: tuple[Path, ...] = ("scientificName",)
+    family: tuple[Path, ...] = ("family",)
+    genus: tuple[Path, ...] = ("genus",)
+    common_names: tuple[Path, ...] = ("commonNames",)
+    distribution: tuple[Path, ...] = ("distribution",)
+    images: tuple[Path, ...] = ("images",)
+    image_url: tuple[Path, ...] = ("url",)
+    image_license: tuple[Path, ...] = ("license",)
+    image_author: tuple[Path, ...] = ("author",)
+    image_source: tuple[Path, ...] = ("source",)
+    image_observation_id: tuple[Path, ...] = ("observationId",)
+    image_observed_on: tuple[Path, ...] = ("observedOn",)
+    image_country: tuple[Path, ...] = ("country",)
+
+    @model_validator(mode="after")
+    def _check_paths(self) -> MappingSection:
+        self.to_mapping()
+        return self
 
     def to_mapping(self) -> FieldMapping:
         """As data/entries wants it."""
@@ -93,6 +103,7 @@ class CollectionConfig(PhaseConfig):
     names: Literal["scientific", "as_written"] = "scientific"
     infraspecific: Literal["own", "species"] = "own"
     synonyms: str | None = None
+    date_order: DateOrder = "day_first"
     default_license: str | None = None
     license_texts: dict[str, str] = Field(default_factory=dict)
     license_policy: LicenseSection = LicenseSection()
@@ -164,7 +175,7 @@ def read_synonyms_of(config: CollectionConfig) -> dict[str, str]:
         raise BadRequest(f"synonyms: {path}: {error}") from None
 
 
-def _synonyms_path(text: str) -> Path:
+def _synonyms_path(text: str) -> FilePath:
     path = root() / expand(text)
     if not path.is_file():
         raise BadRequest(f"synonyms: {text!r} is {path}, where no file is")
@@ -206,7 +217,7 @@ def checked_collection(
 
 
 def _read(
-    ctx: PhaseContext[Any], config: CollectionConfig, wanted_readers: int | None, runs: Path
+    ctx: PhaseContext[Any], config: CollectionConfig, wanted_readers: int | None, runs: FilePath
 ) -> Iterator[tuple[str, int]]:
     """Have the collection written down in runs: the name of each, and its number of rows."""
     from aplantida.distributed.mapping import map_tables
@@ -222,20 +233,30 @@ def _read(
         "license_texts": config.license_texts,
         "synonyms": read_synonyms_of(config),
         "naming": naming_of(config),
+        "date_order": config.date_order,
         "opt_outs": config.opt_out.to_opt_outs(),
         "allow_addresses": tuple(config.allow_addresses),
         "policy": config.license_policy.to_policy(),
     }
+    content = ContentSum()
     try:
         with ctx.progress(None, "entries", "reading the collection") as progress:
             ranges = split_ranges(address, max(1, num_readers))
             blocks = (ranges.slice(row, 1) for row in range(ranges.num_rows))
             for table in map_tables(blocks, write_checked_runs, arguments, max_tasks=num_readers):
                 for run in table.to_pylist():
-                    progress.update(run["num_rows"])
-                    yield run["name"], run["num_rows"]
+                    if run["name"] is None:
+                        content.join(ContentSum(run["num_documents"], int.from_bytes(run["content"], "big")))
+                    else:
+                        progress.update(run["num_rows"])
+                        yield run["name"], run["num_rows"]
     except CollectionError as error:
         raise BadRequest(str(error)) from None
+    if ctx.sources.get("collection", content.digest()) != content.digest():
+        raise BadRequest(
+            f"{config.db_name}.{config.collection} changed while it was read ({content.num_documents} documents were "
+            "found at last): run again; a collection that is written to all the time is exported from a copy"
+        )
 
 
 def _check(config: CollectionConfig) -> None:
