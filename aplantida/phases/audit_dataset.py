@@ -75,13 +75,16 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
         store.write_rejections(ctx.output.scratch / "rejections.parquet")
         ctx.output.publish(ctx.output.scratch / "rejections.parquet", "rejections.parquet")
         health = _probe(ctx, sampled_urls(store, config.url_sample_fraction))
-        report = describe(store, health, config.gates.max_broken_fraction)
+        mapping = config.mapping.to_mapping()
+        report = describe(store, health, config.gates.max_broken_fraction, mapping, config.date_order)
         species = species_table(store, health)
     ctx.output.write_table("species.parquet", species)
     ctx.output.write_table("url_health.parquet", health)
     ctx.output.write_json("audit.json", report)
     ctx.output.write_text("summary.md", summary_text(report))
     ctx.output.write_text("audit.html", _page(report, species, health))
+    for warning in report["warnings"]:
+        ctx.log.warning("%s", warning)
     ctx.log.info(
         "%d documents, %d entries, %d species; %d of %d links broken; verdict: %s",
         *(report[key] for key in ("num_documents", "num_entries", "num_species")),
@@ -172,7 +175,7 @@ PHASE = Phase(
     config=AuditDatasetConfig,
     inputs={},
     output="dataset_audit",
-    version=4,
+    version=5,
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
     live_sources=frozenset({"collection"}),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from aplantida.data.auditing import unreadable_licenses
 from aplantida.data.entry_store import EntryStore
+from aplantida.data.reading_reports import unread_sentences, unread_values
 from aplantida.phases._collection import (
     CollectionConfig,
     ReaderResources,
@@ -65,6 +66,7 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
             "refused_names": store.refused_names(),
             "records_by_license": store.count("license_id", accepted=True),
             "unreadable_licenses": _unreadable(ctx, store),
+            **_unread(ctx, store),
             "records_by_synonym": store.count("synonym", accepted=True),
             "audit_verdict": audit,
         }
@@ -81,6 +83,13 @@ def _unreadable(ctx: PhaseContext[ExportDatasetConfig], store: EntryStore) -> di
             "%s). license_texts may say what a text means; summary.json lists them",
             *(found["num_entries"], found["num_texts"], first["text"], first["problem"]),
         )
+    return found
+
+
+def _unread(ctx: PhaseContext[ExportDatasetConfig], store: EntryStore) -> dict[str, Any]:
+    found = unread_values(store)
+    for sentence in unread_sentences(found, ctx.config.date_order):
+        ctx.log.warning("%s; summary.json lists them", sentence)
     return found
 
 
@@ -111,7 +120,7 @@ PHASE = Phase(
     config=ExportDatasetConfig,
     inputs={"audit": "dataset_audit?"},
     output="records",
-    version=4,
+    version=5,
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
     live_sources=frozenset({"collection"}),
