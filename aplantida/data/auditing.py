@@ -80,11 +80,7 @@ def describe(
             name: _number(store, f"count(DISTINCT document_id) FROM {READABLE} WHERE lacks_{name}")
             for name in DOCUMENTS_MAY_LACK
         },
-        "images_per_species": {
-            "min": sizes[0] if sizes else 0,
-            "median": sizes[len(sizes) // 2] if sizes else 0,
-            "max": sizes[-1] if sizes else 0,
-        },
+        "images_per_species": _span(sizes),
         "links": {
             "asked": health.num_rows,
             "broken": broken,
@@ -168,6 +164,12 @@ def summary_text(report: dict[str, Any]) -> str:
         lines += [f"| {_cell(name)} | {count} |" for name, count in counts.items()] or ["| (none) | 0 |"]
         lines.append("")
     return "\n".join(lines)
+
+
+def _span(sizes: Sequence[int]) -> dict[str, int]:
+    """Of numbers in order."""
+    least, median, most = (sizes[0], sizes[len(sizes) // 2], sizes[-1]) if sizes else (0, 0, 0)
+    return {"min": least, "median": median, "max": most}
 
 
 def _with_problems(texts: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -8,7 +8,7 @@ import unicodedata
 _LONE = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _BLANK = "\u2800"  # no space for Unicode, and nothing to be seen
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROLS = re.compile(r" ?[\x00-\x1f\x7f-\x9f\u2028\u2029]+ ?")
 _JOINERS = "\u200c\u200d"  # they shape letters in some scripts, and emoji: only useless at an end
 _CONTROL = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
 _UNSEEN = "\ufeff\u200b\u2060\u00ad\u200e\u200f"  # byte order mark, spaces of no width, soft hyphen, directions

@@ -3,87 +3,28 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path as FilePath
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from aplantida.data.addresses import AddressGuard
 from aplantida.data.documents import ContentSum
 from aplantida.data.entry_runs import write_checked_runs
 from aplantida.data.entry_store import EntryStore
-from aplantida.data.field_mapping import FieldMapping, Path
 from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
-from aplantida.domain.dates import DateOrder
-from aplantida.domain.licensing import LicensePolicy, LicenseTexts
-from aplantida.domain.opt_out import OptOuts
+from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.taxonomy import Naming, read_synonyms
+from aplantida.phases._collection_file import CollectionFile, CollectionKeys, MappingSection
 from aplantida.phases._scratch import scratch_database
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import PhaseConfig, Section, expand, root
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import PhaseContext
 
-
-class MappingSection(Section):
-    """Field names of the collection: dotted paths, tried in order; an empty list = no such field.
-
-    A list in place of a path joins what its paths lead to. See :class:`aplantida.data.field_mapping.FieldMapping`.
-    """
-
-    scientific_name: tuple[Path, ...] = ("scientificName",)
-    family: tuple[Path, ...] = ("family",)
-    genus: tuple[Path, ...] = ("genus",)
-    common_names: tuple[Path, ...] = ("commonNames",)
-    distribution: tuple[Path, ...] = ("distribution",)
-    images: tuple[Path, ...] = ("images",)
-    image_url: tuple[Path, ...] = ("url",)
-    image_license: tuple[Path, ...] = ("license",)
-    image_author: tuple[Path, ...] = ("author",)
-    image_source: tuple[Path, ...] = ("source",)
-    image_observation_id: tuple[Path, ...] = ("observationId",)
-    image_observed_on: tuple[Path, ...] = ("observedOn",)
-    image_country: tuple[Path, ...] = ("country",)
-
-    @model_validator(mode="after")
-    def _check_paths(self) -> MappingSection:
-        self.to_mapping()
-        return self
-
-    def to_mapping(self) -> FieldMapping:
-        """As data/entries wants it."""
-        return FieldMapping(**self.model_dump())
-
-
-class LicenseSection(Section):
-    """Which licences are accepted."""
-
-    allow_share_alike: bool = True
-    also_allowed: list[str] = Field(default_factory=list)
-
-    def to_policy(self) -> LicensePolicy:
-        """As domain/licensing wants it."""
-        return LicensePolicy(self.allow_share_alike, tuple(self.also_allowed))
-
-
-class OptOutSection(Section):
-    """Who wants no part in it."""
-
-    authors: list[str] = Field(default_factory=list)
-    hosts: list[str] = Field(default_factory=list)
-
-    def to_opt_outs(self) -> OptOuts:
-        """As domain/opt_out wants it.
-
-        Raises:
-            BadRequest: for what is no author or no host.
-        """
-        try:
-            return OptOuts.of(self.authors, self.hosts)
-        except ValueError as error:
-            raise BadRequest(f"opt_out: {error}") from None
+__all__ = ["CollectionConfig", "MappingSection", "ReaderResources"]
 
 
 class ReaderResources(Section):
@@ -93,23 +34,10 @@ class ReaderResources(Section):
     memory_mb: int = Field(default=512, ge=128)
 
 
-class CollectionConfig(PhaseConfig):
+class CollectionConfig(CollectionKeys, PhaseConfig):
     """What every phase that reads the collection needs to know."""
 
-    mongo_uri: str | None = None
-    db_name: str = "aplantida_db"
-    collection: str = "plants"
-    mapping: MappingSection = MappingSection()
-    names: Literal["scientific", "as_written"] = "scientific"
-    infraspecific: Literal["own", "species"] = "own"
-    synonyms: str | None = None
-    date_order: DateOrder = "day_first"
-    default_license: str | None = None
-    license_texts: dict[str, str] = Field(default_factory=dict)
-    license_policy: LicenseSection = LicenseSection()
-    opt_out: OptOutSection = OptOutSection()
-    allow_addresses: list[str] = Field(default_factory=list)
-    min_images_per_species: int = Field(default=5, ge=1)
+    SHARED: ClassVar[Mapping[str, type[Section]]] = {"collection": CollectionFile}
 
 
 def address_of(config: CollectionConfig) -> CollectionAddress:
@@ -175,7 +103,7 @@ def read_synonyms_of(config: CollectionConfig) -> dict[str, str]:
         raise BadRequest(f"synonyms: {path}: {error}") from None
 
 
-def _synonyms_path(text: str) -> FilePath:
+def _synonyms_path(text: str) -> Path:
     path = root() / expand(text)
     if not path.is_file():
         raise BadRequest(f"synonyms: {text!r} is {path}, where no file is")
@@ -217,7 +145,7 @@ def checked_collection(
 
 
 def _read(
-    ctx: PhaseContext[Any], config: CollectionConfig, wanted_readers: int | None, runs: FilePath
+    ctx: PhaseContext[Any], config: CollectionConfig, wanted_readers: int | None, runs: Path
 ) -> Iterator[tuple[str, int]]:
     """Have the collection written down in runs: the name of each, and its number of rows."""
     from aplantida.distributed.mapping import map_tables

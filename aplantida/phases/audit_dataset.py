@@ -57,6 +57,8 @@ class AuditDatasetConfig(CollectionConfig):
         "fail_on_verdict": "gates.fail_on_verdict",
     }
 
+    SHARED_AS: ClassVar[Mapping[str, str]] = {"opt_out.hosts": "http.opt_out_hosts"}
+
     url_sample_fraction: float = Field(default=1.0, ge=0, le=1)
     num_url_buckets: int = Field(default=64, ge=1)
     http: HttpSection = HttpSection()
