@@ -133,10 +133,11 @@ def summary_text(report: dict[str, Any]) -> str:
     """The audit in Markdown, for a reader."""
     links = report["links"]
     sizes = report["images_per_species"]
+    nothing = "" if report["num_acceptable_entries"] else "Nothing can be used. "
     lines = [
         "# Audit of the collection",
         "",
-        f"**Verdict: {report['verdict']}.** {links['broken']} of {links['asked']} links asked for are broken "
+        f"**Verdict: {report['verdict']}.** {nothing}{links['broken']} of {links['asked']} links asked for are broken "
         f"({links['broken_fraction']:.2%}; at most {links['max_broken_fraction']:.2%} are tolerated).",
         "",
         f"- {report['num_documents']} documents, {report['num_species']} species, {report['num_entries']} entries",

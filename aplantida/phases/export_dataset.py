@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from aplantida.data.auditing import unreadable_licenses
 from aplantida.data.entry_store import EntryStore
 from aplantida.data.reading_reports import unread_sentences, unread_values
+from aplantida.domain.record import Reason
 from aplantida.phases._collection import (
     CollectionConfig,
     ReaderResources,
@@ -49,6 +50,7 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
         if not num_records:
             raise GateFailed(
                 f"not one entry of {config.db_name}.{config.collection} is acceptable: {json.dumps(reasons)}"
+                f"{_cure(reasons)}"
             )
         parquet, json_lines = (ctx.output.scratch / name for name in ("records.parquet", "records.jsonl"))
         store.write_records(parquet, json_lines)
@@ -72,6 +74,12 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
         }
     ctx.output.write_json("summary.json", summary)
     return {**summary, "seconds": round(time.monotonic() - started, 2)}
+
+
+def _cure(reasons: Mapping[str, int]) -> str:
+    if Reason.ADDRESS_REFUSED in reasons:
+        return "; allow_addresses accepts addresses that are not public, as host:port"
+    return "; audit_dataset says what it sees, and proposes a mapping"
 
 
 def _unreadable(ctx: PhaseContext[ExportDatasetConfig], store: EntryStore) -> dict[str, Any]:

@@ -223,10 +223,10 @@ def _known(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
     return known
 
 
-SectionT = TypeVar("SectionT", bound=Section)
+ModelT = TypeVar("ModelT", bound=Section)
 
 
-def _validated(kind: type[SectionT], values: Mapping[str, Any], where: str) -> SectionT:
+def _validated(kind: type[ModelT], values: Mapping[str, Any], where: str) -> ModelT:
     try:
         return kind.model_validate(values)
     except ValidationError as error:

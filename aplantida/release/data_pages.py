@@ -27,9 +27,11 @@ def audit_page(
     """
     links = report["links"]
     verdict = "pass" if report["verdict"] == "pass" else "fail"
+    nothing = "" if report["num_acceptable_entries"] else "Nothing can be used. "
     parts = (
-        f'<p class="{verdict}">Verdict: {verdict}. {links["broken"]} of {links["asked"]} links asked for are broken '
-        f"({percent(links['broken_fraction'])}; at most {percent(links['max_broken_fraction'])} are tolerated).</p>",
+        f'<p class="{verdict}">Verdict: {verdict}. {nothing}{links["broken"]} of {links["asked"]} links asked for are '
+        f"broken ({percent(links['broken_fraction'])}; at most {percent(links['max_broken_fraction'])} are tolerated)."
+        "</p>",
         _audit_counts(report),
         _warnings(report["warnings"]),
         section("Photos per species", *_audit_species(species)),

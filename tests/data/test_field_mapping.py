@@ -60,8 +60,8 @@ def test_the_default_licence_is_for_none_that_a_document_could_have_named() -> N
 @pytest.mark.parametrize("images", [("$document",), (), ("fotos", "$document")])
 def test_a_document_may_be_its_own_entry(images: tuple[str, ...]) -> None:
     some = ObjectId()
-    document = {"_id": some, "foto": {"url": URL}, "license": "CC0", "observedOn": "2020-01-02"}
-    (row,) = rows_of(document, images=images, image_url=("foto.url",), image_observation_id=("_id",))
+    document = {"_id": some, "imagen": {"url": URL}, "license": "CC0", "observedOn": "2020-01-02"}
+    (row,) = rows_of(document, images=images, image_url=("imagen.url",), image_observation_id=("_id",))
     assert (row["url"], row["license_id"], row["observed_on"]) == (URL, "CC0-1.0", "2020-01-02")
     assert row["observation_id"] == row["document_id"] == str(some)
     (row,) = rows_of({"license": "CC0"}, images=images)

@@ -40,7 +40,7 @@ mapping:
   common_names: [nombre_vulgar]
   distribution: [distribucion]
   images: [$document]
-  image_url: [foto]
+  image_url: [imagen]
   image_license: [licencia]
   image_author: [autor.nombre]
   image_source: []
@@ -93,7 +93,7 @@ def draw_collection(base: str, photos: Path) -> Drawn:
                         "taxon": {"familia": family},
                         "nombre_vulgar": {"es": ["nombre"]},
                         "distribucion": draw.choice(["España, Portugal", ["Spain", "PT"], "es PT", "Mediterráneo"]),
-                        "foto": f"{base}/{name}",
+                        "imagen": f"{base}/{name}",
                         "licencia": draw.choice(["CC BY 4.0", "cc-by-sa 3.0", "CC0", "Uso libre con cita.", *REFUSED]),
                         "autor": {
                             "nombre": draw.choice(["N\u00faria Puig", "Nu\u0301ria PUIG"])
@@ -147,7 +147,7 @@ def test_it_goes_to_the_split_and_no_plant_is_in_two(
 
     wanted = [doc for doc in drawn.documents if doc["licencia"] not in REFUSED and "ria " not in doc["autor"]["nombre"]]
     records = {row["url"]: row for row in pq.read_table(export.file("records.parquet")).to_pylist()}
-    assert set(records) == {doc["foto"] for doc in wanted}
+    assert set(records) == {doc["imagen"] for doc in wanted}
     assert export.metrics["rejections_by_reason"].keys() == {"license_refused", "opted_out"}
     assert {row["scientific_name"] for row in records.values()} == {"Quercus ilex", "Papaver rhoeas", "Cistus albidus"}
     assert {row["country"] for row in records.values()} == {"ES", "PT", "GB", None}
