@@ -9,17 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from aplantida.data.entry_store import DOCUMENTS_MAY_LACK, ENTRIES_MAY_LACK, EntryStore
+from aplantida.data.field_mapping import FieldMapping
+from aplantida.data.reading_reports import READABLE, plant_counts, unread_sentences, unread_values, warnings_of
 from aplantida.domain.escaping import for_markdown
 from aplantida.domain.license_reader import LONGEST, read_license
-from aplantida.domain.record import Reason
 
-# nothing but their URL and their document's id is kept of the others
-_READABLE = f"""(
-    FROM checked WHERE position IS NOT NULL
-    AND coalesce(reason NOT IN (
-        '{Reason.ENTRY_OF_NAMELESS_DOCUMENT}', '{Reason.ENTRY_OF_REFUSED_NAME}', '{Reason.ENTRY_NO_URL}'
-    ), true)
-)"""
 LISTED_SPELLINGS = 1_000
 LISTED_TEXTS = 200  # licence texts that were not understood
 SPECIES_SCHEMA = pa.schema(
@@ -49,17 +43,23 @@ def sampled_urls(store: EntryStore, fraction: float) -> pa.Array:
     return pa.chunked_array(some, pa.large_string()).unique().sort()
 
 
-def describe(store: EntryStore, health: pa.Table, max_broken_fraction: float) -> dict[str, Any]:
+def describe(
+    store: EntryStore, health: pa.Table, max_broken_fraction: float, mapping: FieldMapping, date_order: str
+) -> dict[str, Any]:
     """The audit as JSON values.
 
     Args:
         store: all entries, checked.
         health: a row of ``url``, ``reason`` (null = healthy) and ``detail`` per URL asked for.
-        max_broken_fraction: share of broken links at which the verdict turns to ``fail``.
+        max_broken_fraction: share of broken links at which the verdict turns to ``fail``. It is ``fail`` too where not
+            one entry can be used.
+        mapping: by which the collection was read.
+        date_order: likewise.
     """
     broken = health.num_rows - health["reason"].null_count
     fraction = broken / health.num_rows if health.num_rows else 0.0
     sizes = sorted(store.count("scientific_name", accepted=True).values())
+    unread, plants = unread_values(store), plant_counts(store)
     return {
         "num_documents": store.count_distinct("document_id"),
         "num_entries": _number(store, "count(position) FROM checked"),
@@ -71,18 +71,17 @@ def describe(store: EntryStore, health: pa.Table, max_broken_fraction: float) ->
         "entries_by_license": _counts(store, "license_id"),
         "license_spellings": _counts(store, "license_text", LISTED_SPELLINGS),
         "unreadable_licenses": unreadable_licenses(store),
+        **unread,
+        "plants": plants,
+        "warnings": [*warnings_of(store, mapping, plants), *unread_sentences(unread, date_order)],
         "entries_without": {
-            name: _number(store, f"count(*) FROM {_READABLE} WHERE lacks_{name}") for name in ENTRIES_MAY_LACK
+            name: _number(store, f"count(*) FROM {READABLE} WHERE lacks_{name}") for name in ENTRIES_MAY_LACK
         },
         "documents_without": {
-            name: _number(store, f"count(DISTINCT document_id) FROM {_READABLE} WHERE lacks_{name}")
+            name: _number(store, f"count(DISTINCT document_id) FROM {READABLE} WHERE lacks_{name}")
             for name in DOCUMENTS_MAY_LACK
         },
-        "images_per_species": {
-            "min": sizes[0] if sizes else 0,
-            "median": sizes[len(sizes) // 2] if sizes else 0,
-            "max": sizes[-1] if sizes else 0,
-        },
+        "images_per_species": _span(sizes),
         "links": {
             "asked": health.num_rows,
             "broken": broken,
@@ -90,7 +89,7 @@ def describe(store: EntryStore, health: pa.Table, max_broken_fraction: float) ->
             "max_broken_fraction": max_broken_fraction,
             "by_reason": count_values(health["reason"].drop_null()),
         },
-        "verdict": "pass" if fraction <= max_broken_fraction else "fail",
+        "verdict": "pass" if fraction <= max_broken_fraction and sizes else "fail",
     }
 
 
@@ -101,7 +100,7 @@ def unreadable_licenses(store: EntryStore) -> dict[str, Any]:
     they mean.
     """
     cut = f"left(license_text, {LONGEST + 1})"
-    unread = f"FROM {_READABLE} WHERE license_id IS NULL AND license_text IS NOT NULL"
+    unread = f"FROM {READABLE} WHERE license_id IS NULL AND license_text IS NOT NULL"
     (num_entries, num_texts), *_ = store.database.fetch(f"SELECT count(*), count(DISTINCT {cut}) {unread}")
     rows = store.database.fetch(
         f"SELECT {cut} AS text, count(*) {unread} GROUP BY ALL ORDER BY count(*) DESC, text LIMIT {LISTED_TEXTS}"
@@ -135,16 +134,19 @@ def summary_text(report: dict[str, Any]) -> str:
     """The audit in Markdown, for a reader."""
     links = report["links"]
     sizes = report["images_per_species"]
+    nothing = "" if report["num_acceptable_entries"] else "Nothing can be used. "
     lines = [
         "# Audit of the collection",
         "",
-        f"**Verdict: {report['verdict']}.** {links['broken']} of {links['asked']} links asked for are broken "
+        f"**Verdict: {report['verdict']}.** {nothing}{links['broken']} of {links['asked']} links asked for are broken "
         f"({links['broken_fraction']:.2%}; at most {links['max_broken_fraction']:.2%} are tolerated).",
         "",
         f"- {report['num_documents']} documents, {report['num_species']} species, {report['num_entries']} entries",
         f"- {report['num_acceptable_entries']} entries of {report['num_acceptable_species']} species pass the checks "
         f"of address, licence, repeated URLs and number of images",
         f"- acceptable images per species: {sizes['min']} to {sizes['max']}, median {sizes['median']}",
+        "",
+        *(f"- **Look:** {_cell(warning)}" for warning in report["warnings"]),
         "",
     ]
     for title, counts in (
@@ -154,6 +156,9 @@ def summary_text(report: dict[str, Any]) -> str:
         ("Licences", report["entries_by_license"]),
         ("Licences as they are spelled", report["license_spellings"]),
         ("Licence texts that were not understood", _with_problems(report["unreadable_licenses"]["texts"])),
+        ("Dates that could not be read", _by_text(report["unreadable_dates"], "num_entries")),
+        ("Countries that could not be read", _by_text(report["unreadable_countries"], "num_entries")),
+        ("Distributions that could not be read", _by_text(report["unreadable_distributions"], "num_documents")),
         ("Image entries without", report["entries_without"]),
         ("Documents without", report["documents_without"]),
     ):
@@ -163,8 +168,18 @@ def summary_text(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _span(sizes: Sequence[int]) -> dict[str, int]:
+    """Of numbers in order."""
+    least, median, most = (sizes[0], sizes[len(sizes) // 2], sizes[-1]) if sizes else (0, 0, 0)
+    return {"min": least, "median": median, "max": most}
+
+
 def _with_problems(texts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {f"{row['text']}: {row['problem']}": row["num_entries"] for row in texts}
+
+
+def _by_text(unread: Mapping[str, Any], unit: str) -> dict[str, int]:
+    return {row["text"]: row[unit] for row in unread["texts"]}
 
 
 def _number(store: EntryStore, query: str) -> int:
@@ -177,7 +192,7 @@ def _counts(store: EntryStore, column: str, most: int | None = None) -> dict[str
     ``most`` keeps so many of the most frequent: a text with the author's name in it is another one for each author.
     """
     name = f"coalesce({column}, 'None')"
-    counted = f"SELECT {name} AS value, count(*) AS entries FROM {_READABLE} GROUP BY ALL"
+    counted = f"SELECT {name} AS value, count(*) AS entries FROM {READABLE} GROUP BY ALL"
     if most is not None:
         counted = f"{counted} ORDER BY entries DESC, value LIMIT {most}"
     return dict(store.database.fetch(f"SELECT * FROM ({counted}) ORDER BY ALL"))

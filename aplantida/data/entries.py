@@ -12,7 +12,6 @@ cannot be read is null, or a row with a reason.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
@@ -20,36 +19,35 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aplantida.data.entry_columns import ENTRY_SCHEMA, columns_of
+from aplantida.data.field_mapping import (
+    FIELDS,
+    IMAGE_FIELDS,
+    FieldMapping,
+    Path,
+    first_of,
+    is_of_document,
+    starts_at_document,
+)
 from aplantida.data.field_values import (
+    addresses_of,
     common_names_of,
     countries_of,
-    country_of,
-    first_of,
-    iso_date_of,
     license_id_of,
-    license_text_of,
     read_each,
     text_of,
-    texts_of,
+    unread_countries_of,
 )
+from aplantida.data.identifiers import document_id_of
+from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicenseTexts
-from aplantida.domain.record import RECORD_SCHEMA, Reason, image_id_of
+from aplantida.domain.record import Reason, image_id_of
 from aplantida.domain.taxonomy import NameReader, Naming, ReadName, genus_of
+from aplantida.domain.text import valid_address
 
-ENTRY_SCHEMA = pa.schema(
-    [
-        *(field.with_nullable(True) for field in RECORD_SCHEMA),
-        pa.field("synonym", pa.string()),  # the document's name where the synonyms file gave another
-        pa.field("name_authors", pa.string()),  # of the scientific name, as the document gives them
-        pa.field("refused_name", pa.string()),  # of a document refused for its name: what was read, and why not
-        pa.field("position", pa.int32()),  # of the entry inside its document; null for a refused document
-        pa.field("reason", pa.string()),  # null while nothing speaks against the entry
-        pa.field("detail", pa.string()),
-    ]
-)
 _OF_DOCUMENTS = (
     *("document_id", "scientific_name", "synonym", "name_authors", "refused_name"),
-    *("family", "genus", "common_names", "distribution"),
+    *("family", "genus", "common_names", "distribution", "unread_distribution"),
 )
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NAMING, _NAMELESS = Naming(), ReadName()
@@ -57,31 +55,7 @@ _NO_TEXTS = LicenseTexts()
 _BYTES_OF_ENTRY, _BYTES_OF_OFFSET = 400, 4
 
 
-@dataclass(frozen=True, slots=True)
-class FieldMapping:
-    """Where a collection keeps things: dotted paths, tried in order; the first non-null wins.
-
-    An empty tuple says that the collection has no such field. ``images`` is a list of image entries; the ``image_``
-    paths start inside one of them.
-    """
-
-    scientific_name: tuple[str, ...]
-    family: tuple[str, ...]
-    genus: tuple[str, ...]
-    common_names: tuple[str, ...]
-    distribution: tuple[str, ...]
-    images: tuple[str, ...]
-    image_url: tuple[str, ...]
-    image_license: tuple[str, ...]
-    image_author: tuple[str, ...]
-    image_source: tuple[str, ...]
-    image_observation_id: tuple[str, ...]
-    image_observed_on: tuple[str, ...]
-    image_country: tuple[str, ...]
-
-
-_IMAGE_FIELDS = tuple(field.name for field in fields(FieldMapping) if field.name.startswith("image_"))  # the URL first
-_NO_VALUES = (None,) * len(_IMAGE_FIELDS)
+_NO_VALUES = (None,) * len(IMAGE_FIELDS)
 
 
 class EntryBuilder:
@@ -94,6 +68,8 @@ class EntryBuilder:
         synonyms: accepted name by name; see :func:`aplantida.domain.taxonomy.read_synonyms`.
         naming: how names become classes.
         license_texts: how licence texts are read.
+        date_order: what comes first in dates of numbers that begin with no year.
+        mixed_ids: whether the collection has ``_id`` of more than one BSON type.
 
     Attributes:
         num_bytes: about how much memory the rows gathered since the last :meth:`take` will need.
@@ -106,12 +82,18 @@ class EntryBuilder:
         synonyms: Mapping[str, str] = _NOTHING,
         naming: Naming = _NAMING,
         license_texts: LicenseTexts = _NO_TEXTS,
+        date_order: DateOrder = "day_first",
+        mixed_ids: bool = False,
     ) -> None:
-        self._paths: dict[str, Sequence[str]] = {field.name: getattr(mapping, field.name) for field in fields(mapping)}
-        self._image_paths = [self._paths[name] for name in _IMAGE_FIELDS]
-        plain = all(len(paths) == 1 and "." not in paths[0] for paths in self._image_paths)
-        self._keys = [paths[0] for paths in self._image_paths] if plain else None
+        self._paths: dict[str, Sequence[Path]] = {name: getattr(mapping, name) for name in FIELDS}
+        self._roots = mapping.roots()
+        self._image_paths = [self._paths[name] for name in IMAGE_FIELDS]
+        self._keys = [_plain_key(paths) for paths in self._image_paths]
+        self._are_plain = None not in self._keys
         self._names_licenses = bool(mapping.image_license)
+        self._default_is_for_bare = not starts_at_document(mapping.image_license)
+        self._date_order: DateOrder = date_order
+        self._mixed_ids = mixed_ids
         self._license_texts = license_texts
         self._default_license = license_texts.read(default_license).license_id
         self._names = NameReader(naming, synonyms)
@@ -121,34 +103,42 @@ class EntryBuilder:
         """Rows gathered since the last :meth:`take`."""
         return len(self._owners)
 
-    def add(self, document: Mapping[str, Any]) -> None:
-        """Gather one document, as the collection holds it: its image entries, or itself when it is refused."""
+    def add(self, document: Mapping[str, Any], problems: Mapping[str, str] = _NOTHING) -> None:
+        """Gather one document, as the collection holds it: its image entries, or itself when it is refused.
+
+        Args:
+            document: what could be read of it.
+            problems: of its fields that could not be read, why; they count where the mapping asks for them.
+        """
         name_text = text_of(self._first(document, "scientific_name"))
         read = self._names.read(name_text) if name_text else _NAMELESS
-        images = self._first(document, "images")
-        if isinstance(images, str | Mapping):
-            images = [images]
+        images = self._images_of(document)
         owner = {
-            "document_id": str(document.get("_id")),
+            "document_id": document_id_of(document.get("_id"), mixed=self._mixed_ids),
             "scientific_name": read.name,
             "synonym": read.synonym,
             "name_authors": read.authors,
             "refused_name": read.refusal,
         }
-        if read.name is None:
-            self._refuse_name(owner, name_text, images if isinstance(images, Sequence) else ())
+        if unread := sorted(self._roots & set(problems)):
+            owner = {"document_id": owner["document_id"]}
+            self._refuse(owner, Reason.DOCUMENT_INVALID, f"field {unread[0]!r}: {problems[unread[0]]}")
+        elif read.name is None:
+            self._refuse_name(owner, name_text, document, images if isinstance(images, Sequence) else ())
         elif images is None or images == []:
             self._refuse(owner, Reason.DOCUMENT_NO_IMAGES)
         elif not isinstance(images, Sequence):
             self._refuse(owner, Reason.DOCUMENT_INVALID, f"images is a {type(images).__name__}")
         else:
+            distribution = self._first(document, "distribution")
             owner |= {
                 "family": text_of(self._first(document, "family")),
                 "genus": text_of(self._first(document, "genus")) or genus_of(read.name),
                 "common_names": common_names_of(self._first(document, "common_names")),
-                "distribution": countries_of(self._first(document, "distribution")),
+                "distribution": countries_of(distribution),
+                "unread_distribution": unread_countries_of(distribution),
             }
-            self._add_images(owner, images)
+            self._add_images(owner, document, images)
 
     def take(self) -> pa.Table:
         """The rows gathered so far, in the order they came; the builder is empty afterwards."""
@@ -162,7 +152,7 @@ class EntryBuilder:
         self._documents: dict[str, list[Any]] = {name: [] for name in _OF_DOCUMENTS}
         self._owners: list[int] = []  # of each row: its document's place in _documents
         self._positions: list[int | None] = []
-        self._values: list[list[Any]] = [[] for _ in _IMAGE_FIELDS]  # of each row, as the collection holds them
+        self._values: list[list[Any]] = [[] for _ in IMAGE_FIELDS]  # of each row, as the collection holds them
         self._bare: list[int] = []  # rows of entries that are no mappings
         self._said: dict[int, tuple[Reason, str | None]] = {}  # what speaks against rows
         self.num_bytes = 0
@@ -180,7 +170,9 @@ class EntryBuilder:
         self._own(owner, [None])
         self._keep([_NO_VALUES])
 
-    def _refuse_name(self, owner: Mapping[str, Any], text: str | None, images: Sequence[Any]) -> None:
+    def _refuse_name(
+        self, owner: Mapping[str, Any], text: str | None, document: Mapping[str, Any], images: Sequence[Any]
+    ) -> None:
         refusal = owner["refused_name"]
         if refusal is None:
             self._refuse(owner, Reason.DOCUMENT_NO_NAME, f"name is {text!r}")
@@ -189,63 +181,67 @@ class EntryBuilder:
         said = Reason.ENTRY_OF_REFUSED_NAME if refusal else Reason.ENTRY_OF_NAMELESS_DOCUMENT, refusal
         self._said |= dict.fromkeys(range(len(self), len(self) + len(images)), said)
         self._own({"document_id": owner["document_id"]}, range(len(images)))
-        self._keep([(self._read(image)[0], *_NO_VALUES[1:]) for image in images])
+        self._keep([(self._read(image, document)[0], *_NO_VALUES[1:]) for image in images])
 
-    def _add_images(self, owner: Mapping[str, Any], images: Sequence[Any]) -> None:
+    def _images_of(self, document: Mapping[str, Any]) -> Any:
+        paths = self._paths["images"]
+        images = document if not paths else self._first(document, "images")
+        return [images] if isinstance(images, str | Mapping) else images
+
+    def _add_images(self, owner: Mapping[str, Any], document: Mapping[str, Any], images: Sequence[Any]) -> None:
         first = len(self)
         self._own(owner, range(len(images)))
-        if self._keys is not None and set(map(type, images)) == {dict}:  # nearly always: and there are very many
-            for values, key in zip(self._values, self._keys, strict=True):
-                values += [image.get(key) for image in images]
+        if self._are_plain and set(map(type, images)) == {dict}:  # nearly always: and there are very many
+            for values, key, paths in zip(self._values, self._keys, self._image_paths, strict=True):
+                if key:
+                    values += [image.get(key) for image in images]
+                else:
+                    values += [first_of(document, paths)] * len(images)
             return
-        self._keep([self._read(image) for image in images])
+        self._keep([self._read(image, document) for image in images])
         for row, image in enumerate(images, start=first):
             if not isinstance(image, Mapping):
                 self._bare.append(row)
-                if not isinstance(image, str) or text_of(image) is None:
+                if not isinstance(image, str) or not valid_address(image):
                     self._said[row] = Reason.ENTRY_NO_URL, _shape(image)
 
     def _keep(self, rows: Sequence[tuple[Any, ...]]) -> None:
         for number, values in enumerate(self._values):
             values += [row[number] for row in rows]
 
-    def _read(self, image: Any) -> tuple[Any, ...]:
-        """``_IMAGE_FIELDS`` of an entry of any shape."""
+    def _read(self, image: Any, document: Mapping[str, Any]) -> tuple[Any, ...]:
+        """``IMAGE_FIELDS`` of an entry of any shape."""
         if isinstance(image, str):
-            return image, *_NO_VALUES[1:]
+            return image, *(first_of(_NOTHING, paths, document) for paths in self._image_paths[1:])
         if not isinstance(image, Mapping):
             return _NO_VALUES
-        return tuple(first_of(image, paths) for paths in self._image_paths)
+        return tuple(first_of(image, paths, document) for paths in self._image_paths)
 
     def _entries(self, document_ids: Sequence[str]) -> dict[str, pa.Array]:
         """The columns that belong to entries."""
-        texts = texts_of(self._values[0])
-        for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False)).tolist():
+        urls = addresses_of(self._values[0])
+        for row in np.flatnonzero(urls.is_null().to_numpy(zero_copy_only=False)).tolist():
             self._said.setdefault(row, (Reason.ENTRY_NO_URL, _shape({})))
             for values in self._values:
                 values[row] = None
-        values = dict(zip(_IMAGE_FIELDS, self._values, strict=True))
+        values = dict(zip(IMAGE_FIELDS, self._values, strict=True))
         return {
-            "url": texts,
-            "image_id": pa.array(map(_id, document_ids, texts.to_pylist()), pa.string()),
+            **columns_of(values, self._date_order),
+            "url": urls,
+            "image_id": pa.array(map(_id, document_ids, urls.to_pylist()), pa.string()),
             "position": pa.array(self._positions, pa.int32()),
-            "license_text": read_each(values["image_license"], license_text_of),
-            "license_id": self._license_ids(values["image_license"], texts),
-            "author": texts_of(values["image_author"]),
-            "source": texts_of(values["image_source"]),
-            "observation_id": texts_of(values["image_observation_id"]),
-            "observed_on": read_each(values["image_observed_on"], iso_date_of),
-            "country": read_each(values["image_country"], country_of),
+            "license_id": self._license_ids(values["image_license"], urls),
             "reason": self._column_of_said(0),
             "detail": self._column_of_said(1),
         }
 
     def _license_ids(self, values: Sequence[Any], urls: pa.Array) -> pa.Array:
         ids = read_each(values, lambda value: license_id_of(value, self._license_texts))
-        if self._default_license is None or (self._names_licenses and not self._bare):
+        bare = self._bare if self._default_is_for_bare else []
+        if self._default_license is None or (self._names_licenses and not bare):
             return ids
         covered = np.zeros(len(values), bool)
-        covered[self._bare if self._names_licenses else slice(None)] = True
+        covered[bare if self._names_licenses else slice(None)] = True
         covered[[row for row, (reason, _detail) in self._said.items() if reason != Reason.ENTRY_NO_URL]] = False
         return pc.if_else(pc.and_(pa.array(covered), urls.is_valid()), self._default_license, ids)
 
@@ -257,6 +253,14 @@ class EntryBuilder:
 
     def _first(self, value: Any, field: str) -> Any:
         return first_of(value, self._paths[field])
+
+
+def _plain_key(paths: Sequence[Path]) -> str | None:
+    """The one field that the only path is; empty where every entry of a document has one value; else None."""
+    if not paths or is_of_document(paths):
+        return ""
+    path = paths[0]
+    return path if len(paths) == 1 and isinstance(path, str) and "." not in path else None
 
 
 def _type(name: str) -> pa.DataType:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from aplantida.data.addresses import AddressGuard, AddressRefused, UrlChecker
+from aplantida.data.addresses import AddressGuard, AddressRefused, UrlChecker, host_and_port
 from aplantida.data.entries import ENTRY_SCHEMA
 from aplantida.domain.license_reader import read_license
 from aplantida.domain.licensing import LicensePolicy
@@ -30,7 +31,7 @@ def check_each(entries: pa.Table, guard: AddressGuard, opt_outs: OptOuts, policy
         try:
             host = urls.host_of(url)
         except AddressRefused as refusal:
-            reasons[row], details[row] = Reason.ADDRESS_REFUSED, str(refusal)
+            reasons[row], details[row] = Reason.ADDRESS_REFUSED, f"{refusal}{_cure(url)}"
             continue
         unwilling = opt_outs.refusal(author, host) if some_opted_out else None
         if unwilling is not None:
@@ -44,3 +45,22 @@ def check_each(entries: pa.Table, guard: AddressGuard, opt_outs: OptOuts, policy
     columns = {name: entries[name] for name in ENTRY_SCHEMA.names}
     columns |= {"reason": pa.array(reasons, pa.string()), "detail": pa.array(details, pa.string())}
     return pa.table(columns, schema=ENTRY_SCHEMA)
+
+
+@lru_cache(maxsize=4096)
+def _cure_of(place: str) -> str:
+    """What would have an address of this scheme, host and port accepted, if anything would."""
+    try:
+        host, port = host_and_port(urlsplit(place))
+        AddressGuard.of([f"{host}:{port}"]).check(place)
+    except (AddressRefused, ValueError, LookupError):
+        return ""
+    return f"; allow_addresses: ['{host}:{port}'] accepts it"
+
+
+def _cure(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return _cure_of(f"{parts.scheme}://{parts.netloc}/")

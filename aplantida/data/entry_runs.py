@@ -15,14 +15,25 @@ import numpy as np
 import pyarrow as pa
 
 from aplantida.data.addresses import AddressGuard
+from aplantida.data.documents import ContentSum
 from aplantida.data.entries import ENTRY_SCHEMA, FieldMapping
 from aplantida.data.entry_checks import check_each
 from aplantida.data.mongo import CollectionAddress, read_entries
+from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicensePolicy, LicenseTexts
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.taxonomy import Naming
 
 NUM_BUCKETS = 64  # and one more for rows without an id
+# a row per run, and one of what a reader read, when it is done
+RUN_SCHEMA = pa.schema(
+    [
+        pa.field("name", pa.string()),  # of a run, in its folder
+        pa.field("num_rows", pa.int64()),
+        pa.field("num_documents", pa.int64()),  # as ContentSum has them
+        pa.field("content", pa.binary(32)),
+    ]
+)
 _FIRST_IDS = np.array([f"{256 * bucket // NUM_BUCKETS:02x}" for bucket in range(1, NUM_BUCKETS)], object)
 
 
@@ -36,6 +47,7 @@ def write_checked_runs(
     license_texts: Mapping[str, str],
     synonyms: Mapping[str, str],
     naming: Naming,
+    date_order: DateOrder,
     allow_addresses: Sequence[str],
     opt_outs: OptOuts,
     policy: LicensePolicy,
@@ -43,8 +55,9 @@ def write_checked_runs(
     """Read entries of some ``_id`` ranges, check what one entry alone tells (shape, address, opt-out, licence), write.
 
     Yields:
-        A row per run: its ``name`` in ``folder``, and ``num_rows``.
+        Tables of ``RUN_SCHEMA``.
     """
+    content = ContentSum()
     guard = AddressGuard.of(allow_addresses)
     for entries in read_entries(
         ranges,
@@ -54,10 +67,14 @@ def write_checked_runs(
         synonyms=synonyms,
         naming=naming,
         license_texts=LicenseTexts(license_texts),
+        date_order=date_order,
+        content=content,
     ):
         if entries.num_rows:
             name = write_run(folder, check_each(entries, guard, opt_outs, policy))
-            yield pa.table({"name": [name], "num_rows": [entries.num_rows]})
+            yield pa.Table.from_pylist([{"name": name, "num_rows": entries.num_rows}], RUN_SCHEMA)
+    total = content.total.to_bytes(32, "big")
+    yield pa.Table.from_pylist([{"num_documents": content.num_documents, "content": total}], RUN_SCHEMA)
 
 
 def write_run(folder: Path, entries: pa.Table) -> str:

@@ -23,11 +23,22 @@ ENTRIES_MAY_LACK = ("license_text", "author", "source", "observation_id", "obser
 DOCUMENTS_MAY_LACK = ("family", "common_names", "distribution")
 _MAY_LACK = (*ENTRIES_MAY_LACK, *DOCUMENTS_MAY_LACK)
 _NAMES = ("scientific_name", "synonym", "name_authors", "refused_name")
-_AS_THEY_ARE = ("document_id", "position", *_NAMES, "license_id", "license_text", "reason")
+UNREAD = ("unread_date", "unread_country", "unread_distribution")
+_AS_THEY_ARE = (
+    "document_id",
+    "position",
+    *_NAMES,
+    "license_id",
+    "license_text",
+    "reason",
+    *UNREAD,
+    "is_date_ambiguous",
+)
 _CREATE_FACTS = f"""
 CREATE TABLE entries (
     entry BIGINT, bucket UTINYINT, document_id VARCHAR, position INTEGER, license_id VARCHAR, license_text VARCHAR,
-    reason VARCHAR, url UHUGEINT, {", ".join(f"{name} VARCHAR" for name in _NAMES)},
+    reason VARCHAR, url UHUGEINT, plant UHUGEINT, is_date_ambiguous BOOLEAN,
+    {", ".join(f"{name} VARCHAR" for name in (*_NAMES, *UNREAD))},
     {", ".join(f"lacks_{name} BOOLEAN" for name in _MAY_LACK)}
 )
 """
@@ -70,21 +81,24 @@ class EntryStore:
             "entry": pa.array(np.arange(first, first + table.num_rows)),
             "bucket": pa.array(np.repeat(np.arange(len(sizes), dtype=np.uint8), sizes)),
             **{name: table[name] for name in (*_AS_THEY_ARE, "url")},
+            "plant": _plants(table),
             **{f"lacks_{name}": _is_lacking(table[name]) for name in _MAY_LACK},
         }
-        self.database.insert("entries", pa.table(facts), "* REPLACE (md5_number(url) AS url)")
+        self.database.insert(
+            "entries", pa.table(facts), "* REPLACE (md5_number(url) AS url, md5_number(plant) AS plant)"
+        )
 
     def check_together(self, min_images_per_species: int) -> None:
         """The checks that need all entries: same URL twice, then species with too few images.
 
         A URL that two species claim is refused for both. Of a URL that one species names several times the first entry,
-        by document id and position, stays.
+        by document id and position, stays (in a view many documents may have one id).
         """
         least = int(min_images_per_species)
         self.database.run(
             f"""
             CREATE TABLE repeated AS
-            SELECT url, min(row(document_id, position)) AS kept, count(DISTINCT scientific_name) AS num_species
+            SELECT url, min(row(document_id, position, entry)) AS kept, count(DISTINCT scientific_name) AS num_species
             FROM entries SEMI JOIN (SELECT url FROM entries WHERE reason IS NULL GROUP BY url HAVING count(*) > 1)
             USING (url) WHERE reason IS NULL GROUP BY url;
 
@@ -98,7 +112,7 @@ class EntryStore:
                    CASE WHEN num_species > 1 THEN '{Reason.SAME_URL_IN_TWO_SPECIES}'
                         ELSE '{Reason.SAME_URL_IN_ONE_SPECIES}' END AS reason
             FROM entries JOIN repeated USING (url) LEFT JOIN claimed USING (url)
-            WHERE entries.reason IS NULL AND (num_species > 1 OR row(document_id, position) <> kept);
+            WHERE entries.reason IS NULL AND (num_species > 1 OR row(document_id, position, entry) <> kept);
 
             CREATE TABLE species AS
             SELECT scientific_name, count(*) AS num_images FROM entries ANTI JOIN verdicts USING (entry)
@@ -212,6 +226,12 @@ def _with_verdicts(table: pa.Table, first: int, verdicts: pa.Table) -> pa.Table:
         column = pc.replace_with_mask(table[name].combine_chunks(), pa.array(mask), given)
         table = table.set_column(table.column_names.index(name), name, column)
     return table
+
+
+def _plants(table: pa.Table) -> pa.ChunkedArray:
+    """Of each entry the plant it shows, as far as anybody says: its observation, or its author and day."""
+    session = pc.binary_join_element_wise("s", table["author"], table["observed_on"], "\n")
+    return pc.coalesce(pc.binary_join_element_wise("o", table["observation_id"], "\n"), session)
 
 
 def _is_lacking(column: pa.ChunkedArray) -> pa.ChunkedArray:

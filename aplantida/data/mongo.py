@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
-import bson
 import pyarrow as pa
-from bson import json_util
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.collection import Collection
-from pymongo.errors import AutoReconnect, PyMongoError
+from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
+from aplantida.data.documents import ContentSum, decode_key, key_of, read_document, split_batches, type_of_key
 from aplantida.data.entries import EntryBuilder, FieldMapping
+from aplantida.data.json_lines import NotADocument, documents_in
+from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.taxonomy import Naming
 
 URI_VARIABLE = "MONGO_URI"
 DEFAULT_URI = "mongodb://localhost:27017"
-SELECTION_TIMEOUT_MS = 15_000
+SELECTION_TIMEOUT_MS, CONNECT_TIMEOUT_MS = 10_000, 8_000
 MAX_RECONNECTS = 5
 ROWS_PER_TABLE, BYTES_PER_TABLE = 32_768, 64_000_000
+LINES_PER_INSERT = 1_000
+_BY_ID = [("_id", 1)]
+_SECRET_OPTION = re.compile(r"([?&;][^=&;]*(?:password|token|secret|properties)[^=&;]*=)([^&;]+)", re.IGNORECASE)
 
 
 class CollectionError(Exception):
@@ -55,26 +64,45 @@ class CollectionAddress:
                 f"mongo_uri in a config must not hold credentials (configs are recorded): leave it null and set "
                 f"{URI_VARIABLE} in the environment"
             )
-        return cls(uri or os.environ.get(URI_VARIABLE) or DEFAULT_URI, db_name, collection)
+        return cls((uri or os.environ.get(URI_VARIABLE) or DEFAULT_URI).strip(), db_name, collection)
 
 
 def split_ranges(address: CollectionAddress, num_ranges: int) -> pa.Table:
     """Cut the collection into ``num_ranges`` ranges of ``_id`` of equal size; fewer when it holds fewer documents.
 
+    What has no index of ``_id`` of its own (a view, a time series) is one range.
+
     Returns:
-        A table of ``lower`` (inclusive) and ``upper`` (exclusive): BSON documents ``{"_id": …}``; null = open.
+        A table of ``lower`` (inclusive) and ``upper`` (exclusive): BSON documents ``{"_id": …}``; null = open. And of
+        ``mixed_ids``: whether the collection has ``_id`` of more than one BSON type.
 
     Raises:
-        CollectionError: when the server cannot be asked.
+        CollectionError: when the server cannot be asked, or a document has no ``_id``.
     """
     with _open(address) as collection:
         count = collection.count_documents({})
         wanted = min(max(1, num_ranges), max(1, count))
-        starts = {number * count // wanted for number in range(1, wanted)}
-        ids = collection.find({}, {"_id": 1}).sort("_id", 1)
-        cuts = [bson.encode(item) for position, item in enumerate(ids) if position in starts]
+        starts = iter([*(number * count // wanted for number in range(1, wanted)), count + 1])
+        is_stored, next_start, cuts, types = _is_stored(collection), next(starts), list[bytes](), set[int]()
+        cursor = collection.find_raw_batches({}, {"_id": 1})
+        for position, raw in enumerate(split_batches(cursor.hint(_BY_ID).sort(_BY_ID) if is_stored else cursor)):
+            key = key_of(raw)
+            if key is None:
+                raise CollectionError(
+                    f"{address.db_name}.{address.collection}: a document without _id: a view has to keep it "
+                    "(no `_id: 0` in its $project)"
+                )
+            types.add(type_of_key(key))
+            if is_stored and position >= next_start and decode_key(key):
+                cuts.append(key)
+                while next_start <= position:
+                    next_start = next(starts)
     return pa.table(
-        {"lower": pa.array([None, *cuts], pa.binary()), "upper": pa.array([*cuts, None], pa.binary())},
+        {
+            "lower": pa.array([None, *cuts], pa.binary()),
+            "upper": pa.array([*cuts, None], pa.binary()),
+            "mixed_ids": [len(types) > 1] * (len(cuts) + 1),
+        }
     )
 
 
@@ -84,12 +112,11 @@ def collection_digest(address: CollectionAddress) -> str:
     Raises:
         CollectionError: when the server cannot be asked.
     """
-    total, count = 0, 0
+    content = ContentSum()
     with _open(address) as collection:
         for raw in _documents(collection, None, None):
-            total += int.from_bytes(hashlib.sha256(raw).digest(), "big")
-            count += 1
-    return hashlib.sha256(f"{count}\n{total % (1 << 256):x}".encode()).hexdigest()
+            content.add(raw)
+    return content.digest()
 
 
 def read_documents(
@@ -102,7 +129,7 @@ def read_documents(
     """
     with _open(address) as collection:
         for raw in _documents(collection, lower, upper):
-            yield bson.decode(raw)
+            yield read_document(raw).values
 
 
 def read_entries(
@@ -114,15 +141,23 @@ def read_entries(
     synonyms: Mapping[str, str],
     naming: Naming,
     license_texts: LicenseTexts,
+    date_order: DateOrder,
+    content: ContentSum,
 ) -> Iterator[pa.Table]:
-    """Entries of some ``_id`` ranges, in tables of ``ENTRY_SCHEMA`` of bounded size (one document may be larger)."""
-    builder = EntryBuilder(mapping, default_license, synonyms, naming, license_texts)
+    """Entries of some ``_id`` ranges, in tables of ``ENTRY_SCHEMA`` of bounded size (one document may be larger).
+
+    ``content`` takes in every document that is read.
+    """
     for item in ranges.to_pylist():
-        for document in read_documents(address, item["lower"], item["upper"]):
-            builder.add(document)
-            if len(builder) >= ROWS_PER_TABLE or builder.num_bytes >= BYTES_PER_TABLE:
-                yield builder.take()
-    yield builder.take()
+        builder = EntryBuilder(mapping, default_license, synonyms, naming, license_texts, date_order, item["mixed_ids"])
+        with _open(address) as collection:
+            for raw in _documents(collection, item["lower"], item["upper"]):
+                content.add(raw)
+                read = read_document(raw)
+                builder.add(read.values, read.problems)
+                if len(builder) >= ROWS_PER_TABLE or builder.num_bytes >= BYTES_PER_TABLE:
+                    yield builder.take()
+        yield builder.take()
 
 
 def import_documents(address: CollectionAddress, path: Path) -> int:
@@ -136,74 +171,116 @@ def import_documents(address: CollectionAddress, path: Path) -> int:
     Raises:
         CollectionError: when the server cannot be asked, or a line of the file is no document.
     """
-    documents: list[dict[str, Any]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            documents.append(dict(json_util.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise CollectionError(f"{path}, line {number}: want a document of extended JSON: {error}") from error
     with _open(address) as collection:
         if collection.database.list_collection_names(filter={"name": address.collection}):
             return 0
         unfinished: Collection[Any] = collection.database[f"{address.collection}.importing"]
         unfinished.drop()
-        unfinished.insert_many(documents)
-        unfinished.rename(address.collection)
-    return len(documents)
+        num_documents, lines = 0, documents_in(path)
+        try:
+            while some := list(islice(lines, LINES_PER_INSERT)):
+                _insert(unfinished, path, some)
+                num_documents += len(some)
+        except NotADocument as error:
+            unfinished.drop()
+            raise CollectionError(str(error)) from error
+        if num_documents:
+            unfinished.rename(address.collection)
+    return num_documents
+
+
+def _insert(collection: Collection[Any], path: Path, some: Sequence[tuple[int, bytes]]) -> None:
+    try:
+        collection.insert_many([RawBSONDocument(raw) for _line, raw in some])
+    except BulkWriteError as error:
+        first = error.details["writeErrors"][0]
+        raise NotADocument(f"{path}, line {some[first['index']][0]}: {first['errmsg']}") from error
+
+
+def _is_stored(collection: Collection[Any]) -> bool:
+    """Whether documents lie in an order of ``_id`` that can bound a query: not those of a view or a time series."""
+    try:
+        listed = list(collection.database.list_collections(filter={"name": collection.name}))
+    except OperationFailure:  # who may read a collection need not be allowed to list it
+        return True
+    return all(item.get("type", "collection") == "collection" for item in listed)
 
 
 def _documents(collection: Collection[Any], lower: bytes | None, upper: bytes | None) -> Iterator[bytes]:
-    """BSON documents from ``lower`` to before ``upper``, by bounds on the index: they hold across ``_id`` types."""
-    reconnects, last = 0, None
+    """BSON documents from ``lower`` to before ``upper``, by bounds on the index: they hold across ``_id`` types.
+
+    After a drop they are read again from the last ``_id`` that can be a bound, without those that were seen.
+    """
+    is_stored = _is_stored(collection)
+    anchor, num_seen, reconnects = lower, 0, 0
     while True:
-        cursor = collection.find_raw_batches({}).hint([("_id", 1)]).sort("_id", 1)
-        start = lower if last is None else _key_of(last)
-        if start is not None:
-            cursor = cursor.min(list(bson.decode(start).items()))
-        if upper is not None:
-            cursor = cursor.max(list(bson.decode(upper).items()))
-        seen = None if last is None else start
+        to_skip, is_first = num_seen, True
         try:
-            for raw in _split_batches(cursor):
-                if seen is None or _key_of(raw) != seen:
-                    last = raw
-                    yield raw
-                seen = None
+            for raw in split_batches(_cursor(collection, is_stored, anchor, upper)):
+                key = key_of(raw) if is_stored else None
+                if to_skip and is_first and anchor is not None and key != anchor:
+                    to_skip -= 1  # the one that was read last is gone
+                is_first = False
+                if to_skip:
+                    to_skip -= 1
+                    continue
+                if key is not None and decode_key(key):
+                    anchor, num_seen = key, 1
+                else:
+                    num_seen += 1
+                yield raw
             return
+        except ServerSelectionTimeoutError:
+            raise
         except AutoReconnect:
             reconnects += 1
             if reconnects > MAX_RECONNECTS:
                 raise
 
 
-def _split_batches(batches: Iterable[bytes]) -> Iterator[bytes]:
-    """The documents of raw batches: each begins with its length, a little-endian int32."""
-    for batch in batches:
-        start = 0
-        while start < len(batch):
-            end = start + int.from_bytes(batch[start : start + 4], "little")
-            yield batch[start:end]
-            start = end
-
-
-def _key_of(raw: bytes) -> bytes:
-    return bson.encode({"_id": bson.decode(raw)["_id"]})
+def _cursor(collection: Collection[Any], is_stored: bool, lower: bytes | None, upper: bytes | None) -> Any:
+    cursor = collection.find_raw_batches({})
+    if not is_stored:
+        return cursor
+    cursor = cursor.hint(_BY_ID).sort(_BY_ID)
+    if lower is not None:
+        cursor = cursor.min(decode_key(lower) or ())
+    return cursor if upper is None else cursor.max(decode_key(upper) or ())
 
 
 @contextmanager
 def _open(address: CollectionAddress) -> Iterator[Collection[Any]]:
     try:
-        with MongoClient(address.uri, serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS, appname="aplantida") as client:
+        with _client(address.uri) as client:
             yield client.get_database(address.db_name).get_collection(address.collection)
-    except (PyMongoError, ValueError) as error:
+    except (PyMongoError, BSONError, ValueError, OSError, UserWarning) as error:
         raise CollectionError(_without_secrets(address, error)) from None
 
 
+def _client(uri: str) -> MongoClient[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # of an option that nobody knows, or whose value is none
+        warnings.filterwarnings("ignore", message="Wire protocol compression")  # the server's answers come as they are
+        return MongoClient(
+            uri,
+            serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
+            connectTimeoutMS=CONNECT_TIMEOUT_MS,
+            appname="aplantida",
+        )
+
+
 def _without_secrets(address: CollectionAddress, error: Exception) -> str:
-    message = str(error).replace(address.uri, "(the URI)").partition(", Timeout:")[0]
+    """One line without what of the URI is nobody's business."""
+    message = " ".join(str(error).split())
+    if address.uri:
+        message = message.replace(address.uri, "(the URI)")
+    for ending in (", Timeout:", ", full error:", " (configured timeouts:"):
+        message = message.partition(ending)[0]
     authority = address.uri.partition("://")[2].partition("/")[0]
     user_info, at, _hosts = authority.rpartition("@")
-    if at:
-        for secret in (user_info, *user_info.split(":")):
-            message = message.replace(secret, "***") if secret else message
-    return f"{address.db_name}.{address.collection}: {type(error).__name__}: {message}"
+    secrets = [match[2] for match in _SECRET_OPTION.finditer(address.uri)]
+    secrets += [user_info, *user_info.split(":")] if at else []
+    for secret in (*secrets, *map(unquote_plus, secrets)):
+        message = message.replace(secret, "***") if secret else message
+    kind = "the URI" if isinstance(error, UserWarning) else type(error).__name__
+    return f"{address.db_name}.{address.collection}: {kind}: {message}"

@@ -92,9 +92,12 @@ def decode(data: bytes, header: PngHeader) -> Pixels:
     """
     shared, packed, frame = list[tuple[bytes, bytes]](), list[bytes](), None
     hidden = list[tuple[bytes, list[bytes]]]()  # frames that are told of behind the image data
+    whole = False  # what comes behind the image data does not bear on it
     for name, payload, sound in _chunks(data):
-        _check(name, sound)
-        if name == b"IDAT":
+        whole = whole or bool(packed and name != b"IDAT")
+        if not whole:
+            _check(name, sound)
+        if name == b"IDAT" and not whole:
             packed.append(payload)
         elif name in (b"PLTE", b"tRNS") and sound and not packed:
             shared.append((name, payload))
@@ -134,8 +137,12 @@ def _first_frame(header: PngHeader, shared: list[tuple[bytes, bytes]], control: 
 def _pixels(header: PngHeader, shared: list[tuple[bytes, bytes]], packed: list[bytes]) -> Pixels:
     start = struct.pack(">IIBBBBB", header.width, header.height, header.depth, header.colour, 0, 0, header.interlaced)
     rows = _unpacked(b"".join(packed), _expected_bytes(header))
-    plain = b"".join(_chunk(*part) for part in ((b"IHDR", start), *shared, (b"IDAT", rows), (b"IEND", b"")))
-    with Image.open(io.BytesIO(SIGNATURE + plain), formats=["PNG"]) as image:
+    parts = [SIGNATURE]
+    for name, payload in ((b"IHDR", start), *shared, (b"IDAT", rows), (b"IEND", b"")):
+        parts += [struct.pack(">I", len(payload)), name, payload, struct.pack(">I", _sum(name, payload))]
+    del rows
+    with Image.open(io.BytesIO(b"".join(parts)), formats=["PNG"]) as image:
+        parts.clear()
         return _eight_bits(image)
 
 
@@ -149,15 +156,19 @@ def _eight_bits(image: Image.Image) -> Pixels:
 
 
 def _unpacked(packed: bytes, expected: int) -> bytes:
-    """The image data again in zlib's format, not compressed, and no more of it than the pixels need."""
-    inflate, rows = zlib.decompressobj(), bytearray()
+    """The image data again in zlib's format, not compressed, and no more of it than the pixels need.
+
+    zlib's own sum is not compared: those of the chunks were, and Chromium leaves it too.
+    """
+    rows = bytearray()
     try:
-        while len(rows) < expected and not inflate.eof:
-            piece = inflate.decompress(packed, min(_PIECE, expected - len(rows)))
-            packed = inflate.unconsumed_tail
-            rows += piece
-            if not piece and not packed:
-                break
+        zlib.decompressobj().decompress(packed[:2])  # what its header says
+        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        for start in range(2, len(packed), _PIECE):
+            piece = packed[start : start + _PIECE]
+            while piece and len(rows) < expected:
+                rows += inflate.decompress(piece, expected - len(rows))
+                piece = inflate.unconsumed_tail
     except zlib.error as error:
         raise ImageRejected(Reason.TRUNCATED, f"image data: {error}") from None
     if len(rows) < expected:
@@ -185,8 +196,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
         at += 12 + size
         if at > len(data):
             return
-        yield name, payload, zlib.crc32(payload, zlib.crc32(name)) == int.from_bytes(data[at - 4 : at], "big")
+        yield name, payload, _sum(name, payload) == int.from_bytes(data[at - 4 : at], "big")
 
 
-def _chunk(name: bytes, payload: bytes) -> bytes:
-    return struct.pack(">I", len(payload)) + name + payload + struct.pack(">I", zlib.crc32(payload, zlib.crc32(name)))
+def _sum(name: bytes, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(name))

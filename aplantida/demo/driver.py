@@ -14,7 +14,7 @@ from typing import Any
 from aplantida.data.mongo import URI_VARIABLE, CollectionAddress, import_documents
 from aplantida.demo.cdn import serve_folder
 from aplantida.demo.mongod import embedded_mongod, stop_guarded
-from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_yaml, resolve
+from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_shared, read_yaml, resolve
 from aplantida.pipeline.errors import BadRequest, PhaseError
 from aplantida.pipeline.graph import GraphConfig, Node, load_graph
 
@@ -49,11 +49,12 @@ class Run:
         return resolve(self.config.layout().output(next(item for item in self.nodes if item.name == node)))
 
     def node_config(self, node: str) -> dict[str, Any]:
-        """The merged YAML files of the node of that name."""
+        """The merged YAML files of the node of that name, over the collection's file where they name one."""
         merged: dict[str, Any] = {}
         for file in self.config.layout().files(next(item for item in self.nodes if item.name == node)):
             merged = merge(merged, read_yaml(find_file(file)))
-        return merged
+        said = read_shared(merged, "collection")
+        return merge(said, {key: value for key, value in merged.items() if key != "collection"}) if said else merged
 
     def outcomes(self) -> list[dict[str, Any]]:
         """What the last run noted of each node: name, phase, status, seconds."""

@@ -8,7 +8,10 @@ import unicodedata
 _LONE = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _BLANK = "\u2800"  # no space for Unicode, and nothing to be seen
+_CONTROLS = re.compile(r" ?[\x00-\x1f\x7f-\x9f\u2028\u2029]+ ?")
 _JOINERS = "\u200c\u200d"  # they shape letters in some scripts, and emoji: only useless at an end
+_CONTROL = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
+_UNSEEN = "\ufeff\u200b\u2060\u00ad\u200e\u200f"  # byte order mark, spaces of no width, soft hyphen, directions
 
 
 def clean_text(text: str) -> str:
@@ -19,10 +22,40 @@ def clean_text(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
+    return _SPACES.sub(" ", unicodedata.normalize("NFC", _visible(text))).strip(f" {_JOINERS}")
+
+
+def valid_text(text: str) -> str:
+    """As :func:`clean_text`, but spaces inside stay as many as they are; control characters become one space."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    return _trim(_CONTROLS.sub(" ", unicodedata.normalize("NFC", _visible(text))), _JOINERS)
+
+
+def valid_address(text: str) -> str:
+    """An address as it was written, valid, without what is around it: its spelling is the server's, so no NFC."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    return _trim(unpaired(text), _CONTROL + _JOINERS + _UNSEEN)
+
+
+def _trim(text: str, others: str) -> str:
+    """``text`` without white space and ``others`` around it."""
+    while (trimmed := text.strip().strip(others)) != text:
+        text = trimmed
+    return text
+
+
+def _visible(text: str) -> str:
+    text = unpaired(text)
+    return "".join(" " if character == _BLANK else character for character in text if not _is_invisible(character))
+
+
+def unpaired(text: str) -> str:
+    """``text`` with pairs of surrogates joined, and U+FFFD for those that are alone."""
     if _LONE.search(text):
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    text = "".join(" " if character == _BLANK else character for character in text if not _is_invisible(character))
-    return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip(f" {_JOINERS}")
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _is_invisible(character: str) -> bool:

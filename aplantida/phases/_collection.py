@@ -3,77 +3,28 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from aplantida.data.addresses import AddressGuard
-from aplantida.data.entries import FieldMapping
+from aplantida.data.documents import ContentSum
 from aplantida.data.entry_runs import write_checked_runs
 from aplantida.data.entry_store import EntryStore
 from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
-from aplantida.domain.licensing import LicensePolicy, LicenseTexts
-from aplantida.domain.opt_out import OptOuts
+from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.taxonomy import Naming, read_synonyms
+from aplantida.phases._collection_file import CollectionFile, CollectionKeys, MappingSection
 from aplantida.phases._scratch import scratch_database
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import PhaseConfig, Section, expand, root
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import PhaseContext
 
-
-class MappingSection(Section):
-    """Field names of the collection: dotted paths, tried in order; an empty list = no such field."""
-
-    scientific_name: tuple[str, ...] = ("scientificName",)
-    family: tuple[str, ...] = ("family",)
-    genus: tuple[str, ...] = ("genus",)
-    common_names: tuple[str, ...] = ("commonNames",)
-    distribution: tuple[str, ...] = ("distribution",)
-    images: tuple[str, ...] = ("images",)
-    image_url: tuple[str, ...] = ("url",)
-    image_license: tuple[str, ...] = ("license",)
-    image_author: tuple[str, ...] = ("author",)
-    image_source: tuple[str, ...] = ("source",)
-    image_observation_id: tuple[str, ...] = ("observationId",)
-    image_observed_on: tuple[str, ...] = ("observedOn",)
-    image_country: tuple[str, ...] = ("country",)
-
-    def to_mapping(self) -> FieldMapping:
-        """As data/entries wants it."""
-        return FieldMapping(**self.model_dump())
-
-
-class LicenseSection(Section):
-    """Which licences are accepted."""
-
-    allow_share_alike: bool = True
-    also_allowed: list[str] = Field(default_factory=list)
-
-    def to_policy(self) -> LicensePolicy:
-        """As domain/licensing wants it."""
-        return LicensePolicy(self.allow_share_alike, tuple(self.also_allowed))
-
-
-class OptOutSection(Section):
-    """Who wants no part in it."""
-
-    authors: list[str] = Field(default_factory=list)
-    hosts: list[str] = Field(default_factory=list)
-
-    def to_opt_outs(self) -> OptOuts:
-        """As domain/opt_out wants it.
-
-        Raises:
-            BadRequest: for what is no author or no host.
-        """
-        try:
-            return OptOuts.of(self.authors, self.hosts)
-        except ValueError as error:
-            raise BadRequest(f"opt_out: {error}") from None
+__all__ = ["CollectionConfig", "MappingSection", "ReaderResources"]
 
 
 class ReaderResources(Section):
@@ -83,22 +34,10 @@ class ReaderResources(Section):
     memory_mb: int = Field(default=512, ge=128)
 
 
-class CollectionConfig(PhaseConfig):
+class CollectionConfig(CollectionKeys, PhaseConfig):
     """What every phase that reads the collection needs to know."""
 
-    mongo_uri: str | None = None
-    db_name: str = "aplantida_db"
-    collection: str = "plants"
-    mapping: MappingSection = MappingSection()
-    names: Literal["scientific", "as_written"] = "scientific"
-    infraspecific: Literal["own", "species"] = "own"
-    synonyms: str | None = None
-    default_license: str | None = None
-    license_texts: dict[str, str] = Field(default_factory=dict)
-    license_policy: LicenseSection = LicenseSection()
-    opt_out: OptOutSection = OptOutSection()
-    allow_addresses: list[str] = Field(default_factory=list)
-    min_images_per_species: int = Field(default=5, ge=1)
+    SHARED: ClassVar[Mapping[str, type[Section]]] = {"collection": CollectionFile}
 
 
 def address_of(config: CollectionConfig) -> CollectionAddress:
@@ -222,20 +161,30 @@ def _read(
         "license_texts": config.license_texts,
         "synonyms": read_synonyms_of(config),
         "naming": naming_of(config),
+        "date_order": config.date_order,
         "opt_outs": config.opt_out.to_opt_outs(),
         "allow_addresses": tuple(config.allow_addresses),
         "policy": config.license_policy.to_policy(),
     }
+    content = ContentSum()
     try:
         with ctx.progress(None, "entries", "reading the collection") as progress:
             ranges = split_ranges(address, max(1, num_readers))
             blocks = (ranges.slice(row, 1) for row in range(ranges.num_rows))
             for table in map_tables(blocks, write_checked_runs, arguments, max_tasks=num_readers):
                 for run in table.to_pylist():
-                    progress.update(run["num_rows"])
-                    yield run["name"], run["num_rows"]
+                    if run["name"] is None:
+                        content.join(ContentSum(run["num_documents"], int.from_bytes(run["content"], "big")))
+                    else:
+                        progress.update(run["num_rows"])
+                        yield run["name"], run["num_rows"]
     except CollectionError as error:
         raise BadRequest(str(error)) from None
+    if ctx.sources.get("collection", content.digest()) != content.digest():
+        raise BadRequest(
+            f"{config.db_name}.{config.collection} changed while it was read ({content.num_documents} documents were "
+            "found at last): run again; a collection that is written to all the time is exported from a copy"
+        )
 
 
 def _check(config: CollectionConfig) -> None:

@@ -20,6 +20,7 @@ from aplantida.data.auditing import bucket_of, describe, sampled_urls, species_t
 from aplantida.phases._collection import (
     CollectionConfig,
     ReaderResources,
+    address_of,
     checked_collection,
     source_digest,
     synonyms_digest,
@@ -32,6 +33,7 @@ from aplantida.phases._network import (
     choose_num_actors,
     fetch_settings,
 )
+from aplantida.phases._proposal import PROPOSED, proposal_for, proposal_text, seen_sentence
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import Section
 from aplantida.pipeline.phase import Phase, PhaseContext
@@ -57,6 +59,8 @@ class AuditDatasetConfig(CollectionConfig):
         "fail_on_verdict": "gates.fail_on_verdict",
     }
 
+    SHARED_AS: ClassVar[Mapping[str, str]] = {"opt_out.hosts": "http.opt_out_hosts"}
+
     url_sample_fraction: float = Field(default=1.0, ge=0, le=1)
     num_url_buckets: int = Field(default=64, ge=1)
     http: HttpSection = HttpSection()
@@ -75,13 +79,19 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
         store.write_rejections(ctx.output.scratch / "rejections.parquet")
         ctx.output.publish(ctx.output.scratch / "rejections.parquet", "rejections.parquet")
         health = _probe(ctx, sampled_urls(store, config.url_sample_fraction))
-        report = describe(store, health, config.gates.max_broken_fraction)
+        mapping = config.mapping.to_mapping()
+        report = describe(store, health, config.gates.max_broken_fraction, mapping, config.date_order)
         species = species_table(store, health)
+    proposal = proposal_for(address_of(config))
+    report["fields_seen"] = proposal.fields_seen()
+    ctx.output.write_text(PROPOSED, proposal_text(proposal, config))
     ctx.output.write_table("species.parquet", species)
     ctx.output.write_table("url_health.parquet", health)
     ctx.output.write_json("audit.json", report)
     ctx.output.write_text("summary.md", summary_text(report))
     ctx.output.write_text("audit.html", _page(report, species, health))
+    for warning in report["warnings"]:
+        ctx.log.warning("%s", warning)
     ctx.log.info(
         "%d documents, %d entries, %d species; %d of %d links broken; verdict: %s",
         *(report[key] for key in ("num_documents", "num_entries", "num_species")),
@@ -92,7 +102,13 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
 
 
 def judge(config: AuditDatasetConfig, metrics: Mapping[str, Any]) -> list[str]:
-    """Whether few enough links are broken, where that is to stop the job."""
+    """Whether there is anything to go on with, and few enough links are broken where that is to stop the job."""
+    if not metrics["num_acceptable_entries"]:
+        return [
+            f"nothing in {config.db_name}.{config.collection} can be used: {json.dumps(metrics['refused_by_reason'])}. "
+            f"Fields seen: {seen_sentence(metrics.get('fields_seen', {}))}. {PROPOSED}, beside the report, proposes "
+            "how to read them"
+        ]
     links, most = metrics["links"], config.gates.max_broken_fraction
     if not config.gates.fail_on_verdict or links["broken_fraction"] <= most:
         return []
@@ -172,7 +188,7 @@ PHASE = Phase(
     config=AuditDatasetConfig,
     inputs={},
     output="dataset_audit",
-    version=4,
+    version=5,
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
     live_sources=frozenset({"collection"}),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.domain.licensing import LicensePolicy
+from aplantida.phases._collection_file import CollectionFile, FileOnly
 from aplantida.phases._scratch import scratch_database
 from aplantida.pipeline.config import PhaseConfig, Section
 from aplantida.pipeline.errors import BadRequest, GateFailed
@@ -39,6 +41,10 @@ class CheckResources(Section):
 class CheckLicensesConfig(PhaseConfig):
     """What may be shipped."""
 
+    SHARED: ClassVar[Mapping[str, type[Section]]] = {"collection": CollectionFile}
+    SHARED_AS: ClassVar[Mapping[str, str]] = {"collection": ""}
+
+    collection: FileOnly = ""
     license_policy: PhotoPolicy = PhotoPolicy()
     allowed_weight_licenses: tuple[str, ...] = ("Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC0-1.0")
     title: str = "Photo credits"

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 from aplantida.data.auditing import unreadable_licenses
 from aplantida.data.entry_store import EntryStore
+from aplantida.data.reading_reports import unread_sentences, unread_values
+from aplantida.domain.record import Reason
 from aplantida.phases._collection import (
     CollectionConfig,
     ReaderResources,
@@ -48,6 +50,7 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
         if not num_records:
             raise GateFailed(
                 f"not one entry of {config.db_name}.{config.collection} is acceptable: {json.dumps(reasons)}"
+                f"{_cure(reasons)}"
             )
         parquet, json_lines = (ctx.output.scratch / name for name in ("records.parquet", "records.jsonl"))
         store.write_records(parquet, json_lines)
@@ -65,11 +68,18 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
             "refused_names": store.refused_names(),
             "records_by_license": store.count("license_id", accepted=True),
             "unreadable_licenses": _unreadable(ctx, store),
+            **_unread(ctx, store),
             "records_by_synonym": store.count("synonym", accepted=True),
             "audit_verdict": audit,
         }
     ctx.output.write_json("summary.json", summary)
     return {**summary, "seconds": round(time.monotonic() - started, 2)}
+
+
+def _cure(reasons: Mapping[str, int]) -> str:
+    if Reason.ADDRESS_REFUSED in reasons:
+        return "; allow_addresses accepts addresses that are not public, as host:port"
+    return "; audit_dataset says what it sees, and proposes a mapping"
 
 
 def _unreadable(ctx: PhaseContext[ExportDatasetConfig], store: EntryStore) -> dict[str, Any]:
@@ -81,6 +91,13 @@ def _unreadable(ctx: PhaseContext[ExportDatasetConfig], store: EntryStore) -> di
             "%s). license_texts may say what a text means; summary.json lists them",
             *(found["num_entries"], found["num_texts"], first["text"], first["problem"]),
         )
+    return found
+
+
+def _unread(ctx: PhaseContext[ExportDatasetConfig], store: EntryStore) -> dict[str, Any]:
+    found = unread_values(store)
+    for sentence in unread_sentences(found, ctx.config.date_order):
+        ctx.log.warning("%s; summary.json lists them", sentence)
     return found
 
 
@@ -111,7 +128,7 @@ PHASE = Phase(
     config=ExportDatasetConfig,
     inputs={"audit": "dataset_audit?"},
     output="records",
-    version=4,
+    version=5,
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
     live_sources=frozenset({"collection"}),

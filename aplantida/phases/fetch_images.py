@@ -32,6 +32,7 @@ from aplantida.data.shards import (
     validators_name,
 )
 from aplantida.domain.record import REJECTION_SCHEMA, Reason, shard_of
+from aplantida.phases._collection_file import CollectionFile, FileOnly
 from aplantida.phases._network import (
     BLOCKS_PER_ACTOR,
     HTTP_MOVED,
@@ -63,6 +64,10 @@ class FetchImagesConfig(ReusingConfig):
 
     MOVED: ClassVar[Mapping[str, str]] = {**HTTP_MOVED, "max_failed_fraction": "gates.max_failed_fraction"}
 
+    SHARED: ClassVar[Mapping[str, type[Section]]] = {"collection": CollectionFile}
+    SHARED_AS: ClassVar[Mapping[str, str]] = {"collection": "", "opt_out.hosts": "http.opt_out_hosts"}
+
+    collection: FileOnly = ""
     num_shards: int = Field(default=220, ge=1)
     short_side_pixels: int = Field(default=384, ge=32)
     jpeg_quality: int = Field(default=90, ge=50, le=100)

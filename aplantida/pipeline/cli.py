@@ -22,7 +22,7 @@ def parser(phase: Phase[Any]) -> argparse.ArgumentParser:
     parse.add_argument("--input", action="append", default=[], metavar="[NAME=]PATH", help="an input artifact; repeat")
     parse.add_argument("--output", metavar="PATH", help="the artifact to make")
     parse.add_argument("--seed", type=int, help="the run's seed")
-    parse.add_argument("--log-level", choices=LEVELS, default="info")
+    parse.add_argument("--log-level", type=str.lower, choices=LEVELS, default="info")
     parse.add_argument("--device", choices=("auto", "cpu", "cuda"))
     parse.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
     return parse
@@ -57,15 +57,23 @@ def _dashed(word: str) -> str:
     return flag.replace("_", "-") + equals + value if word.startswith("--") else word
 
 
+def _only_input(phase: Phase[Any], word: str) -> str:
+    """The input that a path without a name is: the one there is, or the one that must be given."""
+    specs = phase.input_specs
+    required = [name for name, spec in specs.items() if not spec.optional]
+    for names in (list(specs), required):
+        if len(names) == 1:
+            return names[0]
+    raise BadRequest(f"--input {word}: say which: {', '.join(f'{key}=PATH' for key in specs)}")
+
+
 def _inputs(phase: Phase[Any], words: Sequence[str]) -> dict[str, str | list[str]]:
     specs = phase.input_specs
     values: dict[str, str | list[str]] = {}
     for word in words:
         name, equals, path = word.partition("=")
         if not equals:
-            if len(specs) != 1:
-                raise BadRequest(f"--input {word}: say which: {', '.join(f'{key}=PATH' for key in specs)}")
-            name, path = next(iter(specs)), word
+            name, path = _only_input(phase, word), word
         if name not in specs:
             raise BadRequest(f"--input {word}: {phase.name} has no input {name!r}; it takes {', '.join(specs)}")
         if specs[name].many:

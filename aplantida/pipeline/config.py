@@ -52,9 +52,15 @@ class PhaseConfig(Section):
     ``MOVED`` names the dotted keys that stood elsewhere in earlier versions, with the place they have now (or ``""``
     for those that are gone): what an artifact was made with is read in these terms, and a YAML that still uses an old
     place is told the new one.
+
+    ``SHARED`` names the keys under which a YAML file may stand that several phases read, with the type of such a file.
+    What it says goes below what the phase's own files say, at the same keys; keys the phase does not have are left.
+    ``SHARED_AS`` says which of its keys have another name in this phase, or none (``""``).
     """
 
     MOVED: ClassVar[Mapping[str, str]] = {}
+    SHARED: ClassVar[Mapping[str, type[Section]]] = {}
+    SHARED_AS: ClassVar[Mapping[str, str]] = {}
 
     inputs: dict[str, str | list[str]] = Field(default_factory=dict)
     output: str = ""
@@ -176,14 +182,64 @@ def load_config(config_type: type[ConfigT], files: Sequence[str], values: Mappin
     merged = merge(
         merged, {key: value for key, value in (values or {}).items() if key not in OF_THE_RUN or key in known}
     )
+    for key, kind in config_type.SHARED.items():
+        merged = _with_shared(merged, key, config_type, kind)
+    return _validated(config_type, merged, ", ".join(files) or config_type.__name__)
+
+
+def read_shared(merged: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """What the YAML file says that a config names under ``key``; empty where it names none.
+
+    Raises:
+        BadRequest: when the file cannot be read.
+    """
+    name = merged.get(key)
+    return read_yaml(find_file(expand(name))) if isinstance(name, str) and name.endswith((".yaml", ".yml")) else {}
+
+
+def _with_shared(
+    merged: dict[str, Any], key: str, config_type: type[PhaseConfig], kind: type[Section]
+) -> dict[str, Any]:
+    """``merged`` over the file it names under ``key``."""
+    said = read_shared(merged, key)
+    if not said and not str(merged.get(key, "")).endswith((".yaml", ".yml")):
+        return merged
+    _validated(kind, said, str(merged[key]))
+    below = _known(config_type, said)
+    for old, new in config_type.SHARED_AS.items():
+        section, _, name = old.partition(".")
+        if not new:
+            below.pop(old, None)
+        elif name in said.get(section, {}):
+            target, _, field = new.partition(".")
+            below = merge(below, {target: {field: said[section][name]}})
+    return merge(below, {name: value for name, value in merged.items() if name != key})
+
+
+def _known(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` of the keys that ``model`` has, section by section."""
+    known: dict[str, Any] = {}
+    for name, value in values.items():
+        kind = model.model_fields[name].annotation if name in model.model_fields else None
+        if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, Section):
+            known[name] = _known(kind, cast("Mapping[str, Any]", value))
+        elif name in model.model_fields:
+            known[name] = value
+    return known
+
+
+ModelT = TypeVar("ModelT", bound=Section)
+
+
+def _validated(kind: type[ModelT], values: Mapping[str, Any], where: str) -> ModelT:
     try:
-        return config_type.model_validate(merged)
+        return kind.model_validate(values)
     except ValidationError as error:
-        where = ", ".join(files) or config_type.__name__
         lines: list[str] = []
         for item in error.errors():
             key = ".".join(str(part) for part in item["loc"])
-            lines.append(f"{where}: {key} = {item['input']!r}: {_moved(config_type, key) or item['msg']}")
+            moved = _moved(kind, key) if issubclass(kind, PhaseConfig) else None
+            lines.append(f"{where}: {key} = {item['input']!r}: {moved or item['msg']}")
         raise BadRequest("\n".join(lines)) from error
 
 

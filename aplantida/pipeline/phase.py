@@ -70,7 +70,10 @@ class Phase(Generic[ConfigT]):
 
 @dataclass(frozen=True)
 class PhaseContext(Generic[ConfigT]):
-    """What :attr:`Phase.run` is given."""
+    """What :attr:`Phase.run` is given.
+
+    ``sources`` are the digests that the recipe has: a phase that reads a live source compares what it read.
+    """
 
     config: ConfigT
     inputs: Mapping[str, Sequence[Artifact]]
@@ -78,6 +81,7 @@ class PhaseContext(Generic[ConfigT]):
     log: logging.Logger
     device: str
     writer: ArtifactWriter | None
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def output(self) -> ArtifactWriter:

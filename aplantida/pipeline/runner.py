@@ -90,7 +90,7 @@ def execute(
         standing.check(path)
         if standing.state == "sealed":
             return _leave(request, standing, dry_run, log, started)
-        context = PhaseContext(config, inputs, reuse, log, chosen, ArtifactWriter(path, session_id))
+        context = PhaseContext(config, inputs, reuse, log, chosen, ArtifactWriter(path, session_id), request.digests)
         artifact = _run_and_seal(phase, context, recipe, standing)
     seconds = time.monotonic() - started
     log.info("sealed %s in %.1f s: digest %s", config.output, seconds, artifact.digest[:12])

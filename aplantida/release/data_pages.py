@@ -27,10 +27,13 @@ def audit_page(
     """
     links = report["links"]
     verdict = "pass" if report["verdict"] == "pass" else "fail"
+    nothing = "" if report["num_acceptable_entries"] else "Nothing can be used. "
     parts = (
-        f'<p class="{verdict}">Verdict: {verdict}. {links["broken"]} of {links["asked"]} links asked for are broken '
-        f"({percent(links['broken_fraction'])}; at most {percent(links['max_broken_fraction'])} are tolerated).</p>",
+        f'<p class="{verdict}">Verdict: {verdict}. {nothing}{links["broken"]} of {links["asked"]} links asked for are '
+        f"broken ({percent(links['broken_fraction'])}; at most {percent(links['max_broken_fraction'])} are tolerated)."
+        "</p>",
         _audit_counts(report),
+        _warnings(report["warnings"]),
         section("Photos per species", *_audit_species(species)),
         section(
             "Licences",
@@ -47,6 +50,10 @@ def audit_page(
             "What is missing",
             counts_table("photos without", report["entries_without"]),
             counts_table("documents without", report["documents_without"]),
+            *(
+                counts_table(f"{what} that could not be read", _by_text(report[f"unreadable_{what}"]), MOST_ROWS)
+                for what in ("dates", "countries", "distributions")
+            ),
         ),
     )
     return page("Audit of the collection", "\n".join(parts))
@@ -62,6 +69,15 @@ def _audit_counts(report: Mapping[str, Any]) -> str:
         ("fewest, median, most photos of a species", _span(report["images_per_species"])),
     ]
     return table(("", "number"), rows)
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    items = "".join(f"<li>{for_html(warning)}.</li>" for warning in warnings)
+    return f"<p>Worth a look before the collection is exported:</p><ul>{items}</ul>" if items else ""
+
+
+def _by_text(unread: Mapping[str, Any]) -> dict[str, int]:
+    return {row["text"]: row.get("num_entries", row.get("num_documents")) for row in unread["texts"]}
 
 
 def _unreadable(licenses: Mapping[str, Any]) -> str:

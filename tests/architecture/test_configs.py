@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from aplantida.phases._collection_file import CollectionFile
 from aplantida.phases.registry import PHASES, load_phase
 from aplantida.pipeline.config import CHECKOUT, NOT_IDENTITY, Section, identity, load_config, merge, read_yaml
 from aplantida.pipeline.graph import Layout, load_graph
@@ -20,7 +21,8 @@ CONFIGS = CHECKOUT / "configs"
 PROFILES = ("demo", "reference")
 GRAPH = load_graph(CONFIGS / "pipeline.yaml")
 OVERLAYS = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent != CONFIGS)
-NO_PHASE = {"pipeline.yaml", "targets.yaml"}
+NO_PHASE = {"pipeline.yaml", "targets.yaml", "collection.yaml"}
+SHARED = "configs/collection.yaml"
 
 
 def fields_of(model: type[BaseModel], prefix: str = "") -> set[str]:
@@ -41,15 +43,40 @@ def keys_of(value: Any, known: set[str], prefix: str = "") -> set[str]:
     return names
 
 
+def shared_with(config: Any, known: set[str]) -> set[str]:
+    """The keys of a phase that the collection's file says."""
+    if not config.SHARED:
+        return set()
+    said = keys_of(read_yaml(CHECKOUT / SHARED), fields_of(CollectionFile))
+    return (said & known | set(config.SHARED_AS.values())) - {"collection", ""}
+
+
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_phase_config_names_every_field(phase: str) -> None:
     config = load_phase(phase).config
     known = fields_of(config)
-    assert keys_of(read_yaml(CONFIGS / f"{phase}.yaml"), known) == known
+    own, shared = keys_of(read_yaml(CONFIGS / f"{phase}.yaml"), known), shared_with(config, known)
+    sections = {name.rpartition(".")[0] for name in known} | {name.split(".")[0] for name in known if "." in name}
+    assert own | shared | (sections & known) == known
+    assert own & shared <= sections, "typed twice"
     load_config(config, [f"configs/{phase}.yaml"])
 
 
-@pytest.mark.parametrize("phase", PHASES)
+def test_the_collections_file_names_every_field_and_each_is_some_phases() -> None:
+    known = fields_of(CollectionFile)
+    assert keys_of(read_yaml(CHECKOUT / SHARED), known) == known
+    readers = [config for config in (load_phase(phase).config for phase in PHASES) if config.SHARED]
+    assert len(readers) == 4
+    assert known <= {name for config in readers for name in fields_of(config)}
+    for config in readers:
+        assert read_yaml(CONFIGS / f"{phase_of(config)}.yaml")["collection"] == SHARED
+
+
+def phase_of(config: Any) -> str:
+    return next(phase for phase in PHASES if load_phase(phase).config is config)
+
+
+@pytest.mark.parametrize("phase", [*PHASES, "collection"])
 def test_every_key_has_a_comment(phase: str) -> None:
     lines = (CONFIGS / f"{phase}.yaml").read_text().splitlines()
     bare = []
@@ -68,9 +95,9 @@ def test_every_file_in_configs_is_known() -> None:
     top = {path.name for path in CONFIGS.glob("*.yaml")}
     mentioned = {Path(file).name for node in GRAPH for file in node.config if Path(file).parent.name == "configs"}
     assert top - NO_PHASE - {f"{phase}.yaml" for phase in PHASES} <= mentioned
-    nodes = {node.name for node in GRAPH} | {"run_pipeline", "release_student", "cleanup"}
+    nodes = {node.name for node in GRAPH} | {"run_pipeline", "release_student", "cleanup", "collection"}
     assert [str(path) for path in OVERLAYS if path.stem not in nodes] == []
-    assert len(top) == len(PHASES) + 3  # pipeline, targets, baseline
+    assert len(top) == len(PHASES) + 4  # pipeline, targets, baseline, collection
     assert len(OVERLAYS) >= 20
 
 

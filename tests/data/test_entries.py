@@ -50,7 +50,7 @@ def test_a_full_entry() -> None:
     assert row["image_id"] == image_id_of("7", URL)
     assert (row["scientific_name"], row["genus"], row["family"]) == ("Rosa canina", "Rosa", "Rosaceae")
     assert row["common_names"] == ["en:dog rose", "es:escaramujo"]
-    assert row["distribution"] == ["ES", "FR"]
+    assert row["distribution"] == ["ES", "PT", "FR"]
     assert row["license_id"] == "CC-BY-SA-3.0"
     assert (row["observation_id"], row["observed_on"], row["country"]) == ("12345", "2020-05-17", "ES")
 

@@ -55,3 +55,26 @@ def test_who_opted_out_is_refused_whatever_the_licence_says() -> None:
             entry("a", 2, "Rosa canina", "3", author="Ana"),
         ]
     ) == ["opted_out", "opted_out", None]
+
+
+def test_an_address_that_could_be_allowed_says_how() -> None:
+    urls = [
+        "http://10.0.0.1/x",
+        "https://cdn.local:8443/x",
+        "ftp://a.org/x",
+        "http://[::1]:8080/x",
+        "http://a b/",
+        "http://[",
+    ]
+    rows = [entry("a", number, "Rosa canina", "1", url=url) for number, url in enumerate(urls)]
+    details = check_each(pa.Table.from_pylist(rows, ENTRY_SCHEMA), AddressGuard.of([]), OPT_OUTS, LicensePolicy())[
+        "detail"
+    ]
+    assert [detail.partition("; ")[2] for detail in details.to_pylist()] == [
+        "allow_addresses: ['10.0.0.1:80'] accepts it",
+        "allow_addresses: ['cdn.local:8443'] accepts it",
+        "",
+        "allow_addresses: ['::1:8080'] accepts it",
+        "",
+        "",
+    ]

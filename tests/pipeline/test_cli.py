@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,21 @@ def test_flags_go_over_overlays_and_underscores_are_accepted(root: Path) -> None
     made = open_artifact(root / "a_b")
     assert (made.config["num_units"], made.config["seed"], made.config["options"]) == (4, 9, {"power": 3})
     assert made.inputs["first"][0]["path"] == "x"
+
+
+@pytest.mark.parametrize("level", ["INFO", "Debug", "warning"])
+def test_levels_are_accepted_in_any_case(root: Path, level: str) -> None:
+    assert main(COUNTING, ["--output", "a", "--dry-run", "--log_level", level]) == 0
+
+
+def test_a_path_without_a_name_is_the_one_input_that_has_to_be_given(root: Path) -> None:
+    phase = replace(COUNTING, inputs={"first": "numbers", "second": "numbers?"})
+    assert main(COUNTING, ["--output", "x"]) == 0
+    assert main(phase, ["--output", "y", "--input", "x"]) == 0
+    assert open_artifact(root / "y").inputs["first"][0]["path"] == "x"
+    assert (
+        main(replace(phase, inputs={"first": "counts?", "second": "counts?"}), ["--output", "z", "--input", "x"]) == 2
+    )
 
 
 def test_dry_run_flag(root: Path) -> None:

@@ -1,0 +1,143 @@
+"""Countries as people write them: ISO 3166-1 codes of two or three letters, and names in Spanish and English."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import pycountry
+from babel import Locale
+
+LANGUAGES = ("es", "en")
+_KOSOVO = "XK"  # no code of ISO's, but the one that is used
+_CODE = re.compile(r"[A-Za-z]{2}")
+_LISTED = re.compile(r"[,;/|•·\n]+")
+_AND = re.compile(r"\s+(?:y|e|and|&)\s+", re.IGNORECASE)
+_ARTICLE = re.compile(r"^(?:the|la|el|las|los|republica de|republic of) ")
+_IN_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
+# what neither CLDR nor ISO lists and people write all the same
+_ALSO = {
+    "US": "usa; us of a; eeuu; ee uu; e e u u; eua; estados unidos de america; united states of america; u s a; u s",
+    "GB": "uk; u k; gran bretana; great britain; inglaterra; england; escocia; scotland; gales; wales; "
+    "irlanda del norte; northern ireland",
+    "GR": "el",
+    "NL": "holanda; holland",
+    "CZ": "republica checa; chequia; czech republic; czechia",
+    "TR": "turquia; turkey; turkiye",
+    "CI": "costa de marfil; ivory coast",
+    "MM": "birmania; burma",
+    "SZ": "suazilandia; swazilandia; swaziland",
+    "CV": "cabo verde; cape verde",
+    "RU": "rusia; russia",
+    "KR": "corea del sur; south korea; corea",
+    "KP": "corea del norte; north korea",
+    "MK": "macedonia; macedonia del norte",
+    "CD": "republica democratica del congo; democratic republic of the congo; dr congo; drc; zaire",
+    "CG": "republica del congo; republic of the congo",
+    "PS": "palestina; palestine",
+    "VA": "vaticano; ciudad del vaticano; vatican; holy see; santa sede",
+    "LA": "laos",
+    "SY": "siria; syria",
+    "TL": "timor oriental; east timor",
+    "BN": "brunei",
+    "FM": "micronesia",
+    "BY": "bielorrusia; belarus",
+    "XK": "kosovo",
+    "HK": "hong kong",
+    "MO": "macao; macau",
+    "DO": "republica dominicana; dominican republic; rep dominicana",
+    "AE": "emiratos arabes; uae",
+    "CN": "china continental; mainland china",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCountries:
+    """What was read: ``codes`` of two capital letters, each once, and the parts of the text that are no country."""
+
+    codes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=16_384)
+def read_countries(text: str) -> ReadCountries:
+    """The countries in a list that is a text: ``España, Portugal``, ``ES;PT``, ``es pt``, ``Bosnia y Herzegovina``."""
+    whole = code_of(text)
+    if whole is not None:
+        return ReadCountries((whole,))
+    codes: list[str] = []
+    unread: list[str] = []
+    for piece in filter(None, (piece.strip() for piece in _LISTED.split(text))):
+        some = _codes_in(piece)
+        codes += some
+        if not some:
+            unread.append(piece)
+    return ReadCountries(tuple(dict.fromkeys(codes)), tuple(unread))
+
+
+@lru_cache(maxsize=16_384)
+def read_country(text: str) -> str | None:
+    """The one country of a text: of codes the first, of an address (``Madrid, España``) the only one it names."""
+    whole = code_of(text)
+    if whole is not None:
+        return whole
+    read = read_countries(text)
+    only_codes = not read.unread and all(map(_CODE.fullmatch, re.findall(r"\w+", text)))
+    return read.codes[0] if read.codes and (len(read.codes) == 1 or only_codes) else None
+
+
+@lru_cache(maxsize=16_384)
+def code_of(text: str) -> str | None:
+    """The code of two capital letters of a text that is one country's name or code; None for any other text."""
+    key = _key(text)
+    found = _names().get(key)
+    if found is None:
+        found = _names().get(_ARTICLE.sub("", _key(_IN_BRACKETS.sub(" ", text))))
+    return found
+
+
+def _codes_in(piece: str) -> list[str]:
+    whole = code_of(piece)
+    if whole is not None:
+        return [whole]
+    for parts in (_AND.split(piece), piece.split()):
+        if len(parts) > 1:
+            codes = [code for code in map(code_of, parts) if code is not None]
+            if len(codes) == len(parts):
+                return codes
+    return []
+
+
+def _key(text: str) -> str:
+    """Small letters without accents, words with one space between them."""
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(character for character in letters if not unicodedata.combining(character))
+    return " ".join(re.findall(r"\w+", plain.replace("'", "").replace("’", "")))
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, str]:
+    """Code by key; a name that is two countries' is nobody's."""
+    found: dict[str, set[str]] = {}
+
+    def note(name: str | None, code: str) -> None:
+        if name:
+            found.setdefault(_key(name), set()).add(code)
+
+    known = {country.alpha_2 for country in pycountry.countries} | {_KOSOVO}
+    for country in pycountry.countries:
+        for field in ("name", "official_name", "common_name", "alpha_3"):
+            note(getattr(country, field, None), country.alpha_2)
+    for language in LANGUAGES:
+        territories = cast("Mapping[str, str]", Locale(language).territories)
+        for code in known & set(territories):
+            note(territories[code], code)
+    names = {key: next(iter(codes)) for key, codes in found.items() if len(codes) == 1}
+    for code, also in _ALSO.items():
+        names |= dict.fromkeys(also.split("; "), code)
+    withdrawn = {country.alpha_2: country.alpha_2 for country in pycountry.historic_countries}
+    return names | {code.lower(): code for code in {**withdrawn, **dict.fromkeys(known)}} | {"uk": "GB", "el": "GR"}

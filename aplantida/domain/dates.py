@@ -1,0 +1,167 @@
+"""Dates as people write them, in Spanish and English: ``25/05/2021``, ``3 de mayo de 2019``, ``May 3rd, 2019``."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, Literal, cast
+
+from babel import Locale
+from dateutil.parser import parser, parserinfo
+
+DateOrder = Literal["day_first", "month_first"]
+LANGUAGES = ("es", "en")
+LONGEST = 80  # characters; no date is longer
+_ROMAN = [
+    "i",
+    "ii",
+    "iii",
+    "iv",
+    "v",
+    "vi",
+    "vii",
+    "viii",
+    "ix",
+    "x",
+    "xi",
+    "xii",
+]  # months, as herbarium labels have them
+_FIRST_YEAR_OF_TWO_DIGITS = 1969  # 69 is 1969 and 68 is 2068, as POSIX has it
+_TIME = re.compile(r"(?:[\s,]+(?:a las |at )?|t)\d{1,2}(?::\d{2}|\s?h\b).*$", re.DOTALL)
+_ORDINAL = re.compile(r"(?<=\d)\.?\s?(?:st|nd|rd|th|er|ro|do|to|º|ª|°|o)(?=[\s,/.-]|$)")
+_NUMBERS = re.compile(r"(\d{4}|\d{1,2})(\s*[/.\-–]\s*|\s+)(\d{1,2})(?:\2)(\d{4}|\d{1,2})")
+_A_DAY_AND_A_YEAR = ([1, 2], [2, 2], [1, 4], [2, 4])  # their numbers of digits
+# two that differ in year, month and day: what a text leaves open differs in what is read
+_OPEN = (datetime(2000, 1, 1), datetime(2004, 12, 31))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDate:
+    """What was read: ``day`` in ISO form, or None; ``ambiguous`` when only the order of dates decided it."""
+
+    day: str | None = None
+    ambiguous: bool = False
+
+
+_NOTHING = ReadDate()
+
+
+@lru_cache(maxsize=65_536)
+def read_date(text: str, order: DateOrder = "day_first") -> ReadDate:
+    """Read a text that begins with an ISO date, or is a whole date with its year, month and day.
+
+    Args:
+        text: any.
+        order: of the numbers in a date that begins with no year. Where only the other order gives a date it is that.
+    """
+    iso = _iso_day(text[:10])
+    if iso is not None:
+        return ReadDate(iso)
+    if len(text) > LONGEST:
+        return _NOTHING
+    plain = _TIME.sub("", _plain(text)).strip(" ,.;")
+    numbers = _NUMBERS.fullmatch(plain)
+    if numbers is not None:
+        return _of_numbers(numbers[1], numbers[3], numbers[4], order)
+    return _of_words(plain)
+
+
+def _iso_day(text: str) -> str | None:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        return None
+
+
+def _of_numbers(first: str, second: str, third: str, order: DateOrder) -> ReadDate:
+    if len(first) == 4:
+        return ReadDate(_day(int(first), int(second), int(third))) if len(third) < 4 else _NOTHING
+    year = _year(third)
+    day, month = (first, second) if order == "day_first" else (second, first)
+    read, otherwise = _day(year, int(month), int(day)), _day(year, int(day), int(month))
+    if read is None:
+        return ReadDate(otherwise, len(third) < 4)
+    return ReadDate(read, len(third) < 4 or otherwise not in (None, read))
+
+
+def _of_words(plain: str) -> ReadDate:
+    info = _words()
+    words = re.findall(r"[^\W\d_]+", plain)
+    lengths = sorted(map(len, re.findall(r"\d+", plain)))
+    if lengths not in _A_DAY_AND_A_YEAR or not any(info.month(word) for word in words):
+        return _NOTHING
+    try:
+        read = [parser(info).parse(plain, default=default, ignoretz=True) for default in _OPEN]
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError):  # its ways to say that it is no date
+        return _NOTHING
+    if read[0].date() != read[1].date():
+        return _NOTHING
+    return ReadDate(read[0].date().isoformat(), lengths[1] < 4)
+
+
+def _day(year: int, month: int, day: int) -> str | None:
+    try:
+        return date(year, month, day).isoformat()
+    except ValueError:
+        return None
+
+
+def _year(digits: str) -> int:
+    return int(digits) if len(digits) == 4 else _of_two_digits(int(digits))
+
+
+def _of_two_digits(number: int) -> int:
+    return (number - _FIRST_YEAR_OF_TWO_DIGITS) % 100 + _FIRST_YEAR_OF_TWO_DIGITS
+
+
+def _plain(text: str) -> str:
+    """In small letters without accents, ordinals without their endings."""
+    letters = unicodedata.normalize("NFKD", text.casefold().replace("º", "°").replace("ª", "°"))
+    plain = "".join(character for character in letters if not unicodedata.combining(character))
+    return _ORDINAL.sub("", " ".join(plain.split()))
+
+
+class _Words(parserinfo):
+    """The words of dates in both languages, for dateutil."""
+
+    def __init__(self) -> None:
+        locales = [Locale(language) for language in LANGUAGES]
+        forms = [
+            locale.months[context][width]
+            for locale in locales
+            for context in ("format", "stand-alone")
+            for width in ("wide", "abbreviated")
+        ]
+        months = [
+            tuple({*(_plain(form[number]).rstrip(".") for form in forms), _ROMAN[number - 1]})
+            for number in range(1, 13)
+        ]
+        months[8] += ("sep", "set", "setiembre")
+        taken = {word for month in months for word in month}
+        days = [
+            tuple(
+                {
+                    _plain(locale.days["format"][width][number]).rstrip(".")
+                    for locale in locales
+                    for width in ("wide", "abbreviated")
+                }
+                - taken  # "mar" is March before it is martes
+            )
+            for number in range(7)
+        ]
+        self.MONTHS = cast("Any", months)
+        self.WEEKDAYS = cast("Any", days)
+        self.JUMP = [" ", ".", ",", ";", "-", "/", "de", "del", "of", "the", "el", "dia", "on"]
+        super().__init__()
+
+    def convertyear(self, year: int, century_specified: bool = False) -> int:
+        """Two digits mean the same year whenever they are read."""
+        return year if century_specified or year >= 100 else _of_two_digits(year)
+
+
+@lru_cache(maxsize=1)
+def _words() -> _Words:
+    return _Words()

@@ -1,0 +1,130 @@
+"""configs/collection.yaml: all that is to be said of a collection, once, for every phase that has to know it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from aplantida.data.field_mapping import FieldMapping, Path
+from aplantida.domain.dates import DateOrder
+from aplantida.domain.licensing import LicensePolicy
+from aplantida.domain.opt_out import OptOuts
+from aplantida.pipeline.config import Section
+from aplantida.pipeline.errors import BadRequest
+
+
+def _no_name(value: str) -> str:
+    if value:
+        raise ValueError("want a YAML file that says what is to be known of the collection")
+    return value
+
+
+# of phases that need no more of the collection than what its file says: nothing is left of the key once it is read
+FileOnly = Annotated[str, AfterValidator(_no_name)]
+
+
+class MappingSection(Section):
+    """Field names of the collection: dotted paths, tried in order; an empty list = no such field.
+
+    A list in place of a path joins what its paths lead to. See :class:`aplantida.data.field_mapping.FieldMapping`.
+    """
+
+    scientific_name: tuple[Path, ...] = ("scientificName",)
+    family: tuple[Path, ...] = ("family",)
+    genus: tuple[Path, ...] = ("genus",)
+    common_names: tuple[Path, ...] = ("commonNames",)
+    distribution: tuple[Path, ...] = ("distribution",)
+    images: tuple[Path, ...] = ("images",)
+    image_url: tuple[Path, ...] = ("url",)
+    image_license: tuple[Path, ...] = ("license",)
+    image_author: tuple[Path, ...] = ("author",)
+    image_source: tuple[Path, ...] = ("source",)
+    image_observation_id: tuple[Path, ...] = ("observationId",)
+    image_observed_on: tuple[Path, ...] = ("observedOn",)
+    image_country: tuple[Path, ...] = ("country",)
+
+    @model_validator(mode="after")
+    def _check_paths(self) -> MappingSection:
+        self.to_mapping()
+        return self
+
+    def to_mapping(self) -> FieldMapping:
+        """As data/entries wants it."""
+        return FieldMapping(**self.model_dump())
+
+
+class LicenseSection(Section):
+    """Which licences are accepted."""
+
+    allow_share_alike: bool = True
+    also_allowed: list[str] = Field(default_factory=list)
+
+    def to_policy(self) -> LicensePolicy:
+        """As domain/licensing wants it."""
+        return LicensePolicy(self.allow_share_alike, tuple(self.also_allowed))
+
+
+class OptOutSection(Section):
+    """Who wants no part in it."""
+
+    authors: list[str] = Field(default_factory=list)
+    hosts: list[str] = Field(default_factory=list)
+
+    def to_opt_outs(self) -> OptOuts:
+        """As domain/opt_out wants it.
+
+        Raises:
+            BadRequest: for what is no author or no host.
+        """
+        try:
+            return OptOuts.of(self.authors, self.hosts)
+        except ValueError as error:
+            raise BadRequest(f"opt_out: {error}") from None
+
+
+class CollectionKeys(Section):
+    """What is to be known of a collection to read it."""
+
+    mongo_uri: str | None = None
+    db_name: str = "aplantida_db"
+    collection: str = "plants"
+    mapping: MappingSection = MappingSection()
+    names: Literal["scientific", "as_written"] = "scientific"
+    infraspecific: Literal["own", "species"] = "own"
+    synonyms: str | None = None
+    date_order: DateOrder = "day_first"
+    default_license: str | None = None
+    license_texts: dict[str, str] = Field(default_factory=dict)
+    license_policy: LicenseSection = LicenseSection()
+    opt_out: OptOutSection = OptOutSection()
+    allow_addresses: list[str] = Field(default_factory=list)
+    min_images_per_species: int = Field(default=5, ge=1)
+
+
+class SharedHttp(Section):
+    """What is taken from servers."""
+
+    max_bytes: int = Field(default=50_000_000, ge=1)
+    max_redirects: int = Field(default=3, ge=0)
+
+
+class SharedManners(Section):
+    """Who asks them."""
+
+    user_agent: str = Field(default="aplantida/0.1 (plant photos for a species identifier)", min_length=8)
+
+
+class SharedResources(Section):
+    """How hard each of them is asked."""
+
+    http: SharedManners = SharedManners()
+    concurrency_per_host: int = Field(default=16, ge=1)
+    requests_per_second_per_host: float | None = Field(default=None, gt=0)
+
+
+class CollectionFile(CollectionKeys):
+    """Fields of configs/collection.yaml."""
+
+    http: SharedHttp = SharedHttp()
+    resources: SharedResources = SharedResources()

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import struct
+from datetime import datetime
+from typing import Any
+
+import bson
+import pytest
+from bson import Code, DatetimeMS, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson.binary import Binary
+
+from aplantida.data.documents import (
+    ContentSum,
+    Unreadable,
+    decode_key,
+    elements_of,
+    key_of,
+    read_document,
+    split_batches,
+    type_of_key,
+)
+from tests.fixtures.raw_bson import BROKEN_BINARY, date, element, raw_document, text
+
+GOOD = element(0x10, "good", struct.pack("<i", 7))
+
+
+def nested(levels: int) -> bytes:
+    raw = raw_document(GOOD)
+    for _ in range(levels):
+        raw = raw_document(element(0x03, "a", raw))
+    return raw
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        element(0x09, "odd", date(-62_167_219_200_000)),  # the year 0
+        element(0x09, "odd", date(260_000_000_000_000)),  # the year 10209
+        element(0x02, "odd", text(b"ros\xe9")),
+        element(0x02, b"cl\xe9", text(b"x")),
+        element(0x0E, "odd", text(b"\xff")),
+        element(0x0B, "odd", b"x\xff\0iz\0"),
+        element(0x0D, "odd", text(b"function() {}\xff")),
+        element(0x0C, "odd", text(b"other\xff") + b"a" * 12),
+        element(0x05, "odd", struct.pack("<i", 1) + b"\x63x"),
+        element(0x05, "odd", struct.pack("<i", 3) + b"\x04abc"),  # no UUID is that short
+        element(0x06, "odd", b""),
+        element(0x03, "odd", bson.encode({"$ref": 1, "$id": 2})),
+        element(0x03, "odd", nested(150)),
+        GOOD,
+    ],
+)
+def test_what_can_be_read_is_read_as_a_whole(odd: bytes) -> None:
+    read = read_document(raw_document(element(0x10, "_id", struct.pack("<i", 1)), odd, GOOD))
+    assert read.problems == {}
+    assert (read.values["_id"], read.values["good"]) == (1, 7)
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (element(0x05, "odd", BROKEN_BINARY), "invalid length"),
+        (element(0x08, "odd", b"\x02"), "boolean"),
+        (element(0x03, "odd", nested(5000)), "recursion"),
+        (element(0x02, "odd", struct.pack("<i", 2) + b"xy"), "invalid length"),
+    ],
+)
+def test_a_field_that_cannot_be_read_costs_no_other(odd: bytes, said: str) -> None:
+    read = read_document(raw_document(GOOD, odd, element(0x02, "_id", text(b"x"))))
+    assert (read.values["_id"], read.values["good"], set(read.problems)) == ("x", 7, {"odd"})
+    assert said in read.problems["odd"]
+
+
+def test_behind_a_type_that_nobody_knows_nothing_can_be_read_and_it_says_so() -> None:
+    read = read_document(raw_document(GOOD, element(0x14, "odd", b"\x02"), element(0x02, "_id", text(b"x"))))
+    assert read.values["good"] == 7
+    assert "type 0x14" in read.problems["odd"]
+
+
+@pytest.mark.parametrize("cut", range(4, 40))
+def test_no_cut_document_raises(cut: int) -> None:
+    whole = raw_document(element(0x02, "_id", text(b"x")), GOOD, element(0x0B, "r", b"a\0i\0"))
+    read_document(whole[:cut])
+    read_document(whole[:cut] + b"\0")
+    read_document(whole[:cut] + b"\xff" * 9)
+
+
+EVERY_TYPE: list[Any] = [
+    *(1.5, "text", {"a": [1, {"b": None}]}, [1, "x"], Binary(b"x", 0), Binary(b"y" * 16, 4), ObjectId(), True, None),
+    *(datetime(2020, 1, 2), DatetimeMS(1 << 50), Regex("a", "i"), DBRef("c", 1), Code("x"), Code("x", {"a": 1})),
+    *(7, Int64(7), Timestamp(1, 2), Decimal128("1.10"), MinKey(), MaxKey()),
+]
+
+
+def test_fields_are_told_apart_whatever_their_types() -> None:
+    document = {f"field{number}": value for number, value in enumerate(EVERY_TYPE)}
+    names = [name.decode() for name, _bytes in elements_of(bson.encode(document))]
+    assert names == list(document)
+
+
+@pytest.mark.parametrize("value", [value for value in EVERY_TYPE if not isinstance(value, list)], ids=repr)
+def test_the_key_is_of_any_type_and_in_any_place(value: Any) -> None:
+    key = bson.encode({"_id": value})
+    assert key_of(bson.encode({"_id": value, "a": "x"})) == key
+    assert key_of(bson.encode({"a": "x", "b": EVERY_TYPE, "_id": value})) == key
+    assert bson.encode(dict(decode_key(key) or [])) == key
+    assert key_of(bson.encode({"a": 1})) is None
+
+
+def test_an_integer_is_of_one_type_and_a_symbol_a_text() -> None:
+    assert type_of_key(bson.encode({"_id": 7})) == type_of_key(bson.encode({"_id": Int64(7)}))
+    assert type_of_key(bson.encode({"_id": 7})) != type_of_key(bson.encode({"_id": 7.0}))
+    assert type_of_key(raw_document(element(0x0E, "_id", text(b"x")))) == type_of_key(bson.encode({"_id": "x"}))
+
+
+def test_a_key_that_would_not_be_sent_as_it_came_is_no_bound() -> None:
+    raw = raw_document(element(0x02, "_id", text(b"ros\xe9")), GOOD)
+    assert decode_key(key_of(raw) or b"") is None
+    first, second = (
+        read_document(raw_document(element(0x02, "_id", text(data)))).values["_id"] for data in (b"\xe9", b"\xe8")
+    )
+    assert isinstance(first, Unreadable)
+    assert first != second
+    assert read_document(bson.encode({"_id": "a\ufffd"})).values["_id"] == "a\ufffd"
+
+
+def test_the_sum_is_of_content_and_number_and_of_no_order() -> None:
+    raws = [bson.encode({"_id": number}) for number in range(5)]
+    whole, first, second = ContentSum(), ContentSum(), ContentSum()
+    for raw in raws:
+        whole.add(raw)
+    for raw in raws[3:]:
+        first.add(raw)
+    for raw in reversed(raws[:3]):
+        second.add(raw)
+    assert first.digest() != whole.digest()
+    first.join(second)
+    assert first.digest() == whole.digest()
+    assert list(split_batches([b"".join(raws[:2]), b"".join(raws[2:])])) == raws

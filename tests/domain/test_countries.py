@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pycountry
+import pytest
+from babel import Locale
+
+from aplantida.domain.countries import code_of, read_countries, read_country
+
+CODES = [country.alpha_2 for country in pycountry.countries]
+
+
+def test_every_code_and_every_name_in_both_languages_is_its_country() -> None:
+    wrong: list[tuple[str, str]] = []
+    for country in pycountry.countries:
+        code = country.alpha_2
+        names = {code, code.lower(), country.alpha_3, country.name, getattr(country, "official_name", country.name)}
+        names |= {Locale(language).territories[code] for language in ("es", "en")}
+        for name in names | {name.upper() for name in names} | {f"  {name} " for name in names}:
+            if code_of(name) != code:
+                wrong.append((name, code))
+    assert wrong == []
+    assert len(CODES) > 240
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        *(("España", "ES"), ("espana", "ES"), ("ESPAÑA", "ES"), ("Espan\u0303a", "ES"), ("España (Cataluña)", "ES")),
+        *(("EE. UU.", "US"), ("EEUU", "US"), ("U.S.A.", "US"), ("USA", "US"), ("Estados Unidos de América", "US")),
+        *(("the United States", "US"), ("UK", "GB"), ("Reino Unido", "GB"), ("England", "GB"), ("Escocia", "GB")),
+        *(("La India", "IN"), ("the Netherlands", "NL"), ("Holanda", "NL"), ("Turkey", "TR"), ("Turquía", "TR")),
+        *(("República Checa", "CZ"), ("Czech Republic", "CZ"), ("Costa de Marfil", "CI"), ("Cote d'Ivoire", "CI")),
+        *(("Corea del Sur", "KR"), ("Rusia", "RU"), ("Bolivia", "BO"), ("Venezuela", "VE"), ("Irán", "IR")),
+        *(("Trinidad y Tobago", "TT"), ("Bosnia and Herzegovina", "BA"), ("Kosovo", "XK"), ("Sudáfrica", "ZA")),
+        *(("Madrid, España", "ES"), ("ES, PT", "ES"), ("es pt", "ES"), ("Porto; Portugal", "PT"), ("NA", "NA")),
+    ],
+)
+def test_countries_as_people_write_them(text: str, code: str) -> None:
+    assert read_country(text) == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Catalonia",
+        "Cataluña",
+        "Europa",
+        "América",
+        "ZZ",
+        "??",
+        "",
+        "Georgia, USA",
+        "España y Portugal",
+        "La Rioja",
+        "EU",
+    ],
+)
+def test_what_is_no_one_country_is_none(text: str) -> None:
+    assert read_country(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "codes", "unread"),
+    [
+        ("España, Portugal; FR", ["ES", "PT", "FR"], []),
+        ("España y Francia", ["ES", "FR"], []),
+        ("Bosnia y Herzegovina, Serbia", ["BA", "RS"], []),
+        ("es PT fr", ["ES", "PT", "FR"], []),
+        ("España, cuenca mediterránea, Marruecos", ["ES", "MA"], ["cuenca mediterránea"]),
+        ("Spain / Portugal\nSpain", ["ES", "PT"], []),
+        ("", [], []),
+    ],
+)
+def test_lists_in_a_text(text: str, codes: list[str], unread: list[str]) -> None:
+    read = read_countries(text)
+    assert (list(read.codes), list(read.unread)) == (codes, unread)

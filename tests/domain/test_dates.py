@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+
+import pytest
+
+from aplantida.domain.dates import read_date
+
+SPANISH = [
+    "enero",
+    "febrero",
+    "marzo",
+    "abril",
+    "mayo",
+    "junio",
+    "julio",
+    "agosto",
+    "septiembre",
+    "octubre",
+    "noviembre",
+    "diciembre",
+]
+ENGLISH = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+ROMAN = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"]
+
+
+def ordinal(day: int) -> str:
+    return f"{day}{'th' if 10 <= day % 100 <= 20 else {1: 'st', 2: 'nd', 3: 'rd'}.get(day % 10, 'th')}"
+
+
+def spellings(day: date) -> list[str]:
+    """A date as people write it, where no order decides anything."""
+    d, m, y = day.day, day.month, day.year
+    spanish, english = SPANISH[m - 1], ENGLISH[m - 1]
+    return [
+        *(
+            day.isoformat(),
+            f"{day.isoformat()}T10:30:00Z",
+            f"{day.isoformat()} 10:30",
+            f"{y}/{m}/{d}",
+            f"{y}.{m:02}.{d:02}",
+        ),
+        *(
+            f"{d} de {spanish} de {y}",
+            f"{d} de {spanish.upper()} del {y}",
+            f"{d} {spanish[:3]} {y}",
+            f"{d}-{spanish[:3]}-{y}",
+        ),
+        *(f"{spanish.title()} {d}, {y}", f"{d}º de {spanish} de {y}", f"el {d} de {spanish} de {y}, a las 9:05 h"),
+        *(
+            f"{english} {d}, {y}",
+            f"{english} {ordinal(d)}, {y}",
+            f"{ordinal(d)} of {english} {y}",
+            f"{d} {english[:3]}. {y}",
+        ),
+        *(
+            f"{english[:3]} {d} {y} 10:22:11 GMT+0200",
+            f"{y} {english} {d}",
+            f"{d}.{ROMAN[m - 1]}.{y}",
+            f"{d}-{english[:3]}-{y}",
+        ),
+    ]
+
+
+def test_dates_as_people_write_them() -> None:
+    draw = random.Random(20261126)
+    days = [date(1850, 1, 1) + timedelta(draw.randrange(64_000)) for _ in range(300)]
+    read = {text: (read_date(text).day, day.isoformat()) for day in days for text in spellings(day)}
+    assert len(read) > 5000
+    assert {text: pair for text, pair in read.items() if pair[0] != pair[1]} == {}
+    assert not any(read_date(text).ambiguous for text in read)
+
+
+def test_the_order_of_numbers_is_the_configs_and_said_where_it_decides() -> None:
+    draw = random.Random(7)
+    for _ in range(500):
+        day = date(1990, 1, 1) + timedelta(draw.randrange(13_000))
+        separator = draw.choice(["/", "-", ".", " ", " / "])
+        d, m, y = day.day, day.month, day.year
+        decides = d <= 12 and d != m
+        for first, second, order in ((d, m, "day_first"), (m, d, "month_first")):
+            for text in (
+                f"{first}{separator}{second}{separator}{y}",
+                f"{first:02}{separator}{second:02}{separator}{y} 12:30",
+            ):
+                read = read_date(text, order)
+                assert (text, read.day, read.ambiguous) == (text, day.isoformat(), decides)
+
+
+def test_an_impossible_order_is_the_other_one() -> None:
+    assert read_date("05/25/2021").day == read_date("25/05/2021", "month_first").day == "2021-05-25"
+
+
+def test_two_digits_of_a_year_are_read_alike_for_ever_and_counted() -> None:
+    assert [read_date(f"3/4/{year}").day for year in ("68", "69", "21")] == ["2068-04-03", "1969-04-03", "2021-04-03"]
+    assert read_date("25/12/21").ambiguous
+    assert read_date("3 mayo 19") == read_date("3/5/19")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "2019",
+            "mayo de 2019",
+            "10 mayo",
+            "verano de 2019",
+            "hacia 2019",
+            "s. f.",
+            "?",
+            "0",
+            "00/00/0000",
+            "1999-00-00",
+        ),
+        *(
+            "31/02/2020",
+            "13/13/2020",
+            "2021-25-05",
+            "3-5 mayo 2019",
+            "3 de mayo de 2.019",
+            "3 de mayo de 20199",
+            "1/2/3/2020",
+        ),
+        *(
+            "mayo",
+            "martes",
+            "10:30",
+            "3 de mayo de 2019 y 4 de junio",
+            "May 3 2019 and more",
+            "2019年5月3日",
+            "32/1/2020",
+        ),
+        *("1589700000", "3/4/", "//2020", "de de de", "i ii iii", "v", "x" * 10_000, "9" * 500, "12 mayo 12 mayo 2012"),
+    ],
+)
+def test_what_is_no_whole_date_is_none(text: str) -> None:
+    assert read_date(text).day is None
+
+
+def test_no_text_raises() -> None:
+    draw = random.Random(3)
+    words = [
+        "3",
+        "mayo",
+        "May",
+        "2019",
+        "12",
+        "/",
+        "-",
+        ".",
+        ",",
+        " ",
+        "de",
+        "th",
+        "º",
+        "T",
+        ":",
+        "am",
+        "UTC",
+        "+",
+        "\x00",
+        "９",
+    ]
+    for _ in range(5000):
+        read = read_date("".join(draw.choices(words, k=draw.randrange(1, 9))))
+        assert read.day is None or date.fromisoformat(read.day)
