@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from aplantida.data.fetching import Fetched, Fetcher, FetchSettings
+from aplantida.data.answers import Fetched
+from aplantida.data.fetching import Fetcher, FetchSettings
 from aplantida.data.images import ImageRejected, store_photo
 from aplantida.data.shards import RESULT_SCHEMA
+from aplantida.domain.record import Reason
 
 SLICE_ROWS = 128
 PROBE_SCHEMA = pa.schema(
@@ -104,6 +106,8 @@ class PhotoFetcher(_Downloading):
             return asdict(store_photo(fetched.body, **self._photo))
         except ImageRejected as rejected:
             return {"reason": rejected.reason, "detail": rejected.detail}
+        except Exception as error:  # of one photo, whatever it is
+            return {"reason": Reason.NOT_AN_IMAGE, "detail": f"{type(error).__name__}: {error}"}
 
 
 class UrlProber(_Downloading):
