@@ -116,7 +116,13 @@ class Fetcher:
             await self._session.close()
 
     async def fetch(
-        self, url: str, etag: str | None = None, last_modified: str | None = None, *, patiently: bool = True
+        self,
+        url: str,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        *,
+        patiently: bool = True,
+        rank: int = 0,
     ) -> Fetched:
         """Download one file. Never raises for what a server does: every outcome is a result.
 
@@ -125,19 +131,20 @@ class Fetcher:
             etag: what the server called the version that is at hand; it then need not send the same again.
             last_modified: likewise, when it says it was changed.
             patiently: whether to ask again after a time-out; if not, the caller will when all else is done.
+            rank: those of a lower one have their turns first.
         """
         conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
-        return await self._try(url, {name: value for name, value in conditions.items() if value}, patiently)
+        return await self._try(url, {name: value for name, value in conditions.items() if value}, patiently, rank)
 
-    async def probe(self, url: str, *, patiently: bool = True) -> Fetched:
+    async def probe(self, url: str, *, patiently: bool = True, rank: int = 0) -> Fetched:
         """Ask for the first bytes of one file (a ranged GET) and look whether they are a photo's; the body is empty."""
-        return await self._try(url, _FIRST_BYTES, patiently)
+        return await self._try(url, _FIRST_BYTES, patiently, rank)
 
-    async def _try(self, url: str, headers: Mapping[str, str], patiently: bool) -> Fetched:
+    async def _try(self, url: str, headers: Mapping[str, str], patiently: bool, rank: int) -> Fetched:
         attempt = 1
         while True:
             try:
-                return await self._attempt(url, headers, attempt)
+                return await self._attempt(url, headers, attempt, rank)
             except FetchFailure as failure:
                 wait = failure.retry_after_seconds
                 is_over = failure.fetched.reason == Reason.TIMED_OUT and not patiently
@@ -151,9 +158,9 @@ class Fetcher:
         pause = self._settings.backoff_seconds * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
         return min(max(pause, wanted), MAX_RETRY_AFTER_SECONDS)
 
-    async def _attempt(self, url: str, headers: Mapping[str, str], attempt: int) -> Fetched:
+    async def _attempt(self, url: str, headers: Mapping[str, str], attempt: int, rank: int) -> Fetched:
         try:
-            return await self._follow(url, headers, attempt)
+            return await self._follow(url, headers, attempt, rank)
         except FetchFailure:
             raise
         except AddressRefused as error:
@@ -164,14 +171,14 @@ class Fetcher:
         except Exception as error:  # whatever it is, it is this file's
             raise _failure_of(error) from None
 
-    async def _follow(self, url: str, headers: Mapping[str, str], attempt: int) -> Fetched:
+    async def _follow(self, url: str, headers: Mapping[str, str], attempt: int, rank: int) -> Fetched:
         here = url
         for _hop in range(self._settings.max_redirects + 1):
             asked, host, port = self._checked(here)
             unwilling = self._opt_outs.refusal(None, host)
             if unwilling is not None:
                 raise FetchFailure(Reason.OPTED_OUT, unwilling)
-            async with self.hosts.turn(f"{host}:{port}") as place:
+            async with self.hosts.turn(f"{host}:{port}", rank) as place:
                 found = await self._judged(asked, headers, place, attempt)
             if isinstance(found, Fetched):
                 return found

@@ -13,10 +13,13 @@ A host that is slow, silent or broken costs the others nothing:
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+import heapq
+import itertools
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 STRANGERS_AT_A_TIME = 4  # requests to a host that has never answered
 STRANGERS_FAILURES, FRIENDS_FAILURES = 4, 20  # in a row, until a host is let alone
@@ -38,10 +41,19 @@ class HostLetAlone(Exception):
         self.last = last
 
 
+class _Waiting(NamedTuple):
+    """A request that waits for its turn: by rank, then by when it came."""
+
+    rank: int
+    order: int
+    future: asyncio.Future[None]
+    place: Place
+
+
 @dataclass(eq=False, slots=True)
 class _Host:
     name: str
-    waiting: deque[tuple[asyncio.Future[None], Place]] = field(default_factory=deque)  # pyright: ignore[reportUnknownVariableType]
+    waiting: list[_Waiting] = field(default_factory=list["_Waiting"])  # a heap
     holding: OrderedDict[Place, None] = field(default_factory=OrderedDict)  # pyright: ignore[reportUnknownVariableType]
     parked: int = 0
     ended: int = 0
@@ -95,12 +107,17 @@ class Hosts:
         self._hungry: tuple[OrderedDict[_Host, None], ...] = (OrderedDict(), OrderedDict())  # known hosts, strangers
         self._moving: OrderedDict[Place, None] = OrderedDict()  # those that count, the longest still first
         self._uncounted = 0
+        self._order = itertools.count()
         self._is_held = False
         self._look_again: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[Place]:
+    async def turn(self, name: str, rank: int = 0) -> AsyncIterator[Place]:
         """Wait for a turn at a host and hold it.
+
+        Args:
+            name: the host's.
+            rank: those of a lower one come first.
 
         Raises:
             HostLetAlone: when the host is not asked now, or no longer.
@@ -109,7 +126,7 @@ class Hosts:
         self._check(host)
         place = Place(host)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        host.waiting.append((future, place))
+        heapq.heappush(host.waiting, _Waiting(rank, next(self._order), future, place))
         self._wake(host)
         try:
             await future
@@ -182,7 +199,7 @@ class Hosts:
         host.alone_until = self._now() + min(REST_SECONDS * 2**host.rests, MAX_REST_SECONDS)
         host.rests += 1
         while host.waiting:
-            future, _ = host.waiting.popleft()
+            future = host.waiting.pop().future
             if not future.done():
                 future.set_exception(HostLetAlone(host.name, host.last_failure))
 
@@ -242,8 +259,8 @@ class Hosts:
                     hungry.move_to_end(host)
 
     def _may_begin(self, host: _Host) -> bool:
-        while host.waiting and host.waiting[0][0].done():  # cancelled
-            host.waiting.popleft()
+        while host.waiting and host.waiting[0].future.done():  # cancelled
+            heapq.heappop(host.waiting)
         if not host.waiting:
             return False
         limit = self._per_host if host.has_answered else min(self._per_host, STRANGERS_AT_A_TIME)
@@ -272,7 +289,7 @@ class Hosts:
         return len(self._moving) < self._places
 
     def _begin(self, host: _Host) -> None:
-        future, place = host.waiting.popleft()
+        _, _, future, place = heapq.heappop(host.waiting)
         now = self._now()
         place.began = place.moved_at = now
         place.seen_ended = host.ended
