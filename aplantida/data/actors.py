@@ -1,20 +1,27 @@
-"""What runs inside the actors of fetch_images and audit_dataset: slices of records in, rows of outcomes out."""
+"""What runs inside the actors of fetch_images and audit_dataset: records or URLs in, rows of outcomes out."""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import itertools
+import queue
 import threading
+from collections import defaultdict
 from collections.abc import Coroutine, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from aplantida.data.fetching import Fetched, Fetcher, FetchSettings
+from aplantida.data.addresses import host_of
+from aplantida.data.answers import Fetched
+from aplantida.data.fetching import Fetcher, FetchSettings
+from aplantida.data.hosts import WAITING_PER_PLACE
 from aplantida.data.images import ImageRejected, store_photo
 from aplantida.data.shards import RESULT_SCHEMA
+from aplantida.domain.record import Reason
 
 SLICE_ROWS = 128
 PROBE_SCHEMA = pa.schema(
@@ -50,17 +57,19 @@ def slices(table: pa.Table, columns: Sequence[str]) -> Iterator[pa.Table]:
 
 
 class _Downloading:
-    """A fetcher on an event loop in a thread of its own: it serves all slices at hand.
+    """A fetcher on an event loop in a thread of its own: it serves all that is at hand.
 
-    So the limits hold for the actor as a whole, and a slow URL holds up its own slice only.
+    So the limits hold for the actor as a whole. Those who came first are served first; a host that is slow or silent
+    keeps nobody from another one.
     """
 
     def __init__(self, settings: FetchSettings) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._fetcher = self._run(_entered(Fetcher(settings)))
-        # bodies in memory: those on their way and as many waiting for a decoder
-        self._slots = self._run(_semaphore(2 * settings.concurrency))
+        # of one host: as many as can be on their way, and as many more
+        self._asked_at_a_time = (WAITING_PER_PLACE + 2) * settings.concurrency_per_host
+        self._ranks = itertools.count()
         atexit.register(self.close)
 
     def close(self) -> None:
@@ -72,6 +81,26 @@ class _Downloading:
     def _run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
+    async def _each(self, rows: Sequence[dict[str, Any]], patiently: bool) -> None:
+        """Call :meth:`_one` for every row, of each host so many at a time: rows wait as rows, not as tasks."""
+        by_host, rank = defaultdict[str, list[dict[str, Any]]](list), next(self._ranks)
+        for row in rows:
+            by_host[host_of(row["url"])].append(row)
+        await asyncio.gather(
+            *(
+                self._those(left, rank, patiently)
+                for some in by_host.values()
+                for left in itertools.repeat(iter(some), min(len(some), self._asked_at_a_time))
+            )
+        )
+
+    async def _those(self, rows: Iterator[dict[str, Any]], rank: int, patiently: bool) -> None:
+        for row in rows:
+            await self._one(row, rank, patiently)
+
+    async def _one(self, row: dict[str, Any], rank: int, patiently: bool) -> None:
+        raise NotImplementedError
+
 
 class PhotoFetcher(_Downloading):
     """Downloads, decodes, shrinks and re-encodes; decoding in threads: codecs release the interpreter lock."""
@@ -80,49 +109,78 @@ class PhotoFetcher(_Downloading):
         super().__init__(settings)
         self._photo = asdict(photo)
         self._decoders = ThreadPoolExecutor(decode_threads)
+        # files in memory beside those on their way: what waits for a decoder, or to be taken
+        self._most_at_hand, self._at_hand = settings.concurrency, 0
 
     def __call__(self, records: pa.Table) -> pa.Table:
         """One row of ``RESULT_SCHEMA`` per row of ``image_id``, ``url`` and, to ask for changes, ``VALIDATORS``."""
-        return pa.Table.from_pylist(self._run(self._all(records)), RESULT_SCHEMA)
+        found = {row["image_id"]: row for table in self.outcomes(records) for row in table.to_pylist()}
+        return pa.Table.from_pylist([found[image_id] for image_id in records["image_id"].to_pylist()], RESULT_SCHEMA)
 
-    async def _all(self, records: pa.Table) -> list[dict[str, Any]]:
-        return await asyncio.gather(*(self._one(**row) for row in records.to_pylist()))
+    def outcomes(self, records: pa.Table, *, patiently: bool = True) -> Iterator[pa.Table]:
+        """The same, ``SLICE_ROWS`` at a time as they come.
 
-    async def _one(
-        self, image_id: str, url: str, etag: str | None = None, last_modified: str | None = None
-    ) -> dict[str, Any]:
-        async with self._slots:
-            fetched = await self._fetcher.fetch(url, etag, last_modified)
-            if fetched.reason is not None or fetched.not_modified:
-                told = {"reason": fetched.reason, "detail": fetched.detail, "not_modified": fetched.not_modified}
-                return {"image_id": image_id, **told}
-            stored = await self._loop.run_in_executor(self._decoders, self._store, fetched)
-        return {"image_id": image_id, "etag": fetched.etag, "last_modified": fetched.last_modified, **stored}
+        Args:
+            records: as above, of different ``image_id``.
+            patiently: whether to ask again after a time-out; if not, somebody will when all else is done.
+        """
+        rows, found = records.to_pylist(), queue.SimpleQueue[Any]()
+        for row in rows:
+            row["found"] = found
+        asking = asyncio.run_coroutine_threadsafe(self._each(rows, patiently), self._loop)
+        asking.add_done_callback(found.put)
+        some: list[dict[str, Any]] = []
+        while not isinstance(row := found.get(), Future):
+            self._loop.call_soon_threadsafe(self._count, -1)
+            some.append(row)
+            if len(some) == SLICE_ROWS:
+                yield pa.Table.from_pylist(some, RESULT_SCHEMA)
+                some = []
+        asking.result()
+        if some:
+            yield pa.Table.from_pylist(some, RESULT_SCHEMA)
+
+    async def _one(self, row: dict[str, Any], rank: int, patiently: bool) -> None:
+        said = {"etag": row.get("etag"), "last_modified": row.get("last_modified")}
+        fetched = await self._fetcher.fetch(row["url"], **said, patiently=patiently, rank=rank)
+        self._count(1)
+        if fetched.reason is not None or fetched.not_modified:
+            told = {"reason": fetched.reason, "detail": fetched.detail, "not_modified": fetched.not_modified}
+        else:
+            told = await self._loop.run_in_executor(self._decoders, self._store, fetched)
+            told |= {"etag": fetched.etag, "last_modified": fetched.last_modified}
+        row["found"].put({"image_id": row["image_id"], **told})
+
+    def _count(self, change: int) -> None:
+        self._at_hand += change
+        self._fetcher.hosts.hold(self._at_hand > self._most_at_hand)
 
     def _store(self, fetched: Fetched) -> dict[str, Any]:
         try:
             return asdict(store_photo(fetched.body, **self._photo))
         except ImageRejected as rejected:
             return {"reason": rejected.reason, "detail": rejected.detail}
+        except Exception as error:  # of one photo, whatever it is
+            return {"reason": Reason.NOT_AN_IMAGE, "detail": f"{type(error).__name__}: {error}"}
 
 
 class UrlProber(_Downloading):
     """Asks for the first bytes of URLs."""
 
+    def __init__(self, settings: FetchSettings, patiently: bool = True) -> None:
+        super().__init__(settings)
+        self._patiently = patiently
+
     def __call__(self, urls: pa.Table) -> pa.Table:
         """One row of ``PROBE_SCHEMA`` per row of ``url``."""
-        return pa.Table.from_pylist(self._run(self._all(urls["url"].to_pylist())), PROBE_SCHEMA)
+        rows: list[dict[str, Any]] = [{"url": url} for url in urls["url"].to_pylist()]
+        self._run(self._each(rows, self._patiently))
+        return pa.Table.from_pylist(rows, PROBE_SCHEMA)
 
-    async def _all(self, urls: Sequence[str]) -> list[dict[str, Any]]:
-        found = await asyncio.gather(*(self._fetcher.probe(url) for url in urls))
-        return [
-            {"url": url, "reason": item.reason, "detail": item.detail} for url, item in zip(urls, found, strict=True)
-        ]
+    async def _one(self, row: dict[str, Any], rank: int, patiently: bool) -> None:
+        found = await self._fetcher.probe(row["url"], patiently=patiently, rank=rank)
+        row |= {"reason": found.reason, "detail": found.detail}
 
 
 async def _entered(fetcher: Fetcher) -> Fetcher:
     return await fetcher.__aenter__()
-
-
-async def _semaphore(value: int) -> asyncio.Semaphore:
-    return asyncio.Semaphore(value)

@@ -1,8 +1,10 @@
 """Which URLs may be touched: http(s) only, public addresses only, unless a ``host:port`` is allow-listed.
 
 A URL is checked twice: as text (scheme, host, port, literal addresses) by :class:`AddressGuard`, and as the addresses
-its name resolves to by :class:`GuardedResolver`. The connection goes to exactly the addresses that were checked, so a
-name cannot answer one thing to the check and another to the connection (DNS rebinding).
+its name resolves to by :class:`~aplantida.data.resolving.GuardedResolver`. The connection goes to exactly the addresses
+that were checked, so a name cannot answer one thing to the check and another to the connection (DNS rebinding).
+
+Hosts are compared as DNS knows them: in IDNA (UTS 46), lower case, without a last dot.
 """
 
 from __future__ import annotations
@@ -14,8 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
+import idna
 
 MAX_URL_LENGTH = 4096
 _PORTS = {"http": 80, "https": 443}
@@ -49,11 +50,12 @@ class AddressGuard:
         Raises:
             ValueError: for a text that is not ``host:port``.
         """
-        pairs = [text.strip().lower() for text in allowed]
-        for pair in pairs:
-            host, colon, port = pair.rpartition(":")
-            if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
-                raise ValueError(f"allowed address {pair!r}: want host:port, e.g. 127.0.0.1:8089")
+        pairs = set[str]()
+        for text in allowed:
+            host, colon, port = text.strip().rpartition(":")
+            if not (host and colon and port.isdecimal() and port.isascii() and 0 < int(port) < 65536):
+                raise ValueError(f"allowed address {text.strip()!r}: want host:port, e.g. 127.0.0.1:8089")
+            pairs.add(f"{plain_host(host)}:{int(port)}")
         return cls(frozenset(pairs))
 
     def check(self, url: str) -> SplitResult:
@@ -113,41 +115,26 @@ class UrlChecker:
         return host
 
 
-class GuardedResolver(AbstractResolver):
-    """A resolver for aiohttp that hands on only addresses the guard accepts; one refused answer refuses the host."""
-
-    def __init__(self, guard: AddressGuard) -> None:
-        self._guard = guard
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Resolve ``host`` and check every answer.
-
-        Raises:
-            AddressRefused: when an answer is not acceptable.
-            OSError: when the name does not resolve.
-        """
-        answers = await self._resolver.resolve(host, port, family)
-        for answer in answers:
-            self._guard.check_address(host, port, ipaddress.ip_address(answer["host"].partition("%")[0]))
-        return answers
-
-    async def close(self) -> None:
-        """Nothing to let go of."""
-        await self._resolver.close()
-
-
 def host_and_port(parts: SplitResult) -> tuple[str, int]:
-    """Lower-case host and effective port of a checked URL."""
-    return (parts.hostname or "").lower().rstrip("."), parts.port or _PORTS[parts.scheme]
+    """Host, as :func:`plain_host` writes it, and effective port of a checked URL."""
+    return plain_host(parts.hostname or ""), parts.port or _PORTS[parts.scheme]
+
+
+def plain_host(host: str) -> str:
+    """A host as DNS knows it: IDNA (UTS 46 with its mapping, as browsers do), lower case, without a last dot.
+
+    Raises:
+        ValueError: when there is no such host name.
+    """
+    if host.isascii():
+        return host.lower().rstrip(".")
+    return idna.encode(host, uts46=True).decode("ascii").lower().rstrip(".")  # an IDNAError is a ValueError
 
 
 def host_of(url: str | None) -> str:
-    """The lower-case host a URL names, for reports; ``(none)`` when it names none."""
+    """The host a URL names, as :func:`plain_host` writes it, for reports; ``(none)`` when it names none."""
     try:
-        return (urlsplit(url or "").hostname or "(none)").lower()
+        return plain_host(urlsplit(url or "").hostname or "(none)")
     except ValueError:
         return "(none)"
 
@@ -180,7 +167,7 @@ def _parts_of(url: str) -> SplitResult:
         raise AddressRefused("a URL with control characters or surrounding spaces")
     try:
         parts = urlsplit(url)
-        port = parts.port
+        port, _ = parts.port, plain_host(parts.hostname or "")
     except ValueError as error:
         raise AddressRefused(f"not a URL: {error}") from None
     if parts.scheme not in _PORTS:

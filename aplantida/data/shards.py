@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
-from aplantida.domain.record import IMAGE_SCHEMA, RECORD_SCHEMA, REJECTION_SCHEMA, shard_of
+from aplantida.domain.record import IMAGE_SCHEMA, RECORD_SCHEMA, shard_of
 
 _SHARD = pa.field("shard", pa.int32())
 _ROWS_PLANNED_AT_A_TIME, _MOST_OPEN_FILES = 65_536, 512
@@ -54,11 +54,12 @@ class ShardPlan:
 
     Attributes:
         num_records: of all shards.
+        num_shards: there are.
     """
 
-    def __init__(self, folder: Path, num_records: int) -> None:
+    def __init__(self, folder: Path, num_records: int, num_shards: int) -> None:
         self._folder = folder
-        self.num_records = num_records
+        self.num_records, self.num_shards = num_records, num_shards
 
     @classmethod
     def of(cls, records: Path, folder: Path, num_shards: int) -> ShardPlan:
@@ -83,7 +84,7 @@ class ShardPlan:
                 max_open_files=_MOST_OPEN_FILES,
                 use_threads=False,
             )
-            return cls(folder, file.metadata.num_rows)
+            return cls(folder, file.metadata.num_rows, num_shards)
 
     def records(self, shard: int) -> pa.Table:
         """The records of a shard, sorted by ``image_id``."""
@@ -104,30 +105,6 @@ def records_digest(records: pa.Table) -> str:
     for row in records.select(RECORD_SCHEMA.names).to_pylist():
         total.update(json.dumps(list(row.values()), ensure_ascii=False).encode() + b"\n")
     return total.hexdigest()
-
-
-def sort_out(records: pa.Table, results: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """What a shard consists of, each in the order of its records.
-
-    Args:
-        records: the shard's records.
-        results: a row of ``RESULT_SCHEMA`` for each, in any order.
-
-    Returns:
-        The stored photos (``IMAGE_SCHEMA``), the failures (``REJECTION_SCHEMA``), and what servers said of the stored
-        photos' versions (``VALIDATOR_SCHEMA``; silent ones have no row).
-    """
-    at = {image_id: row for row, image_id in enumerate(results["image_id"].to_pylist())}
-    told = results.take(pa.array([at[image_id] for image_id in records["image_id"].to_pylist()], pa.int64()))
-    columns = {name: records[name] for name in RECORD_SCHEMA.names} | {name: told[name] for name in told.column_names}
-    stored = pc.field("reason").is_null()
-    versioned = stored & (pc.field("etag").is_valid() | pc.field("last_modified").is_valid())
-    wanted = ((stored, IMAGE_SCHEMA), (~stored, REJECTION_SCHEMA), (versioned, VALIDATOR_SCHEMA))
-    everything = pa.table(columns)
-    photos, failures, validators = (
-        everything.filter(rows).select(schema.names).cast(schema).combine_chunks() for rows, schema in wanted
-    )
-    return photos, failures, validators
 
 
 def repeated(photos: pa.Table, column: str) -> pa.Table:
@@ -185,13 +162,24 @@ class EarlierShard:
         rows = pq.read_table(self.folder / failures_name(self.number), columns=["image_id", "reason"]).to_pylist()
         return {row["image_id"] for row in rows if row["reason"] not in not_again}
 
-    def results(self, wanted: Collection[str]) -> pa.Table:
-        """What is known of the photos in ``wanted``, as a table of ``RESULT_SCHEMA``: photos with their bytes."""
+    def results(self, wanted: Set[str]) -> Iterator[pa.Table]:
+        """What is known of the photos in ``wanted``: tables of ``RESULT_SCHEMA``, photos with their bytes."""
         said = self.stored()
-        photos = pq.read_table(self.folder / shard_name(self.number), columns=["image_id", *PHOTO_COLUMNS])
-        for at, field in enumerate(VALIDATORS):
-            values = [said[image_id][at] for image_id in photos["image_id"].to_pylist()]
-            photos = photos.append_column(field, pa.array(values, field.type))
+        with pq.ParquetFile(self.folder / shard_name(self.number)) as file:
+            for group in range(file.num_row_groups):
+                found = file.read_row_group(group, ["image_id"])["image_id"].to_pylist()
+                here = [row for row, image_id in enumerate(found) if image_id in wanted]
+                if not here:
+                    continue
+                photos = file.read_row_group(group, ["image_id", *PHOTO_COLUMNS]).take(pa.array(here, pa.int64()))
+                for at, field in enumerate(VALIDATORS):
+                    values = [said[image_id][at] for image_id in photos["image_id"].to_pylist()]
+                    photos = photos.append_column(field, pa.array(values, field.type))
+                yield _as_results(photos)
         failures = pq.read_table(self.folder / failures_name(self.number), columns=["image_id", "reason", "detail"])
-        known = pa.concat_tables([RESULT_SCHEMA.empty_table(), photos, failures], promote_options="default")
-        return known.filter(pc.field("image_id").isin(sorted(wanted))).cast(RESULT_SCHEMA)
+        if (known := failures.filter(pc.field("image_id").isin(pa.array(sorted(wanted), pa.string())))).num_rows:
+            yield _as_results(known)
+
+
+def _as_results(table: pa.Table) -> pa.Table:
+    return pa.concat_tables([RESULT_SCHEMA.empty_table(), table], promote_options="default").cast(RESULT_SCHEMA)

@@ -12,7 +12,7 @@ from aplantida.domain.opt_out import OptOuts
 from aplantida.pipeline.config import Section
 from aplantida.pipeline.errors import BadRequest
 
-BLOCKS_PER_ACTOR = 4
+MOST_BLOCKS_PER_ACTOR = 128  # so that a few URLs that hang keep none of the others waiting
 
 
 class HttpSection(Section):
@@ -73,6 +73,11 @@ def fetch_settings(
         concurrency_per_host=max(1, resources.concurrency_per_host // max(1, num_actors)),
         allow_addresses=tuple(allow_addresses),
     )
+
+
+def blocks_per_actor(num_blocks: int, num_actors: int) -> int:
+    """Blocks an actor has at hand: many, but no more than leave the others their share."""
+    return max(1, min(MOST_BLOCKS_PER_ACTOR, -(-num_blocks // max(1, num_actors))))
 
 
 def choose_num_actors(resources: NetworkResources, cpus: Callable[[], int]) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from pydantic import Field
 from aplantida.data.actors import PROBE_SCHEMA, UrlProber, slices
 from aplantida.data.addresses import host_of
 from aplantida.data.auditing import bucket_of, describe, sampled_urls, species_table, summary_text
+from aplantida.data.fetching import TRANSIENT
 from aplantida.phases._collection import (
     CollectionConfig,
     ReaderResources,
@@ -26,10 +27,10 @@ from aplantida.phases._collection import (
     synonyms_digest,
 )
 from aplantida.phases._network import (
-    BLOCKS_PER_ACTOR,
     HTTP_MOVED,
     HttpSection,
     NetworkResources,
+    blocks_per_actor,
     choose_num_actors,
     fetch_settings,
 )
@@ -150,28 +151,43 @@ def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: pa.Array) -> pa.Table:
     return pa.concat_tables(pq.read_table(file) for file in files).cast(PROBE_SCHEMA).sort_by("url").combine_chunks()
 
 
-def _outcomes(ctx: PhaseContext[AuditDatasetConfig], urls: pa.ChunkedArray, total: int) -> Any:
+def _outcomes(ctx: PhaseContext[AuditDatasetConfig], urls: pa.ChunkedArray, total: int) -> Iterator[dict[str, Any]]:
+    """A row of ``PROBE_SCHEMA`` per URL; what may be well another time is asked for once more, at the end."""
+    again: list[str] = []
+    with ctx.progress(total, "links", "asking for links") as progress:
+        progress.update(total - len(urls))
+        for row in _asked(ctx, urls.cast(pa.string()), progress, patiently=False):
+            if row["reason"] in TRANSIENT:
+                again.append(row["url"])
+            else:
+                yield row
+    if again:
+        with ctx.progress(len(again), "links", "asking once more") as progress:
+            yield from _asked(ctx, pa.chunked_array([again], pa.string()), progress, patiently=True)
+
+
+def _asked(
+    ctx: PhaseContext[AuditDatasetConfig], urls: pa.ChunkedArray, progress: Any, *, patiently: bool
+) -> Iterator[dict[str, Any]]:
     from aplantida.distributed.mapping import map_with_actors
     from aplantida.distributed.session import cluster_cpus
 
     config, broken = ctx.config, Counter[str]()
     num_actors = choose_num_actors(config.resources, cluster_cpus)
     settings = fetch_settings(config.http, config.allow_addresses, config.resources, num_actors)
-    blocks = list(slices(pa.table({"url": urls.cast(pa.string())}), ("url",)))
-    with ctx.progress(total, "links", "asking for links") as progress:
-        progress.update(total - len(urls))
-        for table in map_with_actors(
-            blocks,
-            UrlProber,
-            {"settings": settings},
-            num_actors=num_actors,
-            calls_per_actor=BLOCKS_PER_ACTOR,
-            num_cpus=0.5,
-        ):
-            rows = table.to_pylist()
-            broken.update(row["reason"] for row in rows if row["reason"] is not None)
-            progress.update(len(rows), **broken)
-            yield from rows
+    blocks = list(slices(pa.table({"url": urls}), ("url",)))
+    for table in map_with_actors(
+        blocks,
+        UrlProber,
+        {"settings": settings, "patiently": patiently},
+        num_actors=num_actors,
+        calls_per_actor=blocks_per_actor(len(blocks), num_actors),
+        num_cpus=0.5,
+    ):
+        rows = table.to_pylist()
+        broken.update(row["reason"] for row in rows if row["reason"] is not None)
+        progress.update(len(rows), **broken)
+        yield from rows
 
 
 def _write_bucket(ctx: PhaseContext[AuditDatasetConfig], number: int, key: str, rows: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -14,27 +15,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from aplantida.data.actors import PhotoFetcher, PhotoSettings, slices
+from aplantida.data.actors import PhotoSettings
 from aplantida.data.auditing import count_values
 from aplantida.data.duplicates import exact_duplicates
 from aplantida.data.fetching import TRANSIENT
 from aplantida.data.images import VERSION
-from aplantida.data.pending import ASKED_SCHEMA, PendingShard
+from aplantida.data.pending import WantedShard
 from aplantida.data.shards import (
-    EarlierShard,
     ShardPlan,
     columns_of,
     failures_name,
     records_digest,
     repeated,
     shard_name,
-    sort_out,
-    validators_name,
 )
-from aplantida.domain.record import REJECTION_SCHEMA, Reason, shard_of
+from aplantida.domain.record import REJECTION_SCHEMA, Reason
 from aplantida.phases._collection_file import CollectionFile, FileOnly
 from aplantida.phases._network import (
-    BLOCKS_PER_ACTOR,
     HTTP_MOVED,
     HttpSection,
     NetworkResources,
@@ -80,120 +77,118 @@ class FetchImagesConfig(ReusingConfig):
 
 
 def run(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
-    """Plan shards, take over what is there, stream the rest, set duplicates aside."""
+    """Plan shards, take over what is there, have the rest fetched and what failed tried again, set duplicates aside."""
     started = time.monotonic()
     fetch_settings(ctx.config.http, ctx.config.allow_addresses, ctx.config.resources, 1)
     records = ctx.input("records").file("records.parquet")
     plan = ShardPlan.of(records, ctx.output.scratch / "plan", ctx.config.num_shards)
-    shards = _pending(ctx, plan)
-    taken_over = plan.num_records - sum(shard.num_records - len(shard.kept) for shard in shards.values())
-    downloaded = _download(ctx, shards, plan.num_records, taken_over)
+    downloaded = _download(ctx, plan)
     summary = _finish(ctx, plan.num_records)
     seconds = time.monotonic() - started
+    taken_over = plan.num_records - downloaded
     return {**summary, "downloaded": downloaded, "taken_over": taken_over, "seconds": round(seconds, 2)}
 
 
-def _pending(ctx: PhaseContext[FetchImagesConfig], plan: ShardPlan) -> dict[int, PendingShard]:
-    """The shards still to be made, with what this or an earlier artifact knows of their photos."""
+def _pending(ctx: PhaseContext[FetchImagesConfig], plan: ShardPlan) -> tuple[dict[int, str], list[WantedShard]]:
+    """Keys of all shards, and those still to be made, with who knows of their photos."""
     recipe, recheck = _recipe(ctx), ctx.config.recheck
-    pending: dict[int, PendingShard] = {}
-    shutil.rmtree(scratch := ctx.output.scratch / "outcomes", ignore_errors=True)
+    keys: dict[int, str] = {}
+    wanted: list[WantedShard] = []
     for number in range(ctx.config.num_shards):
-        unit, records = shard_name(number), plan.records(number)
-        key = unit_key("image_shards/3", recipe, number, records_digest(records))
-        shard = PendingShard(plan, number, records.num_rows, key, scratch)
-        if ctx.output.is_done(unit, shard.key) and not ctx.output.unit_info(unit)["transient"]:
+        unit = shard_name(number)
+        key = keys[number] = unit_key("image_shards/3", recipe, number, records_digest(plan.records(number)))
+        is_written = ctx.output.is_done(unit, key)
+        if is_written and not ctx.output.unit_info(unit)["transient"]:
             continue
         settled = not recheck and any(
-            artifact.units.get(unit, {}).get("key") == shard.key and not artifact.units[unit]["info"]["transient"]
+            artifact.units.get(unit, {}).get("key") == key and not artifact.units[unit]["info"]["transient"]
             for artifact in ctx.reuse
         )
-        if settled and ctx.reuse_unit(unit, shard.key):
+        if settled and ctx.reuse_unit(unit, key):
             continue
-        _look_back(ctx, shard, set(records["image_id"].to_pylist()), recipe)
-        pending[number] = shard
-    return pending
+        wanted.append(WantedShard(number, _earlier(ctx, unit, recipe), is_written))
+    return keys, wanted
 
 
-def _look_back(
-    ctx: PhaseContext[FetchImagesConfig], shard: PendingShard, wanted: set[str], recipe: Mapping[str, Any]
-) -> None:
-    """Note what artifacts of an equal recipe (earlier ones, and this one so far) know of a shard's photos."""
-    unit = shard_name(shard.number)
+def _earlier(ctx: PhaseContext[FetchImagesConfig], unit: str, recipe: Mapping[str, Any]) -> list[tuple[Path, bool]]:
+    """Artifacts of an equal recipe (earlier ones, then this one so far) that hold a shard; whether to ask again."""
     sources = [*((artifact.path, artifact.units) for artifact in ctx.reuse), (ctx.output.path, ctx.output.units)]
-    for path, units in sources:
-        if unit not in units or units[unit]["info"]["recipe"] != recipe:
-            continue
-        earlier = EarlierShard(path, shard.number)
-        shard.earlier.append(earlier)
-        stored = {key: value for key, value in earlier.stored().items() if key in wanted}
-        if ctx.config.recheck and path != ctx.output.path:
-            shard.validators.update(stored)
-        else:
-            shard.kept |= set(stored) | (earlier.failed(TRANSIENT) & wanted)
+    return [
+        (path, ctx.config.recheck and path != ctx.output.path)
+        for path, units in sources
+        if unit in units and units[unit]["info"]["recipe"] == recipe
+    ]
 
 
-def _download(
-    ctx: PhaseContext[FetchImagesConfig], shards: dict[int, PendingShard], total: int, taken_over: int
-) -> int:
-    """Stream what is missing through the actors; write each shard when its last photo has come."""
-    from aplantida.distributed.mapping import map_with_actors
+def _download(ctx: PhaseContext[FetchImagesConfig], plan: ShardPlan) -> int:
+    """Have the shards fetched; at the end, once more and with more patience, what may be had another time.
+
+    Returns:
+        Photos that were asked for.
+    """
     from aplantida.distributed.session import cluster_cpus, ray_session_if
 
-    config, resources = ctx.config, ctx.config.resources
-    for number in [number for number, shard in shards.items() if shard.is_complete]:
-        _write_shard(ctx, shards.pop(number))
-    if not shards:
+    config = ctx.config
+    shutil.rmtree(ctx.output.scratch / "outcomes", ignore_errors=True)
+    keys, wanted = _pending(ctx, plan)
+    if not wanted:
         return 0
-    reasons: Counter[str] = Counter()
-    downloaded = 0
-    with ray_session_if(resources.num_actors != 0), ctx.progress(total, "photos", "fetching photos") as progress:
-        progress.update(taken_over)
-        num_actors = choose_num_actors(resources, cluster_cpus)
-        arguments = {
-            "settings": fetch_settings(config.http, config.allow_addresses, resources, num_actors),
-            "photo": PhotoSettings(
-                short_side_pixels=config.short_side_pixels,
-                jpeg_quality=config.jpeg_quality,
-                max_pixels=config.max_pixels,
-            ),
-            "decode_threads": resources.decode_threads,
-        }
-        blocks = [block for shard in shards.values() for block in slices(shard.missing, ASKED_SCHEMA.names)]
-        for table in map_with_actors(
-            blocks,
-            PhotoFetcher,
-            arguments,
-            num_actors=num_actors,
-            calls_per_actor=BLOCKS_PER_ACTOR,
-            num_cpus=0.5,
-        ):
-            reasons.update(reason for reason in table["reason"].to_pylist() if reason is not None)
-            numbers = [shard_of(image_id, config.num_shards) for image_id in table["image_id"].to_pylist()]
-            for number in dict.fromkeys(numbers):
-                shards[number].take(table.filter(pa.array([other == number for other in numbers])))
-                if shards[number].is_complete:
-                    _write_shard(ctx, shards.pop(number))
-            downloaded += table.num_rows
-            progress.update(table.num_rows, **reasons)
-            if violations := _violations(config, reasons, total):
-                raise GateFailed(violations[0])
-    return downloaded
+    asked = 0
+    with ray_session_if(config.resources.num_actors != 0):
+        num_actors = choose_num_actors(config.resources, cluster_cpus)
+        with ctx.progress(plan.num_records, "photos", "fetching photos") as progress:
+            progress.update(plan.num_records - sum(plan.records(shard.number).num_rows for shard in wanted))
+            asked = _fetch(ctx, plan, keys, wanted, num_actors, progress, patiently=False)
+        again = [
+            WantedShard(number, _earlier(ctx, unit, _recipe(ctx)), is_written=True)
+            for number, unit in ((shard.number, shard_name(shard.number)) for shard in wanted)
+            if ctx.output.unit_info(unit)["transient"]
+        ]
+        if again:
+            missing = sum(ctx.output.unit_info(shard_name(shard.number))["transient"] for shard in again)
+            with ctx.progress(missing, "photos", "asking once more") as progress:
+                _fetch(ctx, plan, keys, again, num_actors, progress, patiently=True)
+    return asked
 
 
-def _write_shard(ctx: PhaseContext[FetchImagesConfig], shard: PendingShard) -> None:
-    """Publish a complete shard: photos, failures, ledger row."""
-    number = shard.number
-    photos, failures, validators = sort_out(shard.records, shard.all_results())
-    files = [
-        ctx.output.write_table(shard_name(number), photos, incompressible=["image"]),
-        ctx.output.write_table(failures_name(number), failures),
-        ctx.output.write_table(validators_name(number), validators),
-    ]
-    transient = sum(reason in TRANSIENT for reason in failures["reason"].to_pylist())
-    info = {"stored": photos.num_rows, "failed": failures.num_rows, "transient": transient, "recipe": _recipe(ctx)}
-    ctx.output.record_unit(shard_name(number), shard.key, files, info)
-    shard.close()
+def _fetch(
+    ctx: PhaseContext[FetchImagesConfig],
+    plan: ShardPlan,
+    keys: Mapping[int, str],
+    wanted: list[WantedShard],
+    num_actors: int,
+    progress: Any,
+    *,
+    patiently: bool,
+) -> int:
+    from aplantida.distributed.fetched_shards import FetchJob, fetch_shards
+
+    config, asked, reasons = ctx.config, 0, Counter[str]()
+    num_actors = min(num_actors, len(wanted))
+    job = FetchJob(
+        plan,
+        ctx.output,
+        fetch_settings(config.http, config.allow_addresses, config.resources, num_actors),
+        PhotoSettings(
+            short_side_pixels=config.short_side_pixels,
+            jpeg_quality=config.jpeg_quality,
+            max_pixels=config.max_pixels,
+        ),
+        config.resources.decode_threads,
+        patiently,
+    )
+    for shard in fetch_shards(job, wanted, num_actors):
+        if shard.files:
+            info = {name: getattr(shard, name) for name in ("stored", "failed", "transient")}
+            unit = shard_name(shard.number)
+            ctx.output.record_unit(unit, keys[shard.number], shard.files, {**info, "recipe": _recipe(ctx)})
+        asked += shard.num_asked
+        reasons.update(shard.reasons)
+        progress.update(shard.num_asked if patiently else shard.num_records, **reasons)
+        final = {reason: count for reason, count in reasons.items() if reason not in TRANSIENT}
+        if violations := _violations(config, final, plan.num_records):
+            raise GateFailed(violations[0])
+    return asked
 
 
 def _recipe(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:

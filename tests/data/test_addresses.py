@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from aplantida.data.addresses import AddressGuard, AddressRefused, GuardedResolver, UrlChecker, host_and_port, is_public
+from aplantida.data.addresses import AddressGuard, AddressRefused, UrlChecker, host_and_port, is_public
+from aplantida.data.resolving import GuardedResolver
 
 REFUSED = [
     "file:///etc/passwd",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -8,7 +9,7 @@ import pytest
 
 from aplantida.data.pending import PendingShard
 from aplantida.data.shards import RESULT_SCHEMA, ShardPlan
-from aplantida.domain.record import RECORD_SCHEMA, shard_of
+from aplantida.domain.record import IMAGE_SCHEMA, RECORD_SCHEMA, shard_of
 from tests.fixtures.entries import records_of_urls
 
 NUM_SHARDS = 5
@@ -43,15 +44,27 @@ def test_a_shard_without_records_is_empty(tmp_path: Path) -> None:
 
 def test_outcomes_wait_on_disk_and_not_in_memory(plan: ShardPlan, tmp_path: Path) -> None:
     ids = plan.records(0)["image_id"].to_pylist()
-    shard = PendingShard(plan, 0, len(ids), "key", tmp_path / "outcomes")
+    shard = PendingShard(plan, 0, tmp_path / "outcomes")
+    assert shard.missing["image_id"].to_pylist() == ids
     before = pa.total_allocated_bytes()
-    for image_id in ids:
-        rows = [{"image_id": image_id, "image": bytes(500_000)}]
-        shard.take(pa.Table.from_pylist(rows, RESULT_SCHEMA))
+    for place in reversed(range(len(ids))):
+        shard.take(pa.Table.from_pylist([photo(ids[place], bytes([place]) * 500_000)], RESULT_SCHEMA))
     assert pa.total_allocated_bytes() - before < 1_000_000
-    assert shard.is_complete
-    results = shard.all_results()
-    assert sorted(results["image_id"].to_pylist()) == ids
-    assert len(results["image"][0].as_py()) == 500_000
+    finished = shard.finish()
+    assert finished.photos.num_rows == len(ids)
+    assert pa.total_allocated_bytes() - before < 1_000_000
+    parts = list(finished.parts(16))
+    assert [part.num_rows for part in parts[:-1]] == [16] * (len(ids) // 16)
+    table = pa.concat_tables(parts)
+    assert table.schema == IMAGE_SCHEMA
+    assert table["image_id"].to_pylist() == ids
+    assert [image[0] for image in table["image"].to_pylist()] == list(range(len(ids)))
     shard.close()
-    assert not list((tmp_path / "outcomes").iterdir())
+    assert not (tmp_path / "outcomes").exists()
+
+
+def photo(image_id: str, image: bytes) -> dict[str, Any]:
+    values: dict[str, Any] = {"image": image, "exif_rotated": False, "content_type": "image/jpeg"}
+    sizes = dict.fromkeys(("width", "height", "original_width", "original_height", "source_bytes"), 1)
+    hashes = dict.fromkeys(("source_sha256", "pixel_sha256", "perceptual_hash"), "0")
+    return {"image_id": image_id, **values, **sizes, **hashes}
