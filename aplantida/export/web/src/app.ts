@@ -53,6 +53,7 @@ function show(view: View): void {
   for (const id of ["loading", "ready", "problem", "result"]) element(id).hidden = id !== view;
   answer.setAttribute("aria-busy", String(view === "loading"));
   credits.hidden = view !== "result";
+  element("stuck").hidden = true;
   document.documentElement.dataset.view = view;
 }
 

@@ -5,8 +5,10 @@ import { loadGraphModel, type GraphModel } from "@tensorflow/tfjs-converter";
 import {
   enableProdMode,
   env,
+  findBackendFactory,
   io,
   ready,
+  registerBackend,
   removeBackend,
   setBackend,
   tensor,
@@ -152,7 +154,9 @@ export class Model {
     this.live = false;
     this.graph.dispose();
     if (--users > 0) return;
+    const factory = findBackendFactory("wasm");
     removeBackend("wasm");
+    registerBackend("wasm", factory); // for a later model
     backend = undefined;
   }
 }
