@@ -269,7 +269,7 @@ PHASE = Phase(
         "images": "image_shards",
     },
     output="model_bundle",
-    version=2,
+    version=3,
     run=run,
     judge=judge,
 )
