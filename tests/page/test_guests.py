@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 from aplantida.export.web_build import build_web
 from aplantida.predict import predict
 from tests.fixtures.bundle import write_bundle
-from tests.fixtures.pages import BLANK, names_of, settled
+from tests.fixtures.pages import BLANK, named, names_of, settled
 from tests.fixtures.web_host import WebHost
 
 POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self' blob:"
@@ -206,3 +206,13 @@ def test_the_page_under_any_path_with_or_without_a_slash(bundle: Path, page: Pag
         page.goto(host.origin + path)
         page.wait_for_function("() => document.documentElement.dataset.view === 'ready'", timeout=60_000)
         assert settled(page) == "ready"
+
+
+def test_the_page_under_a_hosts_header(bundle: Path, page: Page, photo: Path, names: list[str]) -> None:
+    """A header that knows nothing of the page's inline script, which then does not run."""
+    with WebHost(bundle, "/apps/plants/") as host:
+        rest = "img-src 'self' blob:; style-src 'self'; manifest-src 'self'"
+        host.headers["Content-Security-Policy"] = f"{POLICY}; {rest}"
+        page.goto(host.url)
+        assert settled(page) == "ready"
+        assert named(page, photo) == names

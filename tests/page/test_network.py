@@ -128,6 +128,15 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_done(
         view(page, "ready")
 
 
+def test_a_service_worker_that_is_not_there_is_said(bundle: Path, page: Page) -> None:
+    with WebHost(bundle) as host:
+        host.faults["service-worker.js"] = missing
+        page.goto(host.url)
+        expect(page.locator("#offline")).to_have_text(
+            "The model could not be kept on this device: for now it works with a connection only.", timeout=60_000
+        )
+
+
 def test_a_half_done_deployment_is_waited_for(bundle: Path, photo: Path, names: list[str], page: Page) -> None:
     with WebHost(bundle) as host:
         host.faults[WEIGHTS] = times(6, missing)  # bundle.json came first

@@ -137,10 +137,11 @@ def test_arguments_out_of_range_are_said(host: WebHost, page: Page) -> None:
       const blob = await (await fetch("/files/a.jpg")).blob();
       const wrong = [0, -1, 1.5, NaN, "5"].map((k) => classifier.classify(blob, k));
       wrong.push(classifier.classify(null), classifier.classify("a.jpg"), classifier.classify({}));
+      wrong.push(classifier.logitsOfInput(new Float32Array(5)));
       const typed = async (answer) => answer.catch((error) => error instanceof AplantidaError && error.code);
       return { wrong: await Promise.all(wrong.map(typed)), many: (await classifier.classify(blob, 1000)).top.length };
     }""")
-    assert found == {"wrong": ["argument"] * 8, "many": 30}
+    assert found == {"wrong": ["argument"] * 9, "many": 30}
 
 
 def test_a_file_that_is_no_photo_is_said_in_the_visitors_language(bundle: Path, files: Path, page: Page) -> None:
@@ -167,3 +168,21 @@ def test_a_long_error_does_not_widen_the_page(bundle: Path, page: Page) -> None:
         page.locator("#problem-detail summary").click()
         expect(page.locator("#problem-words")).to_be_visible()
         assert page.evaluate("document.scrollingElement.scrollWidth") == 360
+
+
+def test_an_image_that_the_page_may_not_read_is_said(host: WebHost, page: Page, files: Path) -> None:
+    with WebHost(files, "/elsewhere/") as other:
+        page.goto(host.origin)
+        script = """async (address) => {
+          const { load } = await import("/m/classifier.js");
+          const image = Object.assign(new Image(), { src: address });
+          await image.decode();
+          const codes = [];
+          for (const worker of [true, false]) {
+            const classifier = await load("/m/", { worker });
+            codes.push(await classifier.classify(image).then(() => null, (error) => error.code));
+            codes.push((await classifier.classify(await (await fetch("/files/a.png")).blob())).top.length);
+          }
+          return codes;
+        }"""
+        assert page.evaluate(script, other.url + "a.png") == ["unreadable", 5, "unreadable", 5]

@@ -307,7 +307,10 @@ async function start(): Promise<void> {
       await look(classifier!.digest);
       return;
     } catch (error) {
-      if (classifier) return console.warn(error);
+      if (classifier) {
+        console.warn(error);
+        return showKeeping("notKept");
+      }
       console.error(error);
       input.disabled = true;
       showProblem(loadProblem(error as Error));

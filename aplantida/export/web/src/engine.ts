@@ -19,9 +19,10 @@ function breath(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-function failureOf(error: unknown): Failure {
+/** What fails without a code is the bundle's fault while it is opened, and this thread's later: its memory, say. */
+function failureOf(error: unknown, op: Order["op"]): Failure {
   if (error instanceof AplantidaError) return { code: error.code, message: error.message, file: error.file };
-  return { code: "bundle", message: (error as Error)?.message ?? String(error) };
+  return { code: op === "open" ? "bundle" : "worker", message: (error as Error)?.message ?? String(error) };
 }
 
 class Engine {
@@ -45,7 +46,7 @@ class Engine {
       const [result, transfer] = await this.resultOf(order);
       this.line.postMessage({ id, result }, transfer);
     } catch (error) {
-      this.line.postMessage({ id, failure: failureOf(error) }, []);
+      this.line.postMessage({ id, failure: failureOf(error, order.op) }, []);
     } finally {
       this.cancelled.delete(id);
     }

@@ -47,7 +47,13 @@ export class Link {
         reject: (error) => (done(), reject(error)),
       });
       signal?.addEventListener("abort", stop);
-      this.send({ id, ...order }, transfer);
+      try {
+        this.send({ id, ...order }, transfer);
+      } catch (error) {
+        this.waiting.delete(id);
+        done();
+        reject(new AplantidaError("unreadable", `the photo may not be read: ${(error as Error).message}`));
+      }
     });
   }
 

@@ -142,6 +142,10 @@ export class Model {
 
   /** Logits for one prepared photo (H x W x RGB, float32 0..255). */
   logits(input: Float32Array): Float32Array {
+    const wanted = this.shape.reduce((product, side) => product * side, 1);
+    if (input.length !== wanted) {
+      throw new AplantidaError("argument", `the input has ${input.length} values; ${this.shape.join("x")} are ${wanted}`);
+    }
     return tidy(() => {
       const result = this.graph.execute(tensor(input, this.shape), this.output) as Tensor;
       return result.dataSync<"float32">().slice();
