@@ -52,9 +52,9 @@ _CLASSIFY = """async ([path, k]) => {
   return { prediction, milliseconds, logits: base64(await classifier.logits(blob)) };
 }"""
 _PREPARE = "async (path) => base64(await classifier.prepare(await photo(path)))"
-_LOGITS_OF_INPUT = """(text) => {
+_LOGITS_OF_INPUT = """async (text) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  return base64(classifier.logitsOfInput(new Float32Array(bytes.buffer)));
+  return base64(await classifier.logitsOfInput(new Float32Array(bytes.buffer)));
 }"""
 
 

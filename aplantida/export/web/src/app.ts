@@ -1,9 +1,11 @@
 /** The page: one photo in, five names out. */
 
-import { load, type Candidate, type Classifier, type Prediction } from "./classifier.js";
+import type { Candidate, Classifier, Prediction } from "./api";
 import { showCredits } from "./credits-view";
 import { showExamples } from "./examples";
-import { keepOffline } from "./offline";
+import { keepOffline, type OfflineNews } from "./offline";
+import { loadProblem, passes, photoProblem, type Problem } from "./problem";
+import { startClassifier } from "./start-classifier";
 import {
   commonNames,
   preferredLanguage,
@@ -13,6 +15,14 @@ import {
   type Language,
   type TextKey,
 } from "./texts";
+import { clearFolder } from "./tidy";
+
+/** The page's own folder. */
+const FOLDER = new URL("./", location.href).href.replace(/[?#].*$/, "");
+/** Waits before the model is asked for again by itself, milliseconds. */
+const RETRIES = [10_000, 30_000, 60_000];
+const PERSISTED = "aplantida.persist";
+const SWITCHED = "aplantida.switched";
 
 function element<Kind extends HTMLElement>(id: string): Kind {
   const found = document.getElementById(id);
@@ -29,8 +39,13 @@ const credits = element<HTMLDetailsElement>("credits");
 let language: Language = preferredLanguage();
 let classifier: Classifier | undefined;
 let prediction: Prediction | undefined;
-/** The problem on show, as a text key and a detail, so that it can be said again in the other language. */
-let problem: { key: TextKey; detail: string } | undefined;
+let problem: Problem | undefined;
+/** A photo that was given before the model was here. */
+let early: Blob | undefined;
+/** Ends the look at the photo before. */
+let looking = new AbortController();
+/** What is said under the photo about the next visits. */
+let keeping: TextKey | undefined;
 
 type View = "loading" | "ready" | "problem" | "result";
 
@@ -38,6 +53,7 @@ function show(view: View): void {
   for (const id of ["loading", "ready", "problem", "result"]) element(id).hidden = id !== view;
   answer.setAttribute("aria-busy", String(view === "loading"));
   credits.hidden = view !== "result";
+  element("stuck").hidden = true;
   document.documentElement.dataset.view = view;
 }
 
@@ -101,10 +117,22 @@ function offerCredits(found: Prediction): void {
   void showCredits(place, classifier, names, spoken, () => prediction === found && language === spoken);
 }
 
-function showProblem(key: TextKey, detail = ""): void {
-  problem = { key, detail };
-  element("problem").textContent = detail ? `${text(language, key)}: ${detail}` : text(language, key);
+function showProblem(found: Problem): void {
+  problem = found;
+  element("problem-text").textContent = text(language, found.key);
+  element("problem-actions").hidden = !found.grave;
+  element("problem-detail").hidden = !found.detail;
+  element("problem-words").textContent = found.detail;
   show("problem");
+}
+
+function showKeeping(key: TextKey): void {
+  keeping = key;
+  const place = element("offline");
+  place.textContent = text(language, key);
+  place.classList.toggle("badge", key === "offlineReady");
+  place.hidden = false;
+  document.documentElement.dataset.offline = key === "offlineReady" ? "ready" : "no";
 }
 
 function showTexts(): void {
@@ -120,7 +148,9 @@ function showTexts(): void {
     element("model").textContent = `${classifier.name} ${classifier.version}`;
   }
   if (prediction) showPrediction(prediction);
-  else if (problem) showProblem(problem.key, problem.detail);
+  else if (problem) showProblem(problem);
+  if (keeping) showKeeping(keeping);
+  if (early) element("loading-text").textContent = text(language, "waiting");
 }
 
 function showPreview(photo: Blob): void {
@@ -139,29 +169,30 @@ function hidePreview(): void {
   drop.classList.remove("filled");
 }
 
-let latest = 0;
-
+/** Look at a photo now, or as soon as the model is here; the photo before is looked at no longer. */
 async function identify(photo: Blob): Promise<void> {
-  if (!classifier) return;
-  const turn = ++latest;
-  prediction = undefined;
-  problem = undefined;
-  showPreview(photo);
+  if (!classifier) {
+    early = photo;
+    element("loading-text").textContent = text(language, "waiting");
+    return;
+  }
+  looking.abort();
+  looking = new AbortController();
+  const { signal } = looking;
+  prediction = problem = undefined;
   element("loading-text").textContent = text(language, "looking");
   element("progress").hidden = true;
   element("loading-size").hidden = true;
   show("loading");
-  await new Promise((painted) => setTimeout(painted, 30));
   try {
-    const found = await classifier.classify(photo, 5);
-    if (turn !== latest) return;
+    const found = await classifier.classify(photo, 5, { signal, onPreview: showPreview });
     prediction = found;
     showPrediction(found);
   } catch (error) {
-    if (turn !== latest) return;
+    if (signal.aborted) return;
     console.warn(error);
     hidePreview();
-    showProblem("unreadable");
+    showProblem(photoProblem(error as Error));
   }
 }
 
@@ -196,6 +227,8 @@ function listen(): void {
   credits.addEventListener("toggle", () => {
     if (prediction) offerCredits(prediction);
   });
+  element("retry").addEventListener("click", () => location.reload());
+  element("repair").addEventListener("click", () => void clearFolder(FOLDER).finally(() => location.reload()));
   element("language").addEventListener("click", () => {
     language = language === "es" ? "en" : "es";
     rememberLanguage(language);
@@ -212,34 +245,87 @@ function showProgress(loaded: number, total: number): void {
 async function offerExamples(loaded: Classifier): Promise<void> {
   const photos = element("example-photos");
   const label = (name: string) => `${text(language, "example")}: ${name}`;
-  await showExamples(photos, loaded.files, label, (photo) => void identify(photo));
+  await showExamples(photos, loaded, label, (photo) => void identify(photo));
   element("examples").hidden = photos.childElementCount === 0;
 }
 
+/** Ask once, ever, that the browser does not throw away what is kept. */
+async function askToPersist(): Promise<void> {
+  try {
+    if (localStorage.getItem(PERSISTED) || (await navigator.storage?.persisted?.())) return;
+    localStorage.setItem(PERSISTED, "asked");
+    await navigator.storage?.persist?.();
+  } catch (error) {
+    console.warn(error);
+  }
+}
+
+/** @param digest of the edition that runs; null when none does, and a newer one is then taken without asking */
+async function look(digest: string | null): Promise<void> {
+  const news: OfflineNews = {
+    kept: () => showKeeping("offlineReady"),
+    trouble: (kind) => showKeeping(kind === "quota" ? "noRoom" : "notKept"),
+    newer: (switchOver) => {
+      element("update").hidden = false;
+      element("reload").onclick = switchOver;
+      if (digest !== null || sessionStorage.getItem(SWITCHED)) return;
+      sessionStorage.setItem(SWITCHED, "yes");
+      switchOver();
+    },
+  };
+  await keepOffline(FOLDER, digest, digest === null ? { ...news, kept: () => undefined } : news);
+}
+
+function begin(loaded: Classifier): void {
+  classifier = loaded;
+  problem = undefined;
+  input.disabled = false;
+  showTexts();
+  const photo = early;
+  early = undefined;
+  if (photo) void identify(photo);
+  else show("ready");
+  void offerExamples(loaded).catch((error) => console.warn(error));
+  void askToPersist();
+}
+
+async function attempt(): Promise<void> {
+  element("loading-text").textContent = text(language, early ? "waiting" : "loading");
+  show("loading");
+  begin(await startClassifier(FOLDER, { onProgress: showProgress }));
+}
+
+/** Until the model is here: again after a while, and at once when the connection is back. */
 async function start(): Promise<void> {
   showTexts();
   listen();
-  show("loading");
-  try {
-    classifier = await load("./", { onProgress: showProgress });
-  } catch (error) {
-    console.error(error);
-    showProblem("broken", (error as Error).message);
-    return;
-  }
   input.disabled = false;
-  showTexts();
-  show("ready");
-  void offerExamples(classifier).catch((error) => console.warn(error));
-  const kept = () => {
-    element("offline").hidden = false;
-    document.documentElement.dataset.offline = "ready";
-  };
-  const newer = (switchOver: () => void) => {
-    element("update").hidden = false;
-    element("reload").addEventListener("click", switchOver, { once: true });
-  };
-  await keepOffline(classifier.digest, kept, newer).catch((error) => console.warn(error));
+  let looked: Promise<void> | undefined;
+  for (const wait of [...RETRIES, null]) {
+    try {
+      await attempt();
+      await look(classifier!.digest);
+      return;
+    } catch (error) {
+      if (classifier) {
+        console.warn(error);
+        return showKeeping("notKept");
+      }
+      console.error(error);
+      input.disabled = true;
+      showProblem(loadProblem(error as Error));
+      looked ??= look(null).catch((problem) => console.warn(problem));
+      if (wait === null || !passes(error as Error)) return;
+      await connected(wait);
+    }
+  }
+}
+
+function connected(wait: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, wait);
+    addEventListener("online", () => resolve(), { once: true });
+  });
 }
 
 void start();

@@ -1,5 +1,7 @@
 /** A model bundle's files, each checked against the digest that bundle.json gives for it. */
 
+import { AplantidaError, type ErrorCode } from "./errors";
+import { MANIFEST, type FileEntry, type Files } from "./files";
 import type { Preprocessing } from "./preprocess";
 import { sha256 } from "./sha256";
 
@@ -8,7 +10,7 @@ export interface BundleManifest {
   readonly format: string;
   readonly name: string;
   readonly version: string;
-  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+  readonly files: Files;
 }
 
 /** decision.json: what turns logits into probabilities and probabilities into an answer. */
@@ -25,18 +27,22 @@ export interface PlantClass {
   readonly family: string | null;
 }
 
-/** How to read a file: past any cache when `fresh`. */
-export interface ReadOptions {
-  readonly fresh?: boolean;
-  readonly onBytes?: (loaded: number) => void;
+/** Where a bundle's bytes come from: HTTP and what is kept in a page, the disk in Node. */
+export interface Source {
+  /** The file's bytes, checked; `onBytes` hears how many there are so far. */
+  file(name: string, entry: FileEntry, onBytes?: (loaded: number) => void): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** Where a bundle's bytes come from: HTTP in a page, the disk in Node. */
-export type ReadFile = (name: string, options: ReadOptions) => Promise<Uint8Array<ArrayBuffer>>;
-
 /** A bundle that is not what it says: a file is missing, altered or of an unknown format. */
-export class BundleError extends Error {
-  override name = "BundleError";
+export class BundleError extends AplantidaError {
+  constructor(message: string, file?: string, code: ErrorCode = "bundle") {
+    super(code, message, file);
+  }
+}
+
+/** The error for bytes that are not the published ones. */
+export function altered(name: string, found: string, entry: FileEntry): BundleError {
+  return new BundleError(`${name} was altered: its sha256 is ${found}, bundle.json says ${entry.sha256}`, name, "altered");
 }
 
 const BUNDLE_FORMAT = "aplantida.bundle/1";
@@ -47,39 +53,49 @@ function parse(name: string, bytes: Uint8Array): any {
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
-    throw new BundleError(`${name} is not JSON: ${(error as Error).message}`);
+    throw new BundleError(`${name} is not JSON: ${(error as Error).message}`, name);
   }
+}
+
+/** The bytes, when they are the published ones. */
+export async function checked(
+  name: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  entry: FileEntry,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const found = await sha256(bytes);
+  if (found === entry.sha256) return bytes;
+  throw altered(name, found, entry);
+}
+
+/** What bundle.json says. */
+export function parseManifest(bytes: Uint8Array): BundleManifest {
+  const manifest = parse(MANIFEST, bytes);
+  if (manifest?.format !== BUNDLE_FORMAT) {
+    throw new BundleError(`bundle.json: format ${JSON.stringify(manifest?.format)}, want "${BUNDLE_FORMAT}"`, MANIFEST);
+  }
+  if (typeof manifest.files !== "object") throw new BundleError("bundle.json lists no files", MANIFEST);
+  return manifest;
 }
 
 /** A bundle whose bundle.json has been read. */
 export class Bundle {
-  private constructor(
+  constructor(
     readonly manifest: BundleManifest,
     /** sha256 of bundle.json: the identity of everything it lists. */
     readonly digest: string,
-    private readonly readFile: ReadFile,
+    private readonly source: Source,
   ) {}
 
-  static async open(readFile: ReadFile): Promise<Bundle> {
-    const bytes = await readFile("bundle.json", { fresh: true });
-    const manifest = parse("bundle.json", bytes);
-    if (manifest.format !== BUNDLE_FORMAT) {
-      throw new BundleError(`bundle.json: format ${JSON.stringify(manifest.format)}, want "${BUNDLE_FORMAT}"`);
-    }
-    return new Bundle(manifest, await sha256(bytes), readFile);
+  static async open(manifest: Uint8Array<ArrayBuffer>, source: Source): Promise<Bundle> {
+    return new Bundle(parseManifest(manifest), await sha256(manifest), source);
   }
 
-  /** The file's bytes, once they are known to be the published ones; a stale cached copy is read again. */
+  /** The file's bytes, which are known to be the published ones. */
   async read(name: string, onBytes?: (loaded: number) => void): Promise<Uint8Array<ArrayBuffer>> {
     const entry = this.manifest.files[name];
-    if (!entry) throw new BundleError(`bundle.json does not list ${name}`);
-    let found = "";
-    for (const fresh of [false, true]) {
-      const bytes = await this.readFile(name, { fresh, onBytes });
-      found = await sha256(bytes);
-      if (found === entry.sha256) return bytes;
-    }
-    throw new BundleError(`${name} was altered: its sha256 is ${found}, bundle.json says ${entry.sha256}`);
+    if (!entry) throw new BundleError(`bundle.json does not list ${name}`, name);
+    return this.source.file(name, entry, onBytes);
   }
 
   async readJson(name: string): Promise<any> {

@@ -1,165 +1,260 @@
-/**
- * The classifier of a model bundle, for any page:
- *
- *     import { load } from "./models/demo_v1.0/classifier.js";
- *     const classifier = await load("./models/demo_v1.0/");
- *     const { top, decision } = await classifier.classify(document.querySelector("img"), 5);
- */
-
-import type { ReadOptions } from "./bundle";
-import { open } from "./core";
+import type { Classifier, ClassifyOptions, LoadOptions, Photo, Status } from "./api";
+import { Bundle, type BundleManifest } from "./bundle";
+import { checkedCount } from "./count";
 import { Credits } from "./credits";
-import { decide } from "./decide";
-import { withPixels } from "./decode";
-import { prepare } from "./preprocess";
+import { pause } from "./download";
+import { AplantidaError } from "./errors";
+import { answerFiles, ENGINE, MANIFEST, sources } from "./files";
+import { given } from "./given";
+import type { Link } from "./link";
+import { PROTOCOL, type Opened } from "./protocol";
+import { HttpSource, keptEditions, mended, publishedEdition, type Edition } from "./source";
+import { startEngine } from "./start";
+import { forget, Store } from "./store";
+import { clearFolder, ownWorker } from "./tidy";
 
-/** Photos of one species under one licence from one place. */
-export interface CreditGroup {
-  /** SPDX id. */
-  readonly license: string;
-  /** Address of the licence's text. */
-  readonly licenseUrl: string | null;
-  /** Where the photos were published. */
-  readonly source: string;
-  /** Who took how many of them, most first; null when the collection does not say. */
-  readonly authors: readonly { readonly name: string | null; readonly photos: number }[];
+export type * from "./api";
+export * from "./errors";
+
+/** With an edition at hand the server is waited for no longer than this, milliseconds. */
+const PATIENCE = 5000;
+/** Waits for a deployment that is half done, milliseconds. */
+const DEPLOYMENT = [1000, 3000];
+/** What another edition, or the same a little later, may mend. */
+const MENDABLE = new Set(["offline", "http", "altered", "bundle"]);
+
+function folderOf(url: string): string {
+  const folder = new URL(url, globalThis.document?.baseURI ?? globalThis.location.href);
+  folder.search = folder.hash = "";
+  return folder.href.endsWith("/") ? folder.href : `${folder.href}/`;
 }
 
-/** Where every photo is listed with its address. */
-export interface FullList {
-  /** null when it is not published: then `file` of the model's `license_report`. */
-  readonly url: string | null;
-  readonly file: string;
-  /** Digest of that artifact. */
-  readonly license_report: string;
+function isWeights(name: string): boolean {
+  return name.startsWith("model/") && !name.endsWith(".json");
 }
 
-export interface SpeciesCredits {
-  readonly groups: readonly CreditGroup[];
-  readonly fullList: FullList;
+/** Read what an answer needs, all at once; how much of the weights has come is told. */
+async function answerBytes(
+  bundle: Bundle,
+  onProgress: (loaded: number, total: number) => void = () => undefined,
+): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
+  const { files } = bundle.manifest;
+  const names = answerFiles(files).filter((name) => name !== ENGINE);
+  const total = names.filter(isWeights).reduce((sum, name) => sum + (files[name]?.bytes ?? 0), 0);
+  const loaded = new Map<string, number>();
+  const read = async (name: string): Promise<[string, Uint8Array<ArrayBuffer>]> => {
+    const onBytes = (count: number) => {
+      loaded.set(name, count);
+      onProgress(Array.from(loaded.values()).reduce((sum, one) => sum + one, 0), total);
+    };
+    return [name, await bundle.read(name, isWeights(name) ? onBytes : undefined)];
+  };
+  return new Map(await Promise.all(names.map(read)));
 }
 
-/** What a photo may come as. Of a Blob (a File, say) the EXIF orientation counts, the color profile does not. */
-export type Photo =
-  | Blob
-  | HTMLImageElement
-  | HTMLCanvasElement
-  | OffscreenCanvas
-  | ImageBitmap
-  | HTMLVideoElement
-  | ImageData;
-
-/** One named possibility. */
-export interface Candidate {
-  scientific_name: string;
-  common_names: readonly string[];
-  family: string | null;
-  /** Calibrated, 0..1. */
-  probability: number;
+async function opened(edition: Edition, folder: string, options: LoadOptions): Promise<Classifier> {
+  const store = await Store.open(folder, edition.digest, options.keep ?? true);
+  const source = new HttpSource(store, options.signal);
+  const bundle = new Bundle(edition.manifest, edition.digest, source);
+  const engine = startEngine(bundle, folder, options.worker ?? true);
+  try {
+    const [files, link] = await Promise.all([answerBytes(bundle, options.onProgress), engine]);
+    const transfer = Array.from(files.values(), (bytes) => bytes.buffer);
+    const { manifest, digest } = edition;
+    const order = { op: "open", protocol: PROTOCOL, manifest, digest, files } as const;
+    const kept = Promise.all([store.write(MANIFEST, edition.bytes, "application/json"), source.settled()]);
+    const [facts]: [Opened, unknown] = await Promise.all([link.ask(order, { signal: options.signal, transfer }), kept]);
+    source.signal = undefined;
+    return new Loaded(bundle, facts, link);
+  } catch (error) {
+    void engine.then((link) => link.end(new AplantidaError("disposed", "the bundle was not loaded"))).catch(() => null);
+    throw error;
+  }
 }
 
-/** The answer for one photo. */
-export interface Prediction {
-  /** Best first. */
-  top: Candidate[];
-  /** "unsure" when the best probability lies below the bundle's threshold. */
-  decision: "species" | "unsure";
-  /** From decoded photo to answer. */
-  milliseconds: number;
-}
-
-export interface LoadOptions {
-  /** Called while the weights arrive, with bytes so far and in all. */
-  onProgress?: (loaded: number, total: number) => void;
-  /** Folder of the .wasm files; the bundle's own when not given. */
-  wasmPath?: string;
-}
-
-export interface Classifier {
+class Loaded implements Classifier {
   readonly name: string;
   readonly version: string;
-  /** sha256 of bundle.json. */
   readonly digest: string;
-  /** Names of the bundle's files, without bundle.json. */
   readonly files: readonly string[];
-  /** Scientific names in the order of the logits. */
   readonly scientificNames: readonly string[];
-  /** Below this probability the answer is "unsure". */
   readonly threshold: number;
-  /** The `k` likeliest species, 5 when not given. */
-  classify(photo: Photo, k?: number): Promise<Prediction>;
-  /** The model's raw outputs for a photo. */
-  logits(photo: Photo): Promise<Float32Array>;
-  /** The model's input for a photo: `image_size` x `image_size` x RGB, 0..255. */
-  prepare(photo: Photo): Promise<Float32Array>;
-  /** The model's raw outputs for an input such as `prepare` gives. */
-  logitsOfInput(input: Float32Array): Float32Array;
-  /** Whose photos of a species the model has seen, out of a small file of the bundle; null when of nobody. */
-  credits(scientificName: string): Promise<SpeciesCredits | null>;
-  dispose(): void;
+  readonly thread: "worker" | "main";
+  private readonly listed: Credits;
+  private readonly places: Map<string, number>;
+
+  constructor(
+    private readonly bundle: Bundle,
+    facts: Opened,
+    private readonly link: Link,
+  ) {
+    const { manifest } = bundle;
+    this.name = manifest.name;
+    this.version = manifest.version;
+    this.digest = bundle.digest;
+    this.files = Object.keys(manifest.files);
+    this.scientificNames = facts.names.split("\n");
+    this.threshold = facts.threshold;
+    this.thread = link.thread;
+    this.listed = new Credits(bundle);
+    this.places = new Map(this.scientificNames.map((name, place) => [name, place]));
+  }
+
+  async classify(photo: Photo, k = 5, { signal, onPreview }: ClassifyOptions = {}) {
+    checkedCount(k);
+    const order = { op: "classify", photo: await this.given(photo, signal), k, preview: Boolean(onPreview) } as const;
+    return this.link.ask(order, { signal, onPreview, transfer: transferred(order.photo) });
+  }
+
+  async logits(photo: Photo) {
+    const order = { op: "logits", photo: await this.given(photo) } as const;
+    return this.link.ask(order, { transfer: transferred(order.photo) });
+  }
+
+  async prepare(photo: Photo) {
+    const order = { op: "prepare", photo: await this.given(photo) } as const;
+    return this.link.ask(order, { transfer: transferred(order.photo) });
+  }
+
+  async logitsOfInput(input: Float32Array) {
+    return this.link.ask({ op: "logitsOfInput", input });
+  }
+
+  async credits(scientificName: string) {
+    const place = this.places.get(scientificName);
+    return place === undefined ? null : this.listed.of(scientificName, place);
+  }
+
+  async read(name: string) {
+    return this.bundle.read(name);
+  }
+
+  dispose() {
+    this.link.end(new AplantidaError("disposed", "the classifier was disposed of; load again"));
+  }
+
+  private async given(photo: Photo, signal?: AbortSignal) {
+    signal?.throwIfAborted();
+    return given(photo);
+  }
 }
 
-/** Read the body as it comes: progress, and no wait on a connection that the browser keeps for a later file. */
-async function readBody(
-  response: Response,
-  onBytes: (loaded: number) => void = () => undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const reader = response.body?.getReader();
-  if (!reader) return new Uint8Array(await response.arrayBuffer());
-  const parts: Uint8Array[] = [];
-  let loaded = 0;
-  for (let step = await reader.read(); !step.done; step = await reader.read()) {
-    parts.push(step.value);
-    loaded += step.value.length;
-    onBytes(loaded);
+/** Bitmaps are made for the engine, and go there without a copy. */
+function transferred(photo: Awaited<ReturnType<typeof given>>): Transferable[] {
+  return typeof ImageBitmap !== "undefined" && photo instanceof ImageBitmap ? [photo] : [];
+}
+
+async function tooLate(): Promise<never> {
+  await pause(PATIENCE);
+  throw new AplantidaError("offline", `${MANIFEST} did not come within ${PATIENCE / 1000} s`, MANIFEST);
+}
+
+/** The editions to try: what the server has, then what is kept; the reason when the server gave none. */
+async function candidates(folder: string, fresh: boolean, options: LoadOptions): Promise<[Edition[], unknown]> {
+  const kept = (options.keep ?? true) ? await keptEditions(folder) : [];
+  try {
+    const asked = publishedEdition(folder, fresh, options.signal, kept.length === 0);
+    const published = await (kept.length === 0 ? asked : Promise.race([asked, tooLate()]));
+    return [[published, ...kept.filter((edition) => edition.digest !== published.digest)], undefined];
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    return [kept, error];
   }
-  const bytes = new Uint8Array(loaded);
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
 }
 
 /**
  * Load the bundle at `url` (a folder; relative to the page).
  *
- * @throws Error naming the file that is missing, altered or not understood.
+ * @throws AplantidaError whose `code` says what to do; its message names the file that is missing, altered or not understood.
  */
 export async function load(url: string, options: LoadOptions = {}): Promise<Classifier> {
-  const folder = new URL(url.endsWith("/") ? url : `${url}/`, document.baseURI);
-  const readFile = async (name: string, { fresh = false, onBytes }: ReadOptions) => {
-    const response = await fetch(new URL(name, folder), { cache: fresh ? "no-cache" : "default" });
-    if (!response.ok) throw new Error(`${name}: HTTP ${response.status}`);
-    return readBody(response, onBytes);
-  };
-  const parts = await open(readFile, options.wasmPath ?? folder.href, options.onProgress);
-  const { bundle, classes, decision, model, preprocessing } = parts;
-  const credits = new Credits(bundle);
-  const places = new Map(classes.map((plant, place) => [plant.class_id, place]));
-  const input = (photo: Photo) => withPixels(photo, (source) => prepare(source, preprocessing));
-  return {
-    name: bundle.manifest.name,
-    version: bundle.manifest.version,
-    digest: bundle.digest,
-    files: Object.keys(bundle.manifest.files),
-    scientificNames: classes.map((plant) => plant.class_id),
-    threshold: decision.threshold,
-    prepare: input,
-    logitsOfInput: (values) => model.logits(values),
-    logits: async (photo) => model.logits(await input(photo)),
-    async classify(photo, k = 5) {
-      return withPixels(photo, (source) => {
-        const start = performance.now();
-        const logits = model.logits(prepare(source, preprocessing));
-        return { ...decide(logits, classes, decision, k), milliseconds: performance.now() - start };
-      });
-    },
-    async credits(scientificName) {
-      const place = places.get(scientificName);
-      return place === undefined ? null : credits.of(scientificName, place);
-    },
-    dispose: () => model.dispose(),
-  };
+  const folder = folderOf(url);
+  let fresh = false;
+  for (const wait of [...DEPLOYMENT, null]) {
+    options.signal?.throwIfAborted();
+    let [editions, problem] = await candidates(folder, fresh, options);
+    for (const edition of editions) {
+      try {
+        const classifier = await opened(edition, folder, options);
+        if (!(await ownWorker(folder))) await forget(folder, [edition.digest]);
+        return classifier;
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        if (!(error instanceof AplantidaError) || !MENDABLE.has(error.code)) throw error;
+        problem ??= error;
+      }
+    }
+    if (wait === null || (problem as AplantidaError).code === "offline") throw problem;
+    await pause(wait, options.signal);
+    fresh = true;
+  }
+  throw new AplantidaError("bundle", "not reached");
+}
+
+/** The edition that `status` and `repair` speak of: the server's, else the newest that is kept. */
+async function known(folder: string, fresh: boolean): Promise<Edition | null> {
+  const kept = (await keptEditions(folder))[0] ?? null;
+  return publishedEdition(folder, fresh, undefined, false).catch(() => kept);
+}
+
+async function report(folder: string, edition: Edition | null, trouble: Status["trouble"]): Promise<Status> {
+  const files: Status["files"][number][] = [];
+  if (edition) {
+    const store = await Store.open(folder, edition.digest);
+    trouble ??= store.trouble;
+    for (const name of answerFiles(edition.manifest.files)) {
+      const { bytes = 0, sha256 = "" } = edition.manifest.files[name] ?? {};
+      files.push({ name, bytes, state: await store.state(name, sha256) });
+    }
+  }
+  const storage = globalThis.navigator?.storage;
+  const { usage = null, quota = null } = (await storage?.estimate?.().catch(() => null)) ?? {};
+  const persisted = (await storage?.persisted?.().catch(() => false)) ?? false;
+  const whole = files.length > 0 && files.every((file) => file.state === "whole");
+  return { digest: edition?.digest ?? null, whole, files, trouble, usage, quota, persisted };
+}
+
+/** What this browser keeps of the bundle at `url`, every file read and checked. */
+export async function status(url: string): Promise<Status> {
+  const folder = folderOf(url);
+  return report(folder, await known(folder, false), null);
+}
+
+/** Put every file that is missing or bad back in its place; what is kept afterwards. */
+export async function repair(url: string): Promise<Status> {
+  const folder = folderOf(url);
+  const edition = await known(folder, true);
+  if (!edition) return report(folder, null, null);
+  const store = await Store.open(folder, edition.digest);
+  const source = new HttpSource(store);
+  await mended(source, edition.manifest, answerFiles(edition.manifest.files));
+  await source.settled();
+  await store.write(MANIFEST, edition.bytes, "application/json");
+  return report(folder, edition, store.trouble);
+}
+
+/** Remove everything that is kept of the bundle at `url`, its own service worker too; nothing of anyone else's. */
+export async function clear(url: string): Promise<void> {
+  await clearFolder(folderOf(url));
+}
+
+/**
+ * What an app with a service worker of its own is to keep, in Workbox's form: `precache(...)` of workbox-precaching
+ * takes it. Then `load(url, { keep: false })` asks for these very addresses.
+ */
+export async function precache(url: string): Promise<{ url: string; revision: string | null }[]> {
+  const folder = folderOf(url);
+  const { manifest, digest } = await publishedEdition(folder);
+  const stable = answerFiles(manifest.files).map((name) => {
+    const [[address]] = sources(folder, name, entryOf(manifest, name));
+    return { url: address, revision: null };
+  });
+  const plain = [["classifier.js", entryOf(manifest, "classifier.js")], [MANIFEST, digest]] as const;
+  return [...plain.map(([name, revision]) => ({ url: new URL(name, folder).href, revision })), ...stable];
+}
+
+function entryOf(manifest: BundleManifest, name: string): string {
+  const entry = manifest.files[name];
+  if (!entry) throw new AplantidaError("bundle", `bundle.json does not list ${name}`, name);
+  return entry.sha256;
 }

@@ -1,6 +1,6 @@
-/** The classifier without a platform: what the page's module and the Node program have in common. */
+/** The classifier without a platform: what the page's engine and the Node program have in common. */
 
-import { Bundle, type Decision, type PlantClass, type ReadFile } from "./bundle";
+import type { Bundle, Decision, PlantClass } from "./bundle";
 import { Model } from "./model";
 import { prepare, type Preprocessing } from "./preprocess";
 import type { PixelSource } from "./resize";
@@ -14,18 +14,13 @@ export interface Parts {
 }
 
 /** Read, check and start a bundle; the first run, which is slow, is made in `Model.load`. */
-export async function open(
-  readFile: ReadFile,
-  wasmPath: string,
-  onProgress: (loaded: number, total: number) => void = () => undefined,
-): Promise<Parts> {
-  const bundle = await Bundle.open(readFile);
+export async function open(bundle: Bundle): Promise<Parts> {
   const [preprocessing, classes, decision] = await Promise.all([
     bundle.preprocessing(),
     bundle.classes(),
     bundle.decision(),
   ]);
-  const model = await Model.load(bundle, preprocessing.image_size, classes.length, wasmPath, onProgress);
+  const model = await Model.load(bundle, preprocessing.image_size, classes.length);
   return { bundle, preprocessing, classes, decision, model };
 }
 

@@ -1,6 +1,6 @@
 /** The credits of the species of an answer, read when a visitor opens them. */
 
-import type { Classifier, CreditGroup, FullList, SpeciesCredits } from "./classifier";
+import type { Classifier, CreditGroup, FullList, SpeciesCredits } from "./api";
 import { listedIn, text, type Language, type TextKey } from "./texts";
 
 function link(url: string, words: string): HTMLElement {

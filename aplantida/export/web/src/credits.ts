@@ -1,7 +1,7 @@
 /** Whose photos of a species the model has seen, out of the bundle's `credits/` folder. */
 
 import { BundleError, type Bundle } from "./bundle";
-import type { FullList, SpeciesCredits } from "./classifier";
+import type { FullList, SpeciesCredits } from "./api";
 
 interface Index {
   readonly format: string;

@@ -1,7 +1,7 @@
 /** From logits to an answer, with the temperature and the threshold of decision.json. */
 
 import type { Decision, PlantClass } from "./bundle";
-import type { Candidate } from "./classifier";
+import type { Candidate } from "./api";
 
 /** softmax(logits / temperature). */
 export function softmax(logits: Float32Array, temperature: number): Float64Array {

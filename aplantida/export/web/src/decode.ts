@@ -1,17 +1,53 @@
-/** From whatever a page can hold to pixels: upright as EXIF says, in the file's own color values, on white. */
+/** From whatever a page can hold to pixels: upright as EXIF says, a file in its own color values, all else in sRGB. */
 
-import type { Photo } from "./classifier";
+import { AplantidaError } from "./errors";
+import type { Given } from "./protocol";
 import type { PixelSource } from "./resize";
 
 const MAX_PIXELS = 100_000_000;
+/** Side of a preview, pixels. */
+const PREVIEW = 1024;
+/** Bytes that tell one format from another. */
+const HEAD = 32;
 
-function checkSize(width: number, height: number): void {
-  if (!(width > 0 && height > 0)) throw new RangeError(`the image is empty (${width}x${height})`);
-  if (width * height > MAX_PIXELS) throw new RangeError(`${width}x${height} is more than ${MAX_PIXELS} pixels`);
+/** What a file's first bytes say it is; null for what is no image. */
+export function formatOf(head: Uint8Array): string | null {
+  const text = String.fromCharCode(...head.subarray(0, HEAD));
+  if (text.startsWith("\xff\xd8")) return "JPEG";
+  if (text.startsWith("\x89PNG")) return "PNG";
+  if (text.startsWith("RIFF") && text.slice(8, 12) === "WEBP") return "WebP";
+  if (/^GIF8/.test(text)) return "GIF";
+  if (/^BM/.test(text)) return "BMP";
+  if (/^(II\*\0|MM\0\*|II\+\0|MM\0\+)/.test(text)) return "TIFF";
+  if (/^(\xff\x0a|\0\0\0\x0cJXL )/.test(text)) return "JPEG XL";
+  if (/^\0\0\0\x0cjP  /.test(text)) return "JPEG 2000";
+  const brand = /^....ftyp(....)/s.exec(text)?.[1];
+  if (brand === "avif" || brand === "avis") return "AVIF";
+  if (brand && /^(hei|hev|mif1|msf1)/.test(brand)) return "HEIC";
+  if (/^(\xef\xbb\xbf)?\s*<(\?xml|svg|!--|!doctype svg)/i.test(text)) return "SVG";
+  return null;
 }
 
-function isImageData(photo: Photo): photo is ImageData {
-  return typeof ImageData !== "undefined" && photo instanceof ImageData;
+const READ = new Set(["JPEG", "PNG", "WebP"]);
+
+/**
+ * @throws AplantidaError "unsupported_format" unless the file is a JPEG, PNG or WebP
+ */
+export async function checkFormat(file: Blob): Promise<void> {
+  const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
+  const format = formatOf(head);
+  if (format && READ.has(format)) return;
+  const found = format ?? (head.length === 0 ? "empty" : "no image");
+  throw new AplantidaError("unsupported_format", `the file is ${found}; JPEG, PNG and WebP are read`);
+}
+
+function checkSize(width: number, height: number): void {
+  if (Math.min(width, height) < 2) {
+    throw new AplantidaError("too_small", `a photo of ${width}x${height} pixels shows nothing; 2x2 is the least`);
+  }
+  if (width * height > MAX_PIXELS) {
+    throw new AplantidaError("too_large", `${width}x${height} is more than ${MAX_PIXELS} pixels`);
+  }
 }
 
 /** Alpha over white, in place of the alpha that the model does not know. */
@@ -28,7 +64,6 @@ function onWhite(rgba: Uint8ClampedArray): Uint8ClampedArray {
 }
 
 function sourceOfImageData(image: ImageData): PixelSource {
-  checkSize(image.width, image.height);
   const { width, height } = image;
   const rows = (top: number, count: number) =>
     onWhite(image.data.subarray(top * width * 4, (top + count) * width * 4) as Uint8ClampedArray);
@@ -37,15 +72,23 @@ function sourceOfImageData(image: ImageData): PixelSource {
 
 type Context2D = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
-function context(width: number, height: number): Context2D {
+function context(width: number, height: number, colorSpace: PredefinedColorSpace = "srgb"): Context2D {
   const canvas =
     typeof OffscreenCanvas !== "undefined"
       ? new OffscreenCanvas(width, height)
       : Object.assign(document.createElement("canvas"), { width, height });
-  const drawing = canvas.getContext("2d", { willReadFrequently: true }) as Context2D | null;
-  if (!drawing) throw new Error("this browser gives no 2D canvas");
+  const drawing = canvas.getContext("2d", { willReadFrequently: true, colorSpace }) as Context2D | null;
+  if (!drawing) throw new AplantidaError("worker", "this browser gives no 2D canvas");
   drawing.fillStyle = "#fff";
   return drawing;
+}
+
+/** Pixels of another color space, taken to sRGB. */
+function inSrgb(image: ImageData): ImageData {
+  if ((image.colorSpace ?? "srgb") === "srgb") return image;
+  const drawing = context(image.width, image.height, image.colorSpace);
+  drawing.putImageData(image, 0, 0);
+  return drawing.getImageData(0, 0, image.width, image.height, { colorSpace: "srgb" });
 }
 
 /** Strips of the bitmap through a small canvas: phones refuse canvases of a large photo's size. */
@@ -61,22 +104,62 @@ function sourceOfBitmap(bitmap: ImageBitmap): PixelSource {
   return { width, height, channels: 4, rows };
 }
 
+async function bitmapOf(file: Blob): Promise<ImageBitmap> {
+  await checkFormat(file);
+  try {
+    return await createImageBitmap(file, {
+      imageOrientation: "from-image",
+      colorSpaceConversion: "none",
+      premultiplyAlpha: "none",
+    });
+  } catch (error) {
+    throw new AplantidaError("unreadable", `the photo cannot be decoded: ${(error as Error).message}`);
+  }
+}
+
+/** A decoded photo; `close` lets go of its pixels. */
+export interface Decoded {
+  readonly source: PixelSource;
+  /** A JPEG of it with at most 1,024 pixels a side. */
+  preview(): Promise<Blob>;
+  close(): void;
+}
+
 /**
- * Run `use` on the photo's pixels and let go of them.
- *
- * @throws RangeError for an empty or far too large photo; the browser's own error for one that it cannot decode.
+ * @throws AplantidaError "unsupported_format", "unreadable", "too_small" or "too_large"
  */
-export async function withPixels<Result>(photo: Photo, use: (source: PixelSource) => Result): Promise<Result> {
-  if (isImageData(photo)) return use(sourceOfImageData(photo));
-  const bitmap = await createImageBitmap(photo, {
-    imageOrientation: "from-image",
-    colorSpaceConversion: "none",
-    premultiplyAlpha: "none",
-  });
+export async function decode(photo: Given): Promise<Decoded> {
+  if (photo instanceof ImageData) {
+    checkSize(photo.width, photo.height);
+    const image = inSrgb(photo);
+    const preview = async () => {
+      const bitmap = await createImageBitmap(image);
+      return previewOf(bitmap).finally(() => bitmap.close());
+    };
+    return { source: sourceOfImageData(image), preview, close: () => undefined };
+  }
+  const bitmap = photo instanceof Blob ? await bitmapOf(photo) : photo;
   try {
     checkSize(bitmap.width, bitmap.height);
-    return use(sourceOfBitmap(bitmap));
-  } finally {
+  } catch (error) {
     bitmap.close();
+    throw error;
   }
+  return { source: sourceOfBitmap(bitmap), preview: () => previewOf(bitmap), close: () => bitmap.close() };
+}
+
+async function previewOf(bitmap: ImageBitmap): Promise<Blob> {
+  const scale = Math.min(1, PREVIEW / Math.max(bitmap.width, bitmap.height));
+  const width = Math.max(1, Math.round(bitmap.width * scale));
+  const height = Math.max(1, Math.round(bitmap.height * scale));
+  const drawing = context(width, height);
+  drawing.fillRect(0, 0, width, height);
+  drawing.imageSmoothingQuality = "medium";
+  drawing.drawImage(bitmap, 0, 0, width, height);
+  const { canvas } = drawing;
+  if ("convertToBlob" in canvas) return canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
+  return new Promise((resolve, reject) => {
+    const give = (blob: Blob | null) => (blob ? resolve(blob) : reject(new AplantidaError("worker", "no preview")));
+    canvas.toBlob(give, "image/jpeg", 0.85);
+  });
 }

@@ -2,46 +2,87 @@
 
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { loadGraphModel, type GraphModel } from "@tensorflow/tfjs-converter";
-import { enableProdMode, env, io, ready, setBackend, tensor, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  enableProdMode,
+  env,
+  findBackendFactory,
+  io,
+  ready,
+  registerBackend,
+  removeBackend,
+  setBackend,
+  tensor,
+  tidy,
+  zeros,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
+import { AplantidaError } from "./errors";
 import { BundleError, type Bundle } from "./bundle";
+import { joined } from "./download";
+import { wasmFile } from "./files";
+
+/** A module without content: whether it compiles says whether any may. */
+const EMPTY_MODULE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
+const START_LIMIT = 60_000;
 
 let backend: Promise<void> | undefined;
+/** Models that live on the backend. */
+let users = 0;
 
-/** Start the backend once; `wasmPath` is the folder (URL or path, with its final slash) of the .wasm files. */
-function startBackend(wasmPath: string): Promise<void> {
+/**
+ * @throws AplantidaError "csp" where the page forbids WebAssembly, "wasm" where the browser has none
+ */
+async function checkWebAssembly(): Promise<void> {
+  if (typeof WebAssembly !== "object") throw new AplantidaError("wasm", "this browser has no WebAssembly");
+  try {
+    await WebAssembly.compile(EMPTY_MODULE);
+  } catch (error) {
+    const { message } = error as Error;
+    if (!/content security policy|unsafe-eval|CSP/i.test(message)) throw new AplantidaError("wasm", message);
+    const advice = "add 'wasm-unsafe-eval' to the script-src of the page's Content-Security-Policy";
+    throw new AplantidaError("csp", `this page's Content-Security-Policy forbids WebAssembly: ${advice}`);
+  }
+}
+
+/** Fail when the backend neither starts nor says why: its own code leaves some failures unanswered. */
+function timely<Result>(work: Promise<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new AplantidaError("wasm", `WebAssembly did not start within ${START_LIMIT / 1000} s`));
+    const timer = setTimeout(late, START_LIMIT);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** Start the backend once, from the bundle's own, checked bytes. TF.js is private to this program (build.mjs). */
+function startBackend(bundle: Bundle): Promise<void> {
   backend ??= (async () => {
+    await checkWebAssembly();
+    const bytes = await bundle.read(wasmFile());
     enableProdMode();
+    const { platform } = env();
+    env().setPlatform("aplantida", {
+      fetch: async () => new Response(bytes, { headers: { "Content-Type": "application/wasm" } }),
+      now: () => performance.now(),
+      encode: (text, encoding) => platform.encode(text, encoding),
+      decode: (values, encoding) => platform.decode(values, encoding),
+      isTypedArray: (value): value is Float32Array | Int32Array | Uint8Array | Uint8ClampedArray =>
+        ArrayBuffer.isView(value) && !(value instanceof DataView),
+    });
     env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
-    setWasmPaths(wasmPath);
-    if (!(await setBackend("wasm"))) throw new BundleError(`WebAssembly did not start from ${wasmPath}`);
+    setWasmPaths("", true);
+    if (!(await timely(setBackend("wasm")))) throw new AplantidaError("wasm", "WebAssembly did not start");
     await ready();
   })();
   backend.catch(() => (backend = undefined));
   return backend;
 }
 
-async function artifactsOf(
-  bundle: Bundle,
-  onProgress: (loaded: number, total: number) => void,
-): Promise<io.ModelArtifacts> {
+async function artifactsOf(bundle: Bundle): Promise<io.ModelArtifacts> {
   const topology = await bundle.readJson("model/model.json");
   const groups = (topology.weightsManifest ?? []) as io.WeightsManifestConfig;
   const names = groups.flatMap((group) => group.paths.map((path) => `model/${path}`));
-  const total = names.reduce((sum, name) => sum + (bundle.manifest.files[name]?.bytes ?? 0), 0);
-  const parts: Uint8Array[] = [];
-  let done = 0;
-  for (const name of names) {
-    const bytes = await bundle.read(name, (loaded) => onProgress(done + loaded, total));
-    done += bytes.length;
-    onProgress(done, total);
-    parts.push(bytes);
-  }
-  const weights = new Uint8Array(done);
-  let offset = 0;
-  for (const part of parts) {
-    weights.set(part, offset);
-    offset += part.length;
-  }
+  const weights: Uint8Array[] = [];
+  for (const name of names) weights.push(await bundle.read(name));
   return {
     modelTopology: topology.modelTopology,
     format: topology.format,
@@ -49,7 +90,7 @@ async function artifactsOf(
     convertedBy: topology.convertedBy,
     signature: topology.signature,
     weightSpecs: groups.flatMap((group) => group.weights),
-    weightData: weights.buffer,
+    weightData: joined(weights).buffer,
   };
 }
 
@@ -85,28 +126,41 @@ export class Model {
     bundle: Bundle,
     imageSize: number,
     numClasses: number,
-    wasmPath: string,
-    onProgress: (loaded: number, total: number) => void,
   ): Promise<Model> {
-    const [artifacts] = await Promise.all([artifactsOf(bundle, onProgress), startBackend(wasmPath)]);
+    const [artifacts] = await Promise.all([artifactsOf(bundle), startBackend(bundle)]);
     const graph = await loadGraphModel({ load: async () => artifacts });
     const found = graph.inputs.map((input) => (input.shape ?? []).slice(1).join("x")).join(" and ");
     if (found !== `${imageSize}x${imageSize}x3`) {
       throw new BundleError(`model.json takes ${found}, preprocessing.json gives ${imageSize}x${imageSize}x3`);
     }
     const output = logitsNode(graph, imageSize, numClasses);
+    users++;
     return new Model(graph, output, [1, imageSize, imageSize, 3], numClasses);
   }
 
+  private live = true;
+
   /** Logits for one prepared photo (H x W x RGB, float32 0..255). */
   logits(input: Float32Array): Float32Array {
+    const wanted = this.shape.reduce((product, side) => product * side, 1);
+    if (input.length !== wanted) {
+      throw new AplantidaError("argument", `the input has ${input.length} values; ${this.shape.join("x")} are ${wanted}`);
+    }
     return tidy(() => {
       const result = this.graph.execute(tensor(input, this.shape), this.output) as Tensor;
       return result.dataSync<"float32">().slice();
     });
   }
 
+  /** Free the weights, and the backend with its memory when no other model uses it. */
   dispose(): void {
+    if (!this.live) return;
+    this.live = false;
     this.graph.dispose();
+    if (--users > 0) return;
+    const factory = findBackendFactory("wasm");
+    removeBackend("wasm");
+    registerBackend("wasm", factory); // for a later model
+    backend = undefined;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The classifier as a long-running program: `node predict-node.cjs BUNDLE WASM_FOLDER`.
+ * The classifier as a long-running program: `node predict-node.cjs BUNDLE`.
  *
  * Requests and answers are frames on standard input and output: two little-endian uint32 (length of the JSON, length
  * of the payload), the JSON, the payload. The first answer says whether the bundle could be read.
@@ -12,8 +12,11 @@
 
 import { readFileSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { Bundle, checked } from "./bundle";
 import { logitsOf, open, type Parts } from "./core";
+import { checkedCount } from "./count";
 import { decide } from "./decide";
+import { MANIFEST, type FileEntry } from "./files";
 import { prepare } from "./preprocess";
 import type { PixelSource } from "./resize";
 
@@ -71,6 +74,11 @@ function receive(): { request: Request; payload: Uint8Array<ArrayBuffer> } | nul
   return { request: JSON.parse(new TextDecoder().decode(json!)), payload: payload! };
 }
 
+async function readChecked(folder: string, name: string, entry: FileEntry): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(readFileSync(join(folder, name)));
+  return checked(name, bytes, entry);
+}
+
 function sourceOf({ width, height }: Request, pixels: Uint8Array): PixelSource {
   if (pixels.length !== width * height * 3) {
     throw new RangeError(`${pixels.length} bytes are not ${width}x${height} RGB pixels`);
@@ -87,7 +95,7 @@ function answer(parts: Parts, request: Request, payload: Uint8Array<ArrayBuffer>
   switch (request.op) {
     case "classify": {
       const logits = logitsOf(parts, sourceOf(request, payload));
-      return { header: decide(logits, parts.classes, parts.decision, request.k) };
+      return { header: decide(logits, parts.classes, parts.decision, checkedCount(request.k)) };
     }
     case "logits":
       return { header: {}, payload: bytesOf(logitsOf(parts, sourceOf(request, payload))) };
@@ -100,11 +108,12 @@ function answer(parts: Parts, request: Request, payload: Uint8Array<ArrayBuffer>
   }
 }
 
-async function main([folder, wasmFolder]: string[]): Promise<void> {
+async function main([folder]: string[]): Promise<void> {
   console.log = console.info = console.debug = console.error;
   let parts: Parts;
   try {
-    parts = await open(async (name) => new Uint8Array(readFileSync(join(folder, name))), join(wasmFolder, "/"));
+    const manifest = new Uint8Array(readFileSync(join(folder, MANIFEST)));
+    parts = await open(await Bundle.open(manifest, { file: (name, entry) => readChecked(folder, name, entry) }));
   } catch (error) {
     send({ header: { error: (error as Error).message } });
     return;

@@ -1,98 +1,136 @@
 /**
- * Offline: every file that the page needs is kept in a cache named after bundle.json's digest, which the page passes
- * as `service-worker.js?bundle=DIGEST`. A new bundle is a new address, so a new worker with a new cache; the old cache
- * goes when the new worker takes over.
+ * Offline: the files that open the page, and those that an answer needs, are kept in the classifier's own store of
+ * bundle.json's digest, which the page passes as `service-worker.js?bundle=DIGEST`. A new bundle is a new address, so
+ * a new worker with a new store; the old one goes when the new worker takes over.
+ *
+ * Only plain addresses are answered here: what the classifier asks for has its digest in the address, and comes past
+ * this worker.
  */
 
-import { sha256 } from "./sha256";
+import { AplantidaError } from "./errors";
+import { parseManifest, type BundleManifest } from "./bundle";
+import { answerFiles, EXTRAS, INDEX, MANIFEST, SHELL } from "./files";
+import { HttpSource, mended, publishedEdition, typeOf } from "./source";
+import { forget, Store } from "./store";
 
 declare const self: ServiceWorkerGlobalScope;
 
+const FOLDER = self.registration.scope;
 const DIGEST = new URL(self.location.href).searchParams.get("bundle") ?? "";
-const PREFIX = `aplantida:${self.registration.scope}:`;
-const CACHE = PREFIX + DIGEST;
-const INDEX = "index.html";
-
-/** Example photos stay on the server until somebody asks for them. */
-const ON_DEMAND = /^golden\//;
 
 /** Credits by species come after everything that the page needs to name a plant, or when somebody asks for them. */
 const CREDITS = /^credits\//;
 
-type Files = Record<string, { sha256: string }>;
+const store = Store.open(FOLDER, DIGEST);
+let manifest: BundleManifest | null = null;
 
-async function fetched(name: string, digest: string): Promise<Response> {
-  const url = new URL(name, self.registration.scope);
-  for (const cache of ["default", "reload"] as const) {
-    const response = await fetch(url, { cache });
-    if (!response.ok) throw new Error(`${name}: HTTP ${response.status}`);
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    if ((await sha256(bytes)) === digest) {
-      return new Response(bytes, { headers: { "Content-Type": response.headers.get("Content-Type") ?? "" } });
-    }
-  }
-  throw new Error(`${name} is not the file that bundle.json lists`);
+async function tell(trouble: string): Promise<void> {
+  for (const client of await self.clients.matchAll({ includeUncontrolled: true })) client.postMessage({ trouble });
 }
 
 async function install(): Promise<void> {
-  const manifest = await fetched("bundle.json", DIGEST);
-  const files: Files = (await manifest.clone().json()).files;
-  const cache = await caches.open(CACHE);
-  const names = Object.keys(files).filter((name) => !ON_DEMAND.test(name) && !CREDITS.test(name));
-  for (const name of names) {
-    await cache.put(new URL(name, self.registration.scope), await fetched(name, files[name].sha256));
+  const kept = await store;
+  try {
+    let edition = await publishedEdition(FOLDER);
+    if (edition.digest !== DIGEST) edition = await publishedEdition(FOLDER, true);
+    if (edition.digest !== DIGEST) throw new AplantidaError("altered", `bundle.json is ${edition.digest}, not ${DIGEST}`);
+    const source = new HttpSource(kept);
+    const lost = await mended(source, edition.manifest, [...answerFiles(edition.manifest.files), ...SHELL]);
+    await source.settled();
+    for (const problem of lost.values()) throw problem;
+    await kept.write(MANIFEST, edition.bytes, "application/json");
+    if (kept.trouble) throw new AplantidaError("offline", kept.trouble);
+    await mended(source, edition.manifest, EXTRAS);
+    await source.settled();
+  } catch (error) {
+    for (const name of [...SHELL, ...EXTRAS]) await kept.forget(name);
+    await tell(kept.trouble ?? "unavailable");
+    throw error;
   }
-  await cache.put(new URL("bundle.json", self.registration.scope), manifest);
 }
 
 async function activate(): Promise<void> {
-  const older = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== CACHE);
-  await Promise.all(older.map((name) => caches.delete(name)));
+  await forget(FOLDER, [DIGEST]);
   await self.clients.claim();
 }
 
-/** The files of the bundle that this worker keeps. */
-async function keptFiles(cache: Cache): Promise<Files> {
-  const manifest = await cache.match(new URL("bundle.json", self.registration.scope));
-  return manifest ? (await manifest.json()).files : {};
+/** What this worker's bundle.json says; null when it is kept no more. */
+async function ownManifest(): Promise<BundleManifest | null> {
+  const bytes = manifest ? null : await (await store).read(MANIFEST, DIGEST);
+  if (bytes) manifest = parseManifest(bytes);
+  return manifest;
 }
 
-/** A file of the bundle that is kept from now on; null when the bundle has none of this name. */
-async function keep(name: string, cache: Cache, files: Files): Promise<Response | null> {
-  if (!(name in files)) return null;
-  const response = await fetched(name, files[name].sha256);
-  await cache.put(new URL(name, self.registration.scope), response.clone());
-  return response;
+/** Put back what was lost or spoilt, then the credits that are not here yet; what fails comes next time. */
+async function care(credits: boolean): Promise<void> {
+  const known = (await ownManifest()) ?? (await recovered());
+  if (!known) return;
+  const source = new HttpSource(await store);
+  const names = [...answerFiles(known.files), ...SHELL, ...EXTRAS];
+  if (credits) names.push(...Object.keys(known.files).filter((name) => CREDITS.test(name)));
+  await mended(source, known, names);
+  await source.settled();
 }
 
-/** Fetch the credits that are not here yet, one file after the other; what a lost connection leaves out comes next time. */
-async function keepCredits(): Promise<void> {
-  const cache = await caches.open(CACHE);
-  const files = await keptFiles(cache);
-  for (const name of Object.keys(files).filter((name) => CREDITS.test(name))) {
-    if (!(await cache.match(new URL(name, self.registration.scope)))) await keep(name, cache, files);
+/** bundle.json of this worker's edition, from the server, when that still has it. */
+async function recovered(): Promise<BundleManifest | null> {
+  const edition = await publishedEdition(FOLDER, true, undefined, false).catch(() => null);
+  if (edition?.digest !== DIGEST) return null;
+  await (await store).write(MANIFEST, edition.bytes, "application/json");
+  manifest = edition.manifest;
+  return manifest;
+}
+
+function isServed(name: string): boolean {
+  return name === MANIFEST || [...SHELL, ...EXTRAS].some((one) => one === name);
+}
+
+async function answer(request: Request, name: string): Promise<Response> {
+  const known = (await ownManifest()) ?? (await recovered());
+  if (!known) return fetch(request);
+  const kept = await store;
+  if (name === MANIFEST) {
+    const bytes = await kept.read(MANIFEST, DIGEST);
+    return bytes ? respond(MANIFEST, bytes) : fetch(request);
+  }
+  const entry = known.files[name];
+  if (!entry) return fetch(request);
+  try {
+    return respond(name, await new HttpSource(kept).file(name, entry));
+  } catch (error) {
+    const gone = error instanceof AplantidaError && error.code !== "offline";
+    if (gone && SHELL.some((one) => one === name)) await giveUp();
+    return fetch(request);
   }
 }
 
-async function answer(request: Request): Promise<Response> {
-  const url = new URL(request.url);
-  if (url.pathname === new URL(self.registration.scope).pathname) url.pathname += INDEX;
-  const cache = await caches.open(CACHE);
-  const cached = await cache.match(url, { ignoreSearch: true });
-  if (cached) return cached;
-  const name = url.href.slice(self.registration.scope.length);
-  const kept = CREDITS.test(name) ? await keep(name, cache, await keptFiles(cache)) : null;
-  return kept ?? fetch(request);
+/** A file that opens the page is lost for good, the server has another edition: the next visit comes from there. */
+async function giveUp(): Promise<void> {
+  await forget(FOLDER);
+  await self.registration.unregister();
+}
+
+function respond(name: string, bytes: Uint8Array<ArrayBuffer>): Response {
+  return new Response(bytes, { headers: { "Content-Type": typeOf(name) } });
+}
+
+/** The bundle's file that a request is for; null when it is to go to the server. */
+function nameOf({ method, url, cache, headers, mode }: Request): string | null {
+  const { pathname, searchParams, href } = new URL(url);
+  if (method !== "GET" || !href.startsWith(FOLDER) || cache === "no-store" || headers.has("Range")) return null;
+  if (["h", "again", "part"].some((key) => searchParams.has(key))) return null;
+  const name = decodeURIComponent(pathname.slice(new URL(FOLDER).pathname.length));
+  if (name === "" && mode === "navigate") return INDEX;
+  return isServed(name) ? name : null;
 }
 
 self.addEventListener("install", (event) => event.waitUntil(install()));
 self.addEventListener("activate", (event) => event.waitUntil(activate()));
 self.addEventListener("message", (event) => {
   if (event.data === "take over") void self.skipWaiting();
-  if (event.data === "keep credits") event.waitUntil(keepCredits().catch((error) => console.warn(error)));
+  if (event.data?.care) event.waitUntil(care(event.data.credits).catch((error) => console.warn(error)));
 });
 self.addEventListener("fetch", (event) => {
-  const { method, url, cache } = event.request;
-  if (method !== "GET" || !url.startsWith(self.registration.scope) || cache === "no-store") return;
-  event.respondWith(answer(event.request));
+  const name = nameOf(event.request);
+  if (name !== null) event.respondWith(answer(event.request, name));
 });

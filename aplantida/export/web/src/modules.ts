@@ -1,0 +1,18 @@
+/** Modules whose content is known before they run. */
+
+/**
+ * Have the browser load a module only if it has this digest; `import` then takes it from there. Browsers that know no
+ * `modulepreload` load it without.
+ *
+ * @throws Error when the module is another one, or not there
+ */
+export async function preload(url: string, integrity: string): Promise<void> {
+  if (typeof document === "undefined" || !document.createElement("link").relList.supports("modulepreload")) return;
+  const link = Object.assign(document.createElement("link"), { rel: "modulepreload", href: url, integrity });
+  link.crossOrigin = "anonymous";
+  await new Promise<void>((resolve, reject) => {
+    link.onload = () => resolve();
+    link.onerror = () => reject(new Error(`${url} is not the published file, or not there`));
+    document.head.append(link);
+  }).finally(() => link.remove());
+}

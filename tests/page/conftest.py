@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from aplantida.export.browser import chromium
+from aplantida.predict import predict
+from tests.fixtures.bundle import write_bundle
+from tests.fixtures.photos import write_photos
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that nobody may change, whose answers are always named."""
+    return write_bundle(tmp_path_factory.mktemp("page") / "bundle", threshold=0.0)
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_photos(tmp_path_factory.mktemp("photo"), 1)[0]
+
+
+@pytest.fixture(scope="session")
+def names(bundle: Path, photo: Path) -> list[str]:
+    """What ``photo`` shows, by Python."""
+    return [item["scientific_name"] for item in next(predict(bundle, [str(photo)]))["top"]]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    """One Chromium; every test's host has its own port, so its own origin and storage."""
+    with chromium(locale="en-US") as context:
+        yield context
+
+
+@pytest.fixture
+def page(browser: BrowserContext) -> Iterator[Page]:
+    page = browser.new_page()
+    yield page
+    page.close()

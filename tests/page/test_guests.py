@@ -1,0 +1,218 @@
+"""A guest with manners: beside a host's TF.js, beside another bundle, under strict policies, from another origin."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from aplantida.export.web_build import build_web
+from aplantida.predict import predict
+from tests.fixtures.bundle import write_bundle
+from tests.fixtures.pages import BLANK, named, names_of, settled
+from tests.fixtures.web_host import WebHost
+
+POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self' blob:"
+TRUSTED = f"{POLICY}; require-trusted-types-for 'script'; trusted-types aplantida"
+# a host's own TF.js on the same backend, and what it computes with it
+HOSTS_TF = """async () => {
+  for (const name of ["tf-core.min.js", "tf-backend-wasm.min.js"]) {
+    await new Promise((resolve, reject) => {
+      const script = Object.assign(document.createElement("script"), { src: "/tf/" + name });
+      script.onload = resolve; script.onerror = reject;
+      document.head.append(script);
+    });
+  }
+  tf.wasm.setWasmPaths("/tf/");
+  tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+  await tf.setBackend("wasm");
+  await tf.ready();
+}"""
+HOST_COMPUTES = """() => {
+  const answer = tf.tidy(() => Array.from(tf.square(tf.tensor1d([1, 2, 3])).dataSync()));
+  return [tf.getBackend(), answer];
+}"""
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that names other plants."""
+    return write_bundle(tmp_path_factory.mktemp("other") / "bundle", seed=5, num_classes=24, image_size=64)
+
+
+@pytest.fixture(scope="module")
+def tfjs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """TF.js as a host would ship it."""
+    packages = next(build_web().page.parents[1].glob("npm-*/node_modules/@tensorflow"))
+    folder = tmp_path_factory.mktemp("tfjs")
+    for file in (*packages.glob("tfjs-backend-wasm/dist/*.wasm"), *packages.glob("*/dist/tf-*.min.js")):
+        shutil.copyfile(file, folder / file.name)
+    return folder
+
+
+@pytest.fixture
+def host(bundle: Path, other: Path, tfjs: Path, photo: Path) -> Iterator[WebHost]:
+    with WebHost(bundle, "/one/") as host:
+        host.roots |= {"/two/": other, "/tf/": tfjs, "/photos/": photo.parent}
+        host.extra["/"] = ("text/html", BLANK)
+        yield host
+
+
+def ask(page: Page, photo: Path, folder: str = "/one/", **options: Any) -> dict[str, Any]:
+    return names_of(page, folder, f"/photos/{photo.name}", **options)
+
+
+@pytest.mark.parametrize("worker", [True, False])
+@pytest.mark.parametrize("first", ["host", "guest"])
+def test_a_hosts_tfjs_and_ours_do_not_meet(
+    host: WebHost, page: Page, photo: Path, names: list[str], worker: bool, first: str
+) -> None:
+    page.goto(host.origin)
+    if first == "host":
+        page.evaluate(HOSTS_TF)
+    before = set(page.evaluate("Object.getOwnPropertyNames(globalThis)"))
+    found = ask(page, photo, worker=worker)
+    assert found["names"] == names
+    assert found["thread"] == ("worker" if worker else "main")
+    assert set(page.evaluate("Object.getOwnPropertyNames(globalThis)")) == before
+    if first == "guest":
+        page.evaluate(HOSTS_TF)
+    assert page.evaluate(HOST_COMPUTES) == ["wasm", [1, 4, 9]]
+    assert ask(page, photo, worker=worker)["names"] == names
+
+
+@pytest.mark.parametrize("worker", [True, False])
+def test_two_bundles_on_one_page_answer_each_for_itself(
+    host: WebHost, page: Page, photo: Path, names: list[str], other: Path, worker: bool
+) -> None:
+    page.goto(host.origin)
+    found = page.evaluate(
+        """async ([photo, worker]) => {
+          const folders = ["/one/", "/two/"];
+          const modules = await Promise.all(folders.map((folder) => import(folder + "classifier.js")));
+          const both = await Promise.all(modules.map((one, at) => one.load(folders[at], { worker })));
+          const blob = await (await fetch(photo)).blob();
+          const ask = (one) => one.classify(blob).then(({ top }) => top.map((item) => item.scientific_name));
+          const answers = [await Promise.all(both.map(ask))];
+          both[0].dispose();
+          return [...answers[0], await ask(both[1])];
+        }""",
+        [f"/photos/{photo.name}", worker],
+    )
+    others = [item["scientific_name"] for item in next(predict(other, [str(photo)]))["top"]]
+    assert found == [names, others, others]
+    assert names != others
+
+
+@pytest.mark.parametrize(
+    ("policy", "thread"),
+    [(POLICY, "worker"), (TRUSTED, "worker"), (POLICY.replace(" blob:", ""), "main")],
+    ids=["strict", "trusted types", "no blob"],
+)
+def test_under_a_strict_policy(
+    host: WebHost, page: Page, photo: Path, names: list[str], policy: str, thread: str
+) -> None:
+    host.headers["Content-Security-Policy"] = policy
+    page.goto(host.origin)
+    found = ask(page, photo)
+    assert found["names"] == names
+    assert found["thread"] == thread
+
+
+@pytest.mark.parametrize("worker", [True, False])
+def test_a_policy_that_forbids_webassembly_is_said(host: WebHost, page: Page, worker: bool) -> None:
+    host.headers["Content-Security-Policy"] = POLICY.replace(" 'wasm-unsafe-eval'", "")
+    page.goto(host.origin)
+    code, message = page.evaluate(
+        "async (worker) => (await import('/one/classifier.js')).load('/one/', { worker })"
+        ".catch((error) => [error.code, error.message])",
+        worker,
+    )
+    assert code == "csp"
+    assert "'wasm-unsafe-eval'" in message
+    assert "script-src" in message
+
+
+def test_from_another_origin(bundle: Path, page: Page, photo: Path, names: list[str]) -> None:
+    with WebHost(bundle, "/cdn/plants/") as cdn, WebHost(photo.parent, "/photos/") as host:
+        cdn.headers["Access-Control-Allow-Origin"] = "*"
+        host.extra["/"] = ("text/html", BLANK)
+        page.goto(host.origin)
+        for worker in (True, False):
+            found = ask(page, photo, cdn.url, worker=worker)
+            assert found["names"] == names
+            assert found["thread"] == ("worker" if worker else "main")
+
+
+def test_in_a_hosts_worker_and_without_a_last_slash(host: WebHost, page: Page, photo: Path, names: list[str]) -> None:
+    host.extra["/worker.js"] = (
+        "text/javascript",
+        f"""import {{ load }} from "/one/classifier.js";
+        const classifier = await load("./one");
+        const blob = await (await fetch("/photos/{photo.name}")).blob();
+        postMessage((await classifier.classify(blob)).top.map((item) => item.scientific_name));""",
+    )
+    page.goto(host.origin)
+    found = page.evaluate("""() => new Promise((resolve, reject) => {
+      const worker = new Worker("/worker.js", { type: "module" });
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = (event) => reject(new Error(event.message));
+    })""")
+    assert found == names
+
+
+def test_an_app_that_keeps_the_files_itself_works_without_its_server(
+    host: WebHost, page: Page, photo: Path, names: list[str]
+) -> None:
+    """As `workbox-precaching` does it: every address of the list in a cache of the app, answered from there."""
+    host.extra["/sw.js"] = (
+        "text/javascript",
+        """self.addEventListener("install", () => self.skipWaiting());
+        self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+        self.addEventListener("fetch", (event) => event.respondWith(
+          caches.match(event.request).then((found) => found ?? fetch(event.request))));""",
+    )
+    page.goto(host.origin)
+    listed = page.evaluate("""async (photo) => {
+      const { precache } = await import("/one/classifier.js");
+      const listed = await precache("/one/");
+      const cache = await caches.open("app-precache");
+      await cache.addAll([...listed.map(({ url }) => url), photo]);
+      await navigator.serviceWorker.register("/sw.js");
+      await navigator.serviceWorker.ready;
+      return listed;
+    }""", f"/photos/{photo.name}")  # fmt: skip
+    assert {url.split("/one/")[1].split("?")[0] for url in (entry["url"] for entry in listed)} >= {
+        "bundle.json",
+        "classifier.js",
+        "engine.js",
+        "model/weights.bin",
+    }
+    assert all((entry["revision"] is None) == ("?h=" in entry["url"]) for entry in listed)
+    page.wait_for_function("() => navigator.serviceWorker.controller")
+    for prefix in ("/one/", "/photos/"):
+        del host.roots[prefix]
+    assert ask(page, photo, keep=False)["names"] == names
+    assert page.evaluate("caches.keys()") == ["app-precache"]
+
+
+@pytest.mark.parametrize("path", ["/apps/plants", "/apps/plants/", "/apps/plants/index.html"])
+def test_the_page_under_any_path_with_or_without_a_slash(bundle: Path, page: Page, path: str) -> None:
+    with WebHost(bundle, "/apps/plants/") as host:
+        page.goto(host.origin + path)
+        page.wait_for_function("() => document.documentElement.dataset.view === 'ready'", timeout=60_000)
+        assert settled(page) == "ready"
+
+
+def test_the_page_under_a_hosts_header(bundle: Path, page: Page, photo: Path, names: list[str]) -> None:
+    """A header that knows nothing of the page's inline script, which then does not run."""
+    with WebHost(bundle, "/apps/plants/") as host:
+        rest = "img-src 'self' blob:; style-src 'self'; manifest-src 'self'"
+        host.headers["Content-Security-Policy"] = f"{POLICY}; {rest}"
+        page.goto(host.url)
+        assert settled(page) == "ready"
+        assert named(page, photo) == names

@@ -1,0 +1,179 @@
+"""Never freezing: the work is done in a worker, may be cancelled, and waits its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page
+
+from tests.fixtures.pages import BLANK, kept_offline, view
+from tests.fixtures.photos import draw
+from tests.fixtures.web_host import Answer, WebHost
+
+GAP = 50  # milliseconds that the main thread may stand still
+TRIES = 4  # the machine itself stands still now and then: the best of so many counts
+# The longest time between two turns of the main thread while a 12-megapixel photo is looked at, load included.
+GAPS = """async () => {
+  let longest = 0, last = performance.now(), running = true;
+  const channel = new MessageChannel();
+  channel.port1.onmessage = () => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+    if (running) channel.port2.postMessage(0);
+  };
+  const blob = await (await fetch("/photos/large.jpg")).blob();
+  const { load } = await import("/m/classifier.js");
+  last = performance.now();
+  channel.port2.postMessage(0);
+  const classifier = await load("/m/");
+  const previews = [];
+  await classifier.classify(blob, 5, { onPreview: (preview) => previews.push(preview) });
+  running = false;
+  const { width, height } = await createImageBitmap(previews[0]);
+  classifier.dispose();
+  return { longest, thread: classifier.thread, preview: [width, height] };
+}"""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("large")
+    Image.fromarray(draw(400, 300, 3)).resize((4000, 3000)).save(folder / "large.jpg", quality=90)
+    Image.fromarray(draw(200, 160, 3)).save(folder / "small.jpg")
+    return folder
+
+
+@pytest.fixture
+def host(bundle: Path, photos: Path) -> Iterator[WebHost]:
+    with WebHost(bundle, "/m/") as host:
+        host.roots["/photos/"] = photos
+        host.extra["/"] = ("text/html", BLANK)
+        yield host
+
+
+def test_a_large_photo_leaves_the_main_thread_free(host: WebHost, page: Page) -> None:
+    gaps = []
+    for _ in range(TRIES):
+        page.goto(host.origin)
+        found = page.evaluate(GAPS)
+        assert found["thread"] == "worker"
+        assert found["preview"] == [1024, 768]
+        gaps.append(found["longest"])
+        if found["longest"] <= GAP:
+            break
+    assert min(gaps) <= GAP, gaps
+
+
+def test_an_answer_can_be_cancelled_and_the_next_photo_does_not_wait_for_it(host: WebHost, page: Page) -> None:
+    page.goto(host.origin)
+    found = page.evaluate("""async () => {
+      const { load } = await import("/m/classifier.js");
+      const classifier = await load("/m/");
+      const large = await (await fetch("/photos/large.jpg")).blob();
+      const small = await (await fetch("/photos/small.jpg")).blob();
+      const control = new AbortController();
+      const many = Array.from({ length: 30 }, () =>
+        classifier.classify(large, 5, { signal: control.signal }).then(() => "answer", (error) => error.name));
+      control.abort();
+      const start = performance.now();
+      const after = await classifier.classify(small);
+      const seconds = (performance.now() - start) / 1000;
+      const late = await classifier.classify(small, 5, { signal: control.signal }).catch((error) => error.name);
+      return { many: await Promise.all(many), names: after.top.length, seconds, late };
+    }""")
+    assert found["many"] == ["AbortError"] * 30
+    assert found["late"] == "AbortError"
+    assert found["names"] == 5
+    assert found["seconds"] < 5  # thirty large photos would take longer
+
+
+def test_photos_given_at_once_wait_their_turn(host: WebHost, page: Page) -> None:
+    page.goto(host.origin)
+    found = page.evaluate("""async () => {
+      const { load } = await import("/m/classifier.js");
+      const classifier = await load("/m/");
+      const small = await (await fetch("/photos/small.jpg")).blob();
+      const large = await (await fetch("/photos/large.jpg")).blob();
+      const order = [];
+      await Promise.all([large, small, small].map(async (photo, at) => {
+        await classifier.classify(photo);
+        order.push(at);
+      }));
+      return order;
+    }""")
+    assert found == [0, 1, 2]
+
+
+@pytest.mark.parametrize("worker", [True, False])
+def test_dispose_ends_the_worker_and_says_so(host: WebHost, page: Page, worker: bool) -> None:
+    page.goto(host.origin)
+    found = page.evaluate(
+        """async (worker) => {
+      const { load } = await import("/m/classifier.js");
+      const classifier = await load("/m/", { worker });
+      const small = await (await fetch("/photos/small.jpg")).blob();
+      const waiting = classifier.classify(small).catch((error) => [error.name, error.code]);
+      await new Promise((resolve) => setTimeout(resolve));
+      classifier.dispose();
+      classifier.dispose();
+      const later = await classifier.classify(small).catch((error) => [error.name, error.code]);
+      return [await waiting, later, (await (await load("/m/", { worker })).classify(small)).top.length];
+    }""",
+        worker,
+    )
+    assert found == [["AplantidaError", "disposed"], ["AplantidaError", "disposed"], 5]
+    assert len(page.workers) == (1 if worker else 0)
+
+
+def test_loading_can_be_cancelled(host: WebHost, page: Page) -> None:
+    page.goto(host.origin)
+    found = page.evaluate("""async () => {
+      const { load } = await import("/m/classifier.js");
+      const control = new AbortController();
+      const loading = load("/m/", { signal: control.signal }).catch((error) => error.name);
+      setTimeout(() => control.abort(), 5);
+      return loading;
+    }""")
+    assert found == "AbortError"
+
+
+def test_a_photo_given_while_the_page_loads_is_looked_at(bundle: Path, photos: Path, page: Page) -> None:
+    def slow(answer: Answer, query: str) -> Answer:
+        page_is_given_its_photo.wait(20)
+        return answer
+
+    import threading
+
+    page_is_given_its_photo = threading.Event()
+    with WebHost(bundle) as host:
+        host.faults["model/weights.bin"] = slow
+        page.goto(host.url)
+        view(page, "loading")
+        page.set_input_files("#photo", str(photos / "large.jpg"))
+        assert page.locator("#loading-text").text_content() == (
+            "I have your photo and look at it as soon as the model is here…"
+        )
+        page_is_given_its_photo.set()
+        view(page, "result")
+        kept_offline(page)
+        assert page.locator("#preview").evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 1024
+
+
+@pytest.mark.slow
+def test_a_thousand_answers_leak_nothing(host: WebHost, page: Page) -> None:
+    page.goto(host.origin)
+    first, last = page.evaluate("""async () => {
+      const { load } = await import("/m/classifier.js");
+      const classifier = await load("/m/", { worker: false });
+      const small = await (await fetch("/photos/small.jpg")).blob();
+      const used = async (count) => {
+        for (let at = 0; at < count; at++) await classifier.classify(small);
+        return performance.memory.usedJSHeapSize;
+      };
+      return [await used(100), await used(1000)];
+    }""")
+    assert last < first + 20e6
