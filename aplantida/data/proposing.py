@@ -53,7 +53,7 @@ def _is_license(value: Any) -> bool:
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and _NAMES.read(value).name is not None
+    return isinstance(value, str) and _NAMES.read(str(value)).name is not None
 
 
 def _is_country(value: Any) -> bool:
