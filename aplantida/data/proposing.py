@@ -53,7 +53,11 @@ def _is_license(value: Any) -> bool:
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and _NAMES.read(value).name is not None
+    return isinstance(value, str) and _NAMES.read(str(value)).name is not None
+
+
+def _is_country(value: Any) -> bool:
+    return country_of(value) is not None
 
 
 def _is_date(value: Any) -> bool:
@@ -72,17 +76,13 @@ _OF_DOCUMENTS = {
 _OF_ENTRIES = {
     "image_url": _Wanted(r"url|f[oó]to|photo|imag|media|pic|file|archivo|src|href", _is_address, True),
     "image_license": _Wanted(r"licen|rights|derechos|copyright", _is_license, True, True),
-    "image_author": _Wanted(
-        r"aut(h)?or|photog|f[oó]t[oó]gr|creator|credit|user|usuari|observer|holder|quien", _is_text
-    ),
+    "image_author": _Wanted(r"aut(h)?or|photog|f[oó]t[oó]gr|creator|credit|user|usuario|observer|holder", _is_text),
     "image_source": _Wanted(r"source|fuente|origen|provider|dataset|procedencia", _is_text),
     "image_observation_id": _Wanted(
         r"obs.*id|id.*obs|occurrence|ejemplar|individu|plant.?id|specimen", lambda _value: True
     ),
     "image_observed_on": _Wanted(r"date|fecha|obs.*on$|when|cu[aá]ndo|taken|^d[ií]a", _is_date, unread=True),
-    "image_country": _Wanted(
-        r"country|countries|pa[ií]s|nation", lambda value: country_of(value) is not None, unread=True
-    ),
+    "image_country": _Wanted(r"country|countries|pa[ií]s|nation", _is_country, unread=True),
 }
 _GENUS = re.compile(r"gen(us|ero)|género", re.IGNORECASE)
 _EPITHET = re.compile(r"ep[ií]t|specific|espec|species", re.IGNORECASE)

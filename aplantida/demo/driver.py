@@ -18,7 +18,7 @@ from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, r
 from aplantida.pipeline.errors import BadRequest, PhaseError
 from aplantida.pipeline.graph import GraphConfig, Node, load_graph
 
-_EXPORT = "export_dataset"
+_EXPORT, _COLLECTION = "export_dataset", "configs/collection.yaml"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,10 @@ class Run:
         for file in self.config.layout().files(next(item for item in self.nodes if item.name == node)):
             merged = merge(merged, read_yaml(find_file(file)))
         said = read_shared(merged, "collection")
-        return merge(said, {key: value for key, value in merged.items() if key != "collection"}) if said else merged
+        if not said:
+            return merged
+        whole = merge(read_yaml(find_file(_COLLECTION)), said)  # which names every key, at its default
+        return merge(whole, {key: value for key, value in merged.items() if key != "collection"})
 
     def outcomes(self) -> list[dict[str, Any]]:
         """What the last run noted of each node: name, phase, status, seconds."""

@@ -142,7 +142,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # no UTF-8, no day of any month, no end
         raise BadRequest(f"{path}: {error}") from error
     if value is None:
         return {}

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from aplantida.demo.driver import Run
 from aplantida.phases._collection_file import CollectionFile
 from aplantida.phases.registry import PHASES, load_phase
 from aplantida.pipeline.config import CHECKOUT, NOT_IDENTITY, Section, identity, load_config, merge, read_yaml
@@ -161,3 +162,18 @@ def test_who_draws_has_a_seed_and_who_computes_on_a_gpu_a_device(phase: str) -> 
     assert ("seed" in known) == bool(re.search(r"config\.seed\b|run_nodes", code))
     assert ("resources.device" in known) == bool(re.search(r"ctx\.device\b", code))
     assert ("resources.num_threads" in known) == bool(re.search(r"\.num_threads\b", code))
+
+
+def test_the_collections_file_says_the_defaults() -> None:
+    """A collection's own file may leave out what it has as most have it."""
+    said = read_yaml(CHECKOUT / SHARED)
+    assert CollectionFile.model_validate(said) == CollectionFile()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_drivers_know_where_a_profiles_collection_is(profile: str) -> None:
+    run = Run.load(["configs/run_pipeline.yaml", f"configs/{profile}/run_pipeline.yaml"])
+    node, config = run.node_config("export_dataset"), load_phase("export_dataset").config
+    files = run.config.layout().files(next(item for item in run.nodes if item.name == "export_dataset"))
+    read = load_config(config, files)
+    assert (node["db_name"], node["collection"]) == (read.db_name, read.collection)

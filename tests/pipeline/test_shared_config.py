@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,32 @@ def test_a_file_that_is_not_there_and_a_name_that_is_no_file() -> None:
     with pytest.raises(BadRequest, match=r"collection = .plants.: .*want a YAML file"):
         config_of("fetch_images", "plants")
     assert config_of("export_dataset", "plants").collection == "plants"
+
+
+def test_whatever_is_written_into_it_is_read_or_refused_in_words(tmp_path: Path) -> None:
+    draw, path, refused = random.Random(11), tmp_path / "collection.yaml", 0
+    pieces = [
+        b"\xff",
+        b"\x00",
+        b"2020-99-99",
+        b"{",
+        b"]",
+        b": ",
+        b"- ",
+        b"&a *a",
+        b"!!python/object:x",
+        b"\t",
+        b"1",
+        b"#",
+    ]
+    for _ in range(300):
+        data = bytearray(COLLECTION.encode())
+        for _ in range(draw.randrange(1, 4)):
+            at = draw.randrange(len(data))
+            data[at : at + draw.randrange(3)] = draw.choice(pieces)
+        path.write_bytes(bytes(data))
+        try:
+            config_of("export_dataset", str(path))
+        except BadRequest as error:
+            refused += str(path) in str(error)
+    assert refused > 100
