@@ -40,7 +40,7 @@ def to_srgb(pixels: Pixels, profile: bytes | None, gray: bool = False) -> Pixels
     inks = pixels.shape[2] == 4
     if inks:
         light = (~pixels).astype(np.uint16)
-        pixels = ((light[..., :3] * light[..., 3:] // 255).astype(np.uint8)
+        pixels = (light[..., :3] * light[..., 3:] // 255).astype(np.uint8)
     space = _space(profile)
     if profile is None or space not in (("CMYK",) if inks else ("RGB ", "GRAY") if gray else ("RGB ",)):
         return pixels

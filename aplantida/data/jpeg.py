@@ -29,7 +29,14 @@ MAX_LEFT_OVER = (
     8  # bytes of image data that no pixel needs: more of them, unless mere filling, means that it is damaged
 )
 _END = b"\xff\xd9"
-_SOF, _SOS, _APP0, _APP1, _APP2, _APP14 = (*range(0xC0, 0xC4), *range(0xC5, 0xC8)), 0xDA, 0xE0, 0xE1, 0xE2, 0xEE
+_SOF, _SOS, _APP0, _APP1, _APP2, _APP14 = (
+    (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)),
+    0xDA,
+    0xE0,
+    0xE1,
+    0xE2,
+    0xEE,
+)
 _ALONE = (0x01, *range(0xD0, 0xD8))  # markers without a length
 _SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
@@ -84,7 +91,7 @@ def read_header(data: bytes) -> JpegHeader:
     if frame is None or len(frame[1]) < 6:
         raise ImageRejected(Reason.TRUNCATED, f"a header of {len(data)} bytes that cannot be read")
     height, width = int.from_bytes(frame[1][1:3], "big"), int.from_bytes(frame[1][3:5], "big")
-    return JpegHeader(width, height, frame[1][5], orientation or UPRIGHT, _profile(pieces), frame[0] == 0xC2)
+    return JpegHeader(width, height, frame[1][5], orientation or UPRIGHT, _profile(pieces), frame[0] in (0xC2, 0xCA))
 
 
 def decode(data: bytes, header: JpegHeader, least_side: int = 0) -> Pixels:

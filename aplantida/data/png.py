@@ -23,6 +23,8 @@ from aplantida.domain.record import Reason
 
 FRAME_BYTES = 26  # of a chunk fcTL
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_CLEAR_BYTES = {0: 2, 2: 6}  # of a chunk tRNS, by colour type
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _WHOLE = ((0, 0, 1, 1),)
@@ -71,17 +73,24 @@ def read_header(data: bytes) -> PngHeader:
             break
         if sound:
             found.setdefault(name, payload)
-    if len(found.get(b"IHDR", b"")) != 13:
-        raise ImageRejected(Reason.TRUNCATED, f"a header of {len(data)} bytes that cannot be read")
-    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", found[b"IHDR"])
-    if not width or not height or colour not in _CHANNELS:
-        raise ImageRejected(Reason.TRUNCATED, f"a header of {width} x {height} pixels of colour type {colour}")
-    if (code := found.get(b"cICP", b"\0\0\0\0")) and (len(code) != 4 or code[2]):
-        raise ImageRejected(Reason.TRUNCATED, f"a chunk cICP that says {code!r}: want four bytes, the third of them 0")
+    width, height, depth, colour, interlaced = _header_fields(found.get(b"IHDR", b""), len(data))
+    if len(code := found.get(b"cICP", b"")) == 4 and (code[2] or code[3] > 1):
+        raise ImageRejected(
+            Reason.TRUNCATED, f"a chunk cICP that says {list(code)}: want a matrix 0 and a range 0 or 1"
+        )
     orientation = orientation_of(found.get(b"eXIf", b""))
-    return PngHeader(
-        width, height, depth, colour, bool(interlaced), b"acTL" in found, orientation, colour_profile(found)
-    )
+    return PngHeader(width, height, depth, colour, interlaced, b"acTL" in found, orientation, colour_profile(found))
+
+
+def _header_fields(payload: bytes, size: int) -> tuple[int, int, int, int, bool]:
+    """Width, height, depth, colour type and whether it is interlaced."""
+    if len(payload) != 13:
+        raise ImageRejected(Reason.TRUNCATED, f"a header of {size} bytes that cannot be read")
+    width, height, depth, colour, packing, filters, interlaced = struct.unpack(">IIBBBBB", payload)
+    known = depth in _DEPTHS.get(colour, ()) and not packing and not filters and interlaced <= 1
+    if not width or not height or not known:
+        raise ImageRejected(Reason.TRUNCATED, f"a header of {width} x {height} pixels in a form {list(payload[8:])}")
+    return width, height, depth, colour, bool(interlaced)
 
 
 def decode(data: bytes, header: PngHeader) -> Pixels:
@@ -90,14 +99,17 @@ def decode(data: bytes, header: PngHeader) -> Pixels:
     Raises:
         ImageRejected: when pixels are missing or damaged.
     """
-    shared, packed, frame = list[tuple[bytes, bytes]](), list[bytes](), None
+    shared, packed, frame = dict[bytes, bytes](), list[bytes](), None
     hidden = list[tuple[bytes, list[bytes]]]()  # frames that are told of behind the image data
-    for name, payload, sound in _chunks(data):
-        _check(name, sound)
-        if name == b"IDAT":
+    whole = False  # what comes behind the image data does not bear on it
+    for number, (name, payload, sound) in enumerate(_chunks(data)):
+        whole = whole or bool(packed and name != b"IDAT")
+        if not whole:
+            _check(name, sound, first=not number)
+        if name == b"IDAT" and not whole:
             packed.append(payload)
         elif name in (b"PLTE", b"tRNS") and sound and not packed:
-            shared.append((name, payload))
+            shared.setdefault(name, payload)
         elif name == b"fcTL" and sound and header.animated and len(hidden) < 2:
             hidden.append((payload, []))
             frame = payload if not packed else frame
@@ -108,15 +120,16 @@ def decode(data: bytes, header: PngHeader) -> Pixels:
     return _pixels(header, shared, packed)
 
 
-def _check(name: bytes, sound: bool) -> None:
-    critical = not name[0] & 0x20
-    if critical and not sound and name != b"IEND":
+def _check(name: bytes, sound: bool, first: bool) -> None:
+    if name[0] & 0x20:
+        return
+    if not sound and name != b"IEND":
         raise ImageRejected(Reason.TRUNCATED, f"the sum of a chunk {name.decode('latin-1')} is wrong")
-    if critical and name not in (b"IHDR", b"PLTE", b"IDAT", b"IEND"):
-        raise ImageRejected(Reason.TRUNCATED, f"an unknown chunk {name.decode('latin-1')} that must be known")
+    if (name == b"IHDR") != first or name not in (b"IHDR", b"PLTE", b"IDAT", b"IEND"):
+        raise ImageRejected(Reason.TRUNCATED, f"a chunk {name.decode('latin-1')} that cannot be passed over")
 
 
-def _first_frame(header: PngHeader, shared: list[tuple[bytes, bytes]], control: bytes, packed: list[bytes]) -> Pixels:
+def _first_frame(header: PngHeader, shared: dict[bytes, bytes], control: bytes, packed: list[bytes]) -> Pixels:
     """The first frame of an animation whose image data is no part of it, on a clear page."""
     _, width, height, left, top = struct.unpack(">5I", control[:20])
     if not width or not height or left + width > header.width or top + height > header.height:
@@ -131,12 +144,28 @@ def _first_frame(header: PngHeader, shared: list[tuple[bytes, bytes]], control: 
     return page
 
 
-def _pixels(header: PngHeader, shared: list[tuple[bytes, bytes]], packed: list[bytes]) -> Pixels:
+def _pixels(header: PngHeader, shared: dict[bytes, bytes], packed: list[bytes]) -> Pixels:
     start = struct.pack(">IIBBBBB", header.width, header.height, header.depth, header.colour, 0, 0, header.interlaced)
     rows = _unpacked(b"".join(packed), _expected_bytes(header))
-    plain = b"".join(_chunk(*part) for part in ((b"IHDR", start), *shared, (b"IDAT", rows), (b"IEND", b"")))
-    with Image.open(io.BytesIO(SIGNATURE + plain), formats=["PNG"]) as image:
+    parts = [SIGNATURE]
+    for name, payload in ((b"IHDR", start), *_shared(header, shared), (b"IDAT", rows), (b"IEND", b"")):
+        parts += [struct.pack(">I", len(payload)), name, payload, struct.pack(">I", _sum(name, payload))]
+    del rows
+    with Image.open(io.BytesIO(b"".join(parts)), formats=["PNG"]) as image:
+        parts.clear()
         return _eight_bits(image)
+
+
+def _shared(header: PngHeader, chunks: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """Palette and transparency in the length that they must have; colours that a palette lacks are black."""
+    clear = chunks.get(b"tRNS")
+    if header.colour != 3:
+        return [(b"tRNS", clear)] if clear and len(clear) == _CLEAR_BYTES.get(header.colour) else []
+    entries = min(len(chunks.get(b"PLTE", b"")) // 3, 2**header.depth)
+    if not entries:
+        raise ImageRejected(Reason.TRUNCATED, "a photo with a palette, and none in it")
+    found = [(b"PLTE", chunks[b"PLTE"][: 3 * entries].ljust(3 * 2**header.depth, b"\0"))]
+    return [*found, (b"tRNS", clear[:entries])] if clear else found
 
 
 def _eight_bits(image: Image.Image) -> Pixels:
@@ -149,15 +178,19 @@ def _eight_bits(image: Image.Image) -> Pixels:
 
 
 def _unpacked(packed: bytes, expected: int) -> bytes:
-    """The image data again in zlib's format, not compressed, and no more of it than the pixels need."""
-    inflate, rows = zlib.decompressobj(), bytearray()
+    """The image data again in zlib's format, not compressed, and no more of it than the pixels need.
+
+    zlib's own sum is not compared: those of the chunks were, and Chromium leaves it too.
+    """
+    rows = bytearray()
     try:
-        while len(rows) < expected and not inflate.eof:
-            piece = inflate.decompress(packed, min(_PIECE, expected - len(rows)))
-            packed = inflate.unconsumed_tail
-            rows += piece
-            if not piece and not packed:
-                break
+        zlib.decompressobj().decompress(packed[:2])  # what its header says
+        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        for start in range(2, len(packed), _PIECE):
+            piece = packed[start : start + _PIECE]
+            while piece and len(rows) < expected:
+                rows += inflate.decompress(piece, expected - len(rows))
+                piece = inflate.unconsumed_tail
     except zlib.error as error:
         raise ImageRejected(Reason.TRUNCATED, f"image data: {error}") from None
     if len(rows) < expected:
@@ -185,8 +218,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
         at += 12 + size
         if at > len(data):
             return
-        yield name, payload, zlib.crc32(payload, zlib.crc32(name)) == int.from_bytes(data[at - 4 : at], "big")
+        yield name, payload, _sum(name, payload) == int.from_bytes(data[at - 4 : at], "big")
 
 
-def _chunk(name: bytes, payload: bytes) -> bytes:
-    return struct.pack(">I", len(payload)) + name + payload + struct.pack(">I", zlib.crc32(payload, zlib.crc32(name)))
+def _sum(name: bytes, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(name))
