@@ -116,7 +116,7 @@ def decode(data: bytes, header: JpegHeader, least_side: int = 0) -> Pixels:
 
 def _tidied(data: bytes, space: str, least_side: int, complaint: str) -> Pixels:
     if _turbo_cannot(complaint):
-        return _pillow(data, space)
+        return _pillow(data, space, complaint)
     tidy = _tidy(data)
     for _ in range(MAX_TRIES):
         pixels = _turbo(tidy, space, least_side)
@@ -145,10 +145,12 @@ def _turbo_cannot(complaint: str) -> bool:
     return "subsampling" in complaint
 
 
-def _pillow(data: bytes, space: str) -> Pixels:
+def _pillow(data: bytes, space: str, complaint: str) -> Pixels:
     """Pixels by Pillow, which tells no complaints: those that change when more data comes were missing data."""
     tidy = _tidy(data)
-    end = next(match.start() for match in _SCAN_END.finditer(tidy, _scans_at(tidy)) if match[0] == _END)
+    end = next((match.start() for match in _SCAN_END.finditer(tidy, _scans_at(tidy)) if match[0] == _END), None)
+    if end is None:  # no scan at all
+        raise ImageRejected(Reason.TRUNCATED, complaint)
     filling = np.random.default_rng(0).integers(0, 255, 256, np.uint8).tobytes()
     pixels, others = (_pillow_pixels(file, space) for file in (tidy, tidy[:end] + filling + tidy[end:]))
     if not np.array_equal(pixels, others):
@@ -157,9 +159,12 @@ def _pillow(data: bytes, space: str) -> Pixels:
 
 
 def _pillow_pixels(data: bytes, space: str) -> Pixels:
-    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-        pixels = np.asarray(image if space == "CMYK" else image.convert("RGB"))
-        return ~pixels if space == "CMYK" and "adobe" in image.info else pixels
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            pixels = np.asarray(image if space == "CMYK" else image.convert("RGB"))
+            return ~pixels if space == "CMYK" and "adobe" in image.info else pixels
+    except (OSError, SyntaxError) as error:
+        raise ImageRejected(Reason.TRUNCATED, str(error)) from None
 
 
 def _tidy(data: bytes) -> bytes:

@@ -151,9 +151,12 @@ def _pixels(header: PngHeader, shared: dict[bytes, bytes], packed: list[bytes]) 
     for name, payload in ((b"IHDR", start), *_shared(header, shared), (b"IDAT", rows), (b"IEND", b"")):
         parts += [struct.pack(">I", len(payload)), name, payload, struct.pack(">I", _sum(name, payload))]
     del rows
-    with Image.open(io.BytesIO(b"".join(parts)), formats=["PNG"]) as image:
-        parts.clear()
-        return _eight_bits(image)
+    try:
+        with Image.open(io.BytesIO(b"".join(parts)), formats=["PNG"]) as image:
+            parts.clear()
+            return _eight_bits(image)
+    except (OSError, SyntaxError) as error:
+        raise ImageRejected(Reason.TRUNCATED, str(error)) from None
 
 
 def _shared(header: PngHeader, chunks: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
