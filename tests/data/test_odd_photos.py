@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,13 @@ def test_a_green_of_display_p3_is_the_known_one() -> None:
     to_srgb = np.array([[1.22494, -0.22494, 0], [-0.04206, 1.04206, 0], [-0.01964, -0.07864, 1.09828]])
     expected = 255 * (1.055 * np.clip(to_srgb @ light, 0, 1) ** (1 / 2.4) - 0.055)
     assert np.abs(pixels_of(flat)[5, 5] - expected).max() <= 1
+
+
+def test_threads_share_a_transform() -> None:
+    photos = [COLOURED["jpeg-p3"], COLOURED["png-adobe"], COLOURED["jpeg-of-gray-gray"]] * 60
+    expected = [pixel_digest(pixels_of(photo)) for photo in photos[:3]] * 60
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda photo: pixel_digest(pixels_of(photo)), photos)) == expected
 
 
 def test_unforeseen_exceptions_are_refusals_with_their_name(monkeypatch: pytest.MonkeyPatch) -> None:
