@@ -78,8 +78,9 @@ def read_header(data: bytes) -> PngHeader:
         raise ImageRejected(
             Reason.TRUNCATED, f"a chunk cICP that says {list(code)}: want a matrix 0 and a range 0 or 1"
         )
+    animated = len(control := found.get(b"acTL", b"")) == 8 and any(control[:4])  # how many frames
     orientation = orientation_of(found.get(b"eXIf", b""))
-    return PngHeader(width, height, depth, colour, interlaced, b"acTL" in found, orientation, colour_profile(found))
+    return PngHeader(width, height, depth, colour, interlaced, animated, orientation, colour_profile(found))
 
 
 def _header_fields(payload: bytes, size: int) -> tuple[int, int, int, int, bool]:
@@ -109,13 +110,15 @@ def decode(data: bytes, header: PngHeader) -> Pixels:
         if name == b"IDAT" and not whole:
             packed.append(payload)
         elif name in (b"PLTE", b"tRNS") and sound and not packed:
-            shared.setdefault(name, payload)
-        elif name == b"fcTL" and sound and header.animated and len(hidden) < 2:
+            _share(shared, name, payload, header)
+        elif name == b"fcTL" and sound and len(payload) == FRAME_BYTES and header.animated and len(hidden) < 2:
             hidden.append((payload, []))
             frame = payload if not packed else frame
         elif name == b"fdAT" and sound and hidden:
             hidden[-1][1].append(payload[4:])
-    if header.animated and frame is None and hidden and len(hidden[0][0]) == FRAME_BYTES:
+    if header.animated and frame is None:
+        if not hidden:
+            raise ImageRejected(Reason.TRUNCATED, "an animation without frames")
         return _first_frame(header, shared, *hidden[0])
     return _pixels(header, shared, packed)
 
@@ -159,16 +162,30 @@ def _pixels(header: PngHeader, shared: dict[bytes, bytes], packed: list[bytes]) 
         raise ImageRejected(Reason.TRUNCATED, str(error)) from None
 
 
+def _share(shared: dict[bytes, bytes], name: bytes, payload: bytes, header: PngHeader) -> None:
+    """Keep a palette, or a transparency that has the length and place that it must have."""
+    palette = shared.get(b"PLTE", b"")
+    if name == b"PLTE":
+        if palette or not 1 <= len(payload) // 3 <= 256:
+            raise ImageRejected(Reason.TRUNCATED, f"a second palette, or one of {len(payload)} bytes")
+        shared[name] = payload[: len(payload) // 3 * 3]
+    elif (palette and len(payload) <= 256) if header.colour == 3 else len(payload) == _CLEAR_BYTES.get(header.colour):
+        shared.setdefault(name, payload)
+
+
 def _shared(header: PngHeader, chunks: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    """Palette and transparency in the length that they must have; colours that a palette lacks are black."""
-    clear = chunks.get(b"tRNS")
+    """Palette and transparency for Pillow; colours that a palette lacks are its last."""
     if header.colour != 3:
-        return [(b"tRNS", clear)] if clear and len(clear) == _CLEAR_BYTES.get(header.colour) else []
-    entries = min(len(chunks.get(b"PLTE", b"")) // 3, 2**header.depth)
-    if not entries:
+        return [(name, payload) for name, payload in chunks.items() if name == b"tRNS"]
+    if b"PLTE" not in chunks:
         raise ImageRejected(Reason.TRUNCATED, "a photo with a palette, and none in it")
-    found = [(b"PLTE", chunks[b"PLTE"][: 3 * entries].ljust(3 * 2**header.depth, b"\0"))]
-    return [*found, (b"tRNS", clear[:entries])] if clear else found
+    palette, clear, size = chunks[b"PLTE"], chunks.get(b"tRNS", b""), 2**header.depth
+    entries = len(palette) // 3
+    found = [(b"PLTE", (palette + palette[-3:] * max(0, size - entries))[: 3 * size])]
+    if not clear:
+        return found
+    alphas = clear[:entries].ljust(entries, b"\xff")
+    return [*found, (b"tRNS", (alphas + alphas[-1:] * max(0, size - entries))[:size])]
 
 
 def _eight_bits(image: Image.Image) -> Pixels:

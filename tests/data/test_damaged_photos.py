@@ -146,3 +146,40 @@ def test_the_first_picture_of_several_is_taken() -> None:
     np.testing.assert_array_equal(pixels_of(found["webp-animated"]), first)
     assert np.abs(pixels_of(found["mpo"]).astype(int) - first).mean() < 6
     assert np.abs(pixels_of(found["png-animated-hidden"]).astype(int) - first).mean() > 30
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([], (90, 60, 30)),  # beyond the palette: its last colour
+        ([(b"tRNS", b"\xff" * 300)], (90, 60, 30)),  # more than a palette can have: none
+        ([(b"tRNS", b"\xff\xff\xff\0\0")], (255, 255, 255)),
+    ],
+)
+def test_a_palette_that_is_too_short_goes_on_with_its_last_colour(
+    chunks: list[tuple[bytes, bytes]], expected: tuple[int, int, int]
+) -> None:
+    palette = (b"PLTE", bytes([255, 0, 0, 0, 255, 0, 0, 0, 255, 90, 60, 30]))
+    data = files.png_pixels((b"\0" + b"\x09" * 96) * 64, 96, 64, 8, 3, palette, *chunks)
+    assert tuple(pixels_of(data)[5, 5]) == expected
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [(b"PLTE", b"")],
+        [(b"PLTE", b"\0" * 771)],
+        [(b"PLTE", b"\0" * 6)] * 2,
+        [(b"IHDR", files.png_chunks(PNG)[0][1])],
+        [(b"cICP", bytes((1, 13, 1, 1)))],
+        [(b"acTL", bytes((0, 0, 0, 2, 0, 0, 0, 0)))],
+    ],
+)
+def test_png_chunks_that_chromium_refuses(chunks: list[tuple[bytes, bytes]]) -> None:
+    truncated(files.png_with(PNG, *chunks))
+
+
+@pytest.mark.parametrize(("at", "value"), [(8, 3), (9, 5), (10, 1), (11, 1), (12, 2)])
+def test_png_headers_that_nobody_knows(at: int, value: int) -> None:
+    (name, fields), *others = files.png_chunks(PNG)
+    truncated(files.png_of([(name, fields[:at] + bytes([value]) + fields[at + 1 :]), *others]))
