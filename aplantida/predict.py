@@ -9,18 +9,17 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import struct
+import os
+import stat
 import sys
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-from PIL import Image, ImageOps
-
+from aplantida.data.image_formats import ImageRejected
+from aplantida.data.images import decode_upright
 from aplantida.domain.pixels import Pixels
 from aplantida.export.node import NodeClassifier, NodeError
 from aplantida.export.web_build import WebBuildError
@@ -28,52 +27,34 @@ from aplantida.export.web_build import WebBuildError
 MAX_BYTES = 100_000_000
 MAX_PIXELS = 100_000_000
 BAD_REQUEST = 2
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _DECODERS = 2
 _AHEAD = 4
 
 
 class UnreadablePhotoError(ValueError):
-    """A photo that cannot be decoded, with the reason."""
+    """A photo that cannot be read, with the reason."""
 
 
 def read_photo(path: Path) -> Pixels:
-    """The (H, W, 3) RGB pixels of a photo: upright as EXIF says, color profile ignored, transparency on white.
+    """The (H, W, 3) RGB pixels of a photo, as :func:`aplantida.data.images.store_photo` decodes it, at its full size.
 
     Raises:
-        UnreadablePhotoError: when it is no readable photo or a far too large one.
+        UnreadablePhotoError: when it is no file, or not what would be stored, for the same reason.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise UnreadablePhotoError(f"{size} bytes; at most {MAX_BYTES} are read")
-        data = path.read_bytes()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                return _pixels(image)
-    except UnreadablePhotoError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise UnreadablePhotoError(str(error)) from error
-    except Image.UnidentifiedImageError as error:
-        raise UnreadablePhotoError(f"not a photo in any of {', '.join(_FORMATS)}") from error
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            kind = "a directory" if stat.S_ISDIR(found.st_mode) else "a pipe, socket or device"
+            raise UnreadablePhotoError(f"{kind}: want a file")
+        if found.st_size > MAX_BYTES:
+            raise UnreadablePhotoError(f"{found.st_size} bytes; at most {MAX_BYTES} are read")
+        return decode_upright(path.read_bytes(), MAX_PIXELS)[0]
+    except ImageRejected as rejected:
+        raise UnreadablePhotoError(str(rejected)) from rejected
     except OSError as error:
         raise UnreadablePhotoError(error.strerror or str(error)) from error
-    except (ValueError, SyntaxError, EOFError, struct.error) as error:  # what broken files raise inside the decoders
-        raise UnreadablePhotoError(f"broken photo: {error}") from error
-
-
-def _pixels(image: Image.Image) -> Pixels:
-    if image.width * image.height > MAX_PIXELS:
-        raise UnreadablePhotoError(f"{image.width}x{image.height} is more than {MAX_PIXELS} pixels")
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I;16"):
-        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-    if upright.has_transparency_data:
-        rgba = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.asarray(upright.convert("RGB"))
+    except ValueError as error:  # a path with a zero byte
+        raise UnreadablePhotoError(str(error)) from error
 
 
 def predict(bundle: Path, photos: Iterable[str], k: int = 5) -> Iterator[dict[str, Any]]:
@@ -95,11 +76,15 @@ def predict(bundle: Path, photos: Iterable[str], k: int = 5) -> Iterator[dict[st
 
 
 def _row(classifier: NodeClassifier, photo: str, pixels: Future[Pixels], k: int) -> dict[str, Any]:
+    name = os.fsencode(photo).decode("utf-8", "backslashreplace")
     try:
-        found = classifier.classify(pixels.result(), k)
+        decoded = pixels.result()
     except UnreadablePhotoError as error:
-        return {"photo": photo, "top": [], "decision": "error", "reason": str(error)}
-    return {"photo": photo, "top": found["top"], "decision": found["decision"], "reason": None}
+        return {"photo": name, "top": [], "decision": "error", "reason": str(error)}
+    except Exception as error:  # one photo's exception is that photo's row
+        return {"photo": name, "top": [], "decision": "error", "reason": f"{type(error).__name__}: {error}"}
+    found = classifier.classify(decoded, k)
+    return {"photo": name, "top": found["top"], "decision": found["decision"], "reason": None}
 
 
 def _table(row: dict[str, Any]) -> str:
@@ -118,6 +103,12 @@ def _named(words: Sequence[str], stdin: TextIO) -> Iterator[str]:
             yield word
 
 
+def _take_any_name(stream: TextIO, errors: str) -> None:
+    """Let names that are no UTF-8, or that the console has no letters for, through a standard stream."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors=errors)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; exit code 0, or 2 when the bundle is refused."""
     parse = argparse.ArgumentParser(prog="python -m aplantida.predict", description="Name the plants in photos.")
@@ -125,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parse.add_argument("--json", action="store_true", help="one JSON object a line")
     parse.add_argument("photos", nargs="+", metavar="PHOTO", help="a file; - reads paths from standard input")
     given = parse.parse_args(arguments)
+    _take_any_name(sys.stdin, "surrogateescape")
+    _take_any_name(sys.stdout, "backslashreplace")
     try:
         for row in predict(given.bundle, _named(given.photos, sys.stdin)):
             sys.stdout.write((json.dumps(row, ensure_ascii=False) if given.json else _table(row)) + "\n")

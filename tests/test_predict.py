@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -50,7 +51,7 @@ def test_a_bad_photo_is_a_row_and_the_others_still_come_out(
     reasons = [row["reason"] for row in rows[1:-1]]
     assert [row["decision"] for row in rows[1:-1]] == ["error"] * 4
     assert all(row["top"] == [] for row in rows[1:-1])
-    assert "not a photo" in reasons[0]
+    assert "not_an_image" in reasons[0]
     assert "No such file" in reasons[1]
     assert "truncated" in reasons[2]
     assert "directory" in reasons[3]
@@ -99,7 +100,7 @@ def test_ten_photos_a_second_after_the_start(bundle: Path, photos: list[Path]) -
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_photos_are_turned_upright(tmp_path: Path, orientation: int) -> None:
-    upright = draw(40, 24, 9)
+    upright = draw(40, 34, 9)
     turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Image.Transpose that a camera of that orientation undoes
     stored = Image.fromarray(upright)
     if orientation > 1:
@@ -111,17 +112,56 @@ def test_photos_are_turned_upright(tmp_path: Path, orientation: int) -> None:
 
 
 def test_gray_palette_transparency_and_sixteen_bits_become_rgb(tmp_path: Path) -> None:
-    pixels = draw(30, 20, 1)
+    pixels = draw(50, 40, 1)
     gray = np.asarray(Image.fromarray(pixels).convert("L"))
     Image.fromarray(gray).save(tmp_path / "gray.png")
     np.testing.assert_array_equal(read_photo(tmp_path / "gray.png"), gray[..., None].repeat(3, 2))
     Image.fromarray(gray.astype(np.uint16) * 257).save(tmp_path / "deep.png")
     np.testing.assert_array_equal(read_photo(tmp_path / "deep.png"), gray[..., None].repeat(3, 2))
-    clear = np.dstack([pixels, np.zeros((20, 30), np.uint8)])
+    clear = np.dstack([pixels, np.zeros((40, 50), np.uint8)])
     Image.fromarray(clear).save(tmp_path / "clear.png")
     assert (read_photo(tmp_path / "clear.png") == 255).all()
-    Image.fromarray(pixels).quantize(8).save(tmp_path / "palette.gif")
-    assert read_photo(tmp_path / "palette.gif").shape == (20, 30, 3)
+    Image.fromarray(pixels).quantize(8).save(tmp_path / "palette.png")
+    assert read_photo(tmp_path / "palette.png").shape == (40, 50, 3)
+
+
+def test_what_is_no_file_is_a_row_and_never_a_wait(
+    bundle: Path, photos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    given = [
+        str(tmp_path / "pipe.jpg"),
+        "/dev/zero",
+        "nul\0.jpg",
+        str(tmp_path / "loop.jpg"),
+        "x" * 5000,
+        str(photos[0]),
+    ]
+    assert main(["--bundle", str(bundle), "--json", *given]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["decision"] == "error" for row in rows] == [True] * 5 + [False]
+    assert "pipe" in rows[0]["reason"]
+    assert "device" in rows[1]["reason"]
+    assert all(row["reason"] for row in rows[:-1])
+
+
+@pytest.mark.parametrize("how", ["argument", "standard input"])
+@pytest.mark.parametrize("json_lines", [True, False])
+def test_names_that_are_no_utf8_come_out(
+    bundle: Path, photos: list[Path], tmp_path: Path, how: str, json_lines: bool
+) -> None:
+    name = os.fsencode(tmp_path) + b"/cardo-mar\xeda\xff.jpg"
+    Path(os.fsdecode(name)).write_bytes(photos[0].read_bytes())
+    missing = os.fsencode(tmp_path) + b"/no\xe9.jpg"
+    command: list[str | bytes] = [sys.executable, "-m", "aplantida.predict", "--bundle", str(bundle)]
+    command += ["--json"] if json_lines else []
+    command += [name, missing] if how == "argument" else ["-"]
+    done = subprocess.run(command, input=name + b"\n" + missing + b"\n", capture_output=True, check=True)
+    text = done.stdout.decode()
+    assert "cardo-mar\\xeda\\xff.jpg" in (text if not json_lines else json.loads(text.splitlines()[0])["photo"])
+    assert "No such file" in text
+    assert done.stderr == b""
 
 
 def test_far_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path) -> None:

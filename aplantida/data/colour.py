@@ -19,6 +19,7 @@ from PIL import Image, ImageCms
 from aplantida.domain.pixels import Pixels
 
 KEPT_TRANSFORMS = 64
+MAX_KEPT_BYTES = 1_000_000  # of a profile whose transform is kept
 SAME_WITHIN = 1  # 8-bit steps by which a space may differ from sRGB on a grid of colours and still be sRGB
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # ((a x + b) ^ g, below d: c x), IEC 61966-2-1
 SRGB_PRIMARIES = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)  # x, y of white, red, green, blue
@@ -44,7 +45,7 @@ def to_srgb(pixels: Pixels, profile: bytes | None, gray: bool = False) -> Pixels
     space = _space(profile)
     if profile is None or space not in (("CMYK",) if inks else ("RGB ", "GRAY") if gray else ("RGB ",)):
         return pixels
-    transform = _transform(profile, space)
+    transform = (_kept_transform if len(profile) <= MAX_KEPT_BYTES else _transform)(profile, space)
     return pixels if transform is None else _applied(transform, space, pixels)
 
 
@@ -79,7 +80,6 @@ def _space(profile: bytes | None) -> str:
     return (profile or b"")[16:20].decode("latin-1")
 
 
-@lru_cache(KEPT_TRANSFORMS)
 def _transform(profile: bytes, space: str) -> ImageCms.ImageCmsTransform | None:
     """From the profile's space to sRGB; None when there is nothing to convert, or nothing that could."""
     try:
@@ -134,3 +134,4 @@ def _fixed(value: float) -> bytes:
 
 
 _SRGB = matrix_profile(SRGB_PRIMARIES, SRGB_CURVE)  # version 2: littlecms fits no black point to it
+_kept_transform = lru_cache(KEPT_TRANSFORMS)(_transform)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aplantida.domain.record import Reason
 
 _OTHER_FORMATS = {
@@ -19,7 +21,11 @@ _OTHER_FORMATS = {
     b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000",
     b"\xff\x4f\xff\x51": "JPEG 2000",
 }
-_SVG_WITHIN_BYTES = 1024  # where an SVG's root element is looked for, behind prolog and comments
+_SVG_WITHIN_BYTES = 1 << 16  # where an SVG's root element is looked for
+_SVG = re.compile(  # behind declarations and comments
+    rb"(?>\s+|<\?.*?\?>|<!--.*?-->|<!doctype\s+svg[^>\[]*(?:\[.*?\]\s*)?>)*+<(?:[a-z]+:)?svg[\s/>]",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 class ImageRejected(Exception):
@@ -60,9 +66,5 @@ def explain_not_accepted(data: bytes) -> ImageRejected:
 
 
 def _is_svg(data: bytes) -> bool:
-    start = (
-        data[:_SVG_WITHIN_BYTES].replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf").lstrip(b"\xff\xfe \t\r\n").lower()
-    )
-    if not start.startswith((b"<?xml", b"<svg", b"<!--", b"<!doctype svg")):
-        return False
-    return b"<svg" in start or b"<!doctype svg" in start
+    text = data[:_SVG_WITHIN_BYTES].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe")  # UTF-16 too
+    return _SVG.match(text) is not None

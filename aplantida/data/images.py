@@ -8,6 +8,7 @@ of whatever kind is a refusal of that one photo.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import cast
@@ -26,6 +27,7 @@ from aplantida.domain.record import Reason
 
 VERSION = 4  # of what store_photo makes of a file; another one means that photos are fetched again
 MIN_SIDE_PIXELS = 32
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # max_pixels is the bound
 DECODED_SIDES = 1.5  # a JPEG is decoded at no less than so many times the short side it is stored with
 
 
@@ -100,6 +102,8 @@ def decode_upright(data: bytes, max_pixels: int, least_side: int = 0) -> tuple[P
         pixels, (width, height), orientation = _READERS[content_type](data, max_pixels, least_side)
     except ImageRejected:
         raise
+    except Image.DecompressionBombError as error:
+        raise ImageRejected(Reason.DECOMPRESSION_BOMB, str(error)) from None
     except Exception as error:  # whatever a file brings about in a decoder is that file's fault
         raise ImageRejected(Reason.TRUNCATED, f"{type(error).__name__} while decoding: {error}") from error
     size = (height, width) if orientation in SIDEWAYS else (width, height)

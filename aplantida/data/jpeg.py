@@ -29,7 +29,14 @@ MAX_LEFT_OVER = (
     8  # bytes of image data that no pixel needs: more of them, unless mere filling, means that it is damaged
 )
 _END = b"\xff\xd9"
-_SOF, _SOS, _APP0, _APP1, _APP2, _APP14 = (*range(0xC0, 0xC4), *range(0xC5, 0xC8)), 0xDA, 0xE0, 0xE1, 0xE2, 0xEE
+_SOF, _SOS, _APP0, _APP1, _APP2, _APP14 = (
+    (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)),
+    0xDA,
+    0xE0,
+    0xE1,
+    0xE2,
+    0xEE,
+)
 _ALONE = (0x01, *range(0xD0, 0xD8))  # markers without a length
 _SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
@@ -84,7 +91,7 @@ def read_header(data: bytes) -> JpegHeader:
     if frame is None or len(frame[1]) < 6:
         raise ImageRejected(Reason.TRUNCATED, f"a header of {len(data)} bytes that cannot be read")
     height, width = int.from_bytes(frame[1][1:3], "big"), int.from_bytes(frame[1][3:5], "big")
-    return JpegHeader(width, height, frame[1][5], orientation or UPRIGHT, _profile(pieces), frame[0] == 0xC2)
+    return JpegHeader(width, height, frame[1][5], orientation or UPRIGHT, _profile(pieces), frame[0] in (0xC2, 0xCA))
 
 
 def decode(data: bytes, header: JpegHeader, least_side: int = 0) -> Pixels:
@@ -109,7 +116,7 @@ def decode(data: bytes, header: JpegHeader, least_side: int = 0) -> Pixels:
 
 def _tidied(data: bytes, space: str, least_side: int, complaint: str) -> Pixels:
     if _turbo_cannot(complaint):
-        return _pillow(data, space)
+        return _pillow(data, space, complaint)
     tidy = _tidy(data)
     for _ in range(MAX_TRIES):
         pixels = _turbo(tidy, space, least_side)
@@ -138,10 +145,12 @@ def _turbo_cannot(complaint: str) -> bool:
     return "subsampling" in complaint
 
 
-def _pillow(data: bytes, space: str) -> Pixels:
+def _pillow(data: bytes, space: str, complaint: str) -> Pixels:
     """Pixels by Pillow, which tells no complaints: those that change when more data comes were missing data."""
     tidy = _tidy(data)
-    end = next(match.start() for match in _SCAN_END.finditer(tidy, _scans_at(tidy)) if match[0] == _END)
+    end = next((match.start() for match in _SCAN_END.finditer(tidy, _scans_at(tidy)) if match[0] == _END), None)
+    if end is None:  # no scan at all
+        raise ImageRejected(Reason.TRUNCATED, complaint)
     filling = np.random.default_rng(0).integers(0, 255, 256, np.uint8).tobytes()
     pixels, others = (_pillow_pixels(file, space) for file in (tidy, tidy[:end] + filling + tidy[end:]))
     if not np.array_equal(pixels, others):
@@ -150,9 +159,12 @@ def _pillow(data: bytes, space: str) -> Pixels:
 
 
 def _pillow_pixels(data: bytes, space: str) -> Pixels:
-    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-        pixels = np.asarray(image if space == "CMYK" else image.convert("RGB"))
-        return ~pixels if space == "CMYK" and "adobe" in image.info else pixels
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            pixels = np.asarray(image if space == "CMYK" else image.convert("RGB"))
+            return ~pixels if space == "CMYK" and "adobe" in image.info else pixels
+    except (OSError, SyntaxError) as error:
+        raise ImageRejected(Reason.TRUNCATED, str(error)) from None
 
 
 def _tidy(data: bytes) -> bytes:

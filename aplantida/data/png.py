@@ -23,6 +23,8 @@ from aplantida.domain.record import Reason
 
 FRAME_BYTES = 26  # of a chunk fcTL
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_CLEAR_BYTES = {0: 2, 2: 6}  # of a chunk tRNS, by colour type
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _WHOLE = ((0, 0, 1, 1),)
@@ -71,17 +73,25 @@ def read_header(data: bytes) -> PngHeader:
             break
         if sound:
             found.setdefault(name, payload)
-    if len(found.get(b"IHDR", b"")) != 13:
-        raise ImageRejected(Reason.TRUNCATED, f"a header of {len(data)} bytes that cannot be read")
-    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", found[b"IHDR"])
-    if not width or not height or colour not in _CHANNELS:
-        raise ImageRejected(Reason.TRUNCATED, f"a header of {width} x {height} pixels of colour type {colour}")
-    if (code := found.get(b"cICP", b"\0\0\0\0")) and (len(code) != 4 or code[2]):
-        raise ImageRejected(Reason.TRUNCATED, f"a chunk cICP that says {code!r}: want four bytes, the third of them 0")
+    width, height, depth, colour, interlaced = _header_fields(found.get(b"IHDR", b""), len(data))
+    if len(code := found.get(b"cICP", b"")) == 4 and (code[2] or code[3] > 1):
+        raise ImageRejected(
+            Reason.TRUNCATED, f"a chunk cICP that says {list(code)}: want a matrix 0 and a range 0 or 1"
+        )
+    animated = len(control := found.get(b"acTL", b"")) == 8 and any(control[:4])  # how many frames
     orientation = orientation_of(found.get(b"eXIf", b""))
-    return PngHeader(
-        width, height, depth, colour, bool(interlaced), b"acTL" in found, orientation, colour_profile(found)
-    )
+    return PngHeader(width, height, depth, colour, interlaced, animated, orientation, colour_profile(found))
+
+
+def _header_fields(payload: bytes, size: int) -> tuple[int, int, int, int, bool]:
+    """Width, height, depth, colour type and whether it is interlaced."""
+    if len(payload) != 13:
+        raise ImageRejected(Reason.TRUNCATED, f"a header of {size} bytes that cannot be read")
+    width, height, depth, colour, packing, filters, interlaced = struct.unpack(">IIBBBBB", payload)
+    known = depth in _DEPTHS.get(colour, ()) and not packing and not filters and interlaced <= 1
+    if not width or not height or not known:
+        raise ImageRejected(Reason.TRUNCATED, f"a header of {width} x {height} pixels in a form {list(payload[8:])}")
+    return width, height, depth, colour, bool(interlaced)
 
 
 def decode(data: bytes, header: PngHeader) -> Pixels:
@@ -90,36 +100,39 @@ def decode(data: bytes, header: PngHeader) -> Pixels:
     Raises:
         ImageRejected: when pixels are missing or damaged.
     """
-    shared, packed, frame = list[tuple[bytes, bytes]](), list[bytes](), None
+    shared, packed, frame = dict[bytes, bytes](), list[bytes](), None
     hidden = list[tuple[bytes, list[bytes]]]()  # frames that are told of behind the image data
     whole = False  # what comes behind the image data does not bear on it
-    for name, payload, sound in _chunks(data):
+    for number, (name, payload, sound) in enumerate(_chunks(data)):
         whole = whole or bool(packed and name != b"IDAT")
         if not whole:
-            _check(name, sound)
+            _check(name, sound, first=not number)
         if name == b"IDAT" and not whole:
             packed.append(payload)
         elif name in (b"PLTE", b"tRNS") and sound and not packed:
-            shared.append((name, payload))
-        elif name == b"fcTL" and sound and header.animated and len(hidden) < 2:
+            _share(shared, name, payload, header)
+        elif name == b"fcTL" and sound and len(payload) == FRAME_BYTES and header.animated and len(hidden) < 2:
             hidden.append((payload, []))
             frame = payload if not packed else frame
         elif name == b"fdAT" and sound and hidden:
             hidden[-1][1].append(payload[4:])
-    if header.animated and frame is None and hidden and len(hidden[0][0]) == FRAME_BYTES:
+    if header.animated and frame is None:
+        if not hidden:
+            raise ImageRejected(Reason.TRUNCATED, "an animation without frames")
         return _first_frame(header, shared, *hidden[0])
     return _pixels(header, shared, packed)
 
 
-def _check(name: bytes, sound: bool) -> None:
-    critical = not name[0] & 0x20
-    if critical and not sound and name != b"IEND":
+def _check(name: bytes, sound: bool, first: bool) -> None:
+    if name[0] & 0x20:
+        return
+    if not sound and name != b"IEND":
         raise ImageRejected(Reason.TRUNCATED, f"the sum of a chunk {name.decode('latin-1')} is wrong")
-    if critical and name not in (b"IHDR", b"PLTE", b"IDAT", b"IEND"):
-        raise ImageRejected(Reason.TRUNCATED, f"an unknown chunk {name.decode('latin-1')} that must be known")
+    if (name == b"IHDR") != first or name not in (b"IHDR", b"PLTE", b"IDAT", b"IEND"):
+        raise ImageRejected(Reason.TRUNCATED, f"a chunk {name.decode('latin-1')} that cannot be passed over")
 
 
-def _first_frame(header: PngHeader, shared: list[tuple[bytes, bytes]], control: bytes, packed: list[bytes]) -> Pixels:
+def _first_frame(header: PngHeader, shared: dict[bytes, bytes], control: bytes, packed: list[bytes]) -> Pixels:
     """The first frame of an animation whose image data is no part of it, on a clear page."""
     _, width, height, left, top = struct.unpack(">5I", control[:20])
     if not width or not height or left + width > header.width or top + height > header.height:
@@ -134,16 +147,45 @@ def _first_frame(header: PngHeader, shared: list[tuple[bytes, bytes]], control: 
     return page
 
 
-def _pixels(header: PngHeader, shared: list[tuple[bytes, bytes]], packed: list[bytes]) -> Pixels:
+def _pixels(header: PngHeader, shared: dict[bytes, bytes], packed: list[bytes]) -> Pixels:
     start = struct.pack(">IIBBBBB", header.width, header.height, header.depth, header.colour, 0, 0, header.interlaced)
     rows = _unpacked(b"".join(packed), _expected_bytes(header))
     parts = [SIGNATURE]
-    for name, payload in ((b"IHDR", start), *shared, (b"IDAT", rows), (b"IEND", b"")):
+    for name, payload in ((b"IHDR", start), *_shared(header, shared), (b"IDAT", rows), (b"IEND", b"")):
         parts += [struct.pack(">I", len(payload)), name, payload, struct.pack(">I", _sum(name, payload))]
     del rows
-    with Image.open(io.BytesIO(b"".join(parts)), formats=["PNG"]) as image:
-        parts.clear()
-        return _eight_bits(image)
+    try:
+        with Image.open(io.BytesIO(b"".join(parts)), formats=["PNG"]) as image:
+            parts.clear()
+            return _eight_bits(image)
+    except (OSError, SyntaxError) as error:
+        raise ImageRejected(Reason.TRUNCATED, str(error)) from None
+
+
+def _share(shared: dict[bytes, bytes], name: bytes, payload: bytes, header: PngHeader) -> None:
+    """Keep a palette, or a transparency that has the length and place that it must have."""
+    palette = shared.get(b"PLTE", b"")
+    if name == b"PLTE":
+        if palette or not 1 <= len(payload) // 3 <= 256:
+            raise ImageRejected(Reason.TRUNCATED, f"a second palette, or one of {len(payload)} bytes")
+        shared[name] = payload[: len(payload) // 3 * 3]
+    elif (palette and len(payload) <= 256) if header.colour == 3 else len(payload) == _CLEAR_BYTES.get(header.colour):
+        shared.setdefault(name, payload)
+
+
+def _shared(header: PngHeader, chunks: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """Palette and transparency for Pillow; colours that a palette lacks are its last."""
+    if header.colour != 3:
+        return [(name, payload) for name, payload in chunks.items() if name == b"tRNS"]
+    if b"PLTE" not in chunks:
+        raise ImageRejected(Reason.TRUNCATED, "a photo with a palette, and none in it")
+    palette, clear, size = chunks[b"PLTE"], chunks.get(b"tRNS", b""), 2**header.depth
+    entries = len(palette) // 3
+    found = [(b"PLTE", (palette + palette[-3:] * max(0, size - entries))[: 3 * size])]
+    if not clear:
+        return found
+    alphas = clear[:entries].ljust(entries, b"\xff")
+    return [*found, (b"tRNS", (alphas + alphas[-1:] * max(0, size - entries))[:size])]
 
 
 def _eight_bits(image: Image.Image) -> Pixels:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from aplantida.data.colour import SRGB_CURVE, SRGB_PRIMARIES, matrix_profile
 
 MAX_PROFILE_BYTES = 16_000_000
+_INTENTS = (b"\0", b"\1", b"\2", b"\3")  # what sRGB may say
 _FULL_RANGE_RGB = b"\0\1"
 _D65, _C = (0.3127, 0.3290), (0.310, 0.316)
 _PRIMARIES = {
@@ -50,10 +51,10 @@ def colour_profile(chunks: Mapping[bytes, bytes]) -> bytes | None:
         return profile
     if b"iCCP" in chunks and (profile := _embedded(chunks[b"iCCP"])):
         return profile
-    if b"sRGB" in chunks or b"gAMA" not in chunks:
+    if chunks.get(b"sRGB") in _INTENTS or len(chunks.get(b"gAMA", b"")) != 4:
         return None
     try:
-        return _by_numbers(chunks[b"gAMA"], chunks.get(b"cHRM"))
+        return _by_numbers(chunks[b"gAMA"], chunks.get(b"cHRM", b""))
     except (ValueError, ZeroDivisionError, struct.error):
         return None  # numbers that make no colour space
 
@@ -73,9 +74,10 @@ def _embedded(payload: bytes) -> bytes | None:
     return profile if profile[36:40] == b"acsp" else None
 
 
-def _by_numbers(gamma: bytes, primaries: bytes | None) -> bytes | None:
+def _by_numbers(gamma: bytes, primaries: bytes) -> bytes | None:
     value = struct.unpack(">I", gamma)[0]
-    if primaries is None and abs(value / _SRGB_GAMMA - 1) <= _SAME_GAMMA:
+    told = len(primaries) == 32
+    if not told and abs(value / _SRGB_GAMMA - 1) <= _SAME_GAMMA:
         return None
-    points = [number / 100_000 for number in struct.unpack(">8I", primaries)] if primaries else SRGB_PRIMARIES
+    points = [number / 100_000 for number in struct.unpack(">8I", primaries)] if told else SRGB_PRIMARIES
     return matrix_profile(points, (100_000 / value,))

@@ -10,14 +10,9 @@ from PIL import ExifTags, Image
 from aplantida.data.images import ImageRejected, decode_upright, perceptual_hash, store_photo
 from aplantida.domain.record import Reason
 from tests.fixtures.faulty_server import jpeg_bytes, png_bomb
+from tests.fixtures.image_files import encoded as encode
 
 MAX_PIXELS = 10_000_000
-
-
-def encode(image: Image.Image, kind: str, **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def stored(data: bytes, short_side: int = 64) -> Image.Image:
@@ -37,6 +32,8 @@ def picture(width: int = 120, height: int = 90) -> Image.Image:
     [
         (b"", Reason.EMPTY),
         (b"<!doctype html>", Reason.NOT_AN_IMAGE),
+        (b"<!-- page --><html><body><svg width='9'></svg>", Reason.NOT_AN_IMAGE),
+        (b"<!-- --> " * 3000 + b"<html>", Reason.NOT_AN_IMAGE),
         (b"GIF89a" + b"\0" * 20, Reason.UNSUPPORTED_FORMAT),
         (b"\0\0\0\x20ftypheic" + b"\0" * 20, Reason.UNSUPPORTED_FORMAT),
         (jpeg_bytes(1, 600, 400)[:-3000], Reason.TRUNCATED),
