@@ -22,7 +22,8 @@ from aplantida.data.answers import (
     FetchFailure,
     read_answer,
 )
-from aplantida.data.hosts import HostLetAlone, Hosts, Place
+from aplantida.data.host_state import HostLetAlone, Place
+from aplantida.data.hosts import Hosts
 from aplantida.data.resolving import GuardedResolver
 from aplantida.data.wire import BadAnswer, LenientProtocol, StaleConnection
 from aplantida.data.written_urls import redirect_target, url_to_send

@@ -252,7 +252,7 @@ PHASE = Phase(
     config=FetchImagesConfig,
     inputs={"records": "records"},
     output="image_shards",
-    version=4,
+    version=5,
     run=run,
     judge=judge,
 )
