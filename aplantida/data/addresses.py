@@ -128,7 +128,14 @@ def plain_host(host: str) -> str:
     """
     if host.isascii():
         return host.lower().rstrip(".")
-    return idna.encode(host, uts46=True).decode("ascii").lower().rstrip(".")  # an IDNAError is a ValueError
+    try:
+        return idna.encode(host, uts46=True).decode("ascii").lower().rstrip(".")
+    except idna.IDNAError:  # emoji, say: in use, and no part of the standard
+        mapped = idna.uts46_remap(host, std3_rules=False)  # an IDNAError is a ValueError
+    if any(label.startswith("xn--") and not label.isascii() for label in mapped.split(".")):
+        raise ValueError(f"no host name: {host!r}")
+    labels = (label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in mapped.split("."))
+    return ".".join(labels).lower().rstrip(".")
 
 
 def host_of(url: str | None) -> str:
