@@ -227,6 +227,22 @@ def test_an_exception_of_one_photo_is_its_row(cdn: str, monkeypatch: pytest.Monk
     assert len(rows) == 24
 
 
+def test_secrets_of_addresses_are_not_shown(cdn: str, photos: Path, caplog: pytest.LogCaptureFixture) -> None:
+    docs = documents(cdn)
+    for doc in docs:
+        for entry in doc["images"]:
+            entry["url"] += "?token=opensesame&v=1"
+    (photos / photo_name(SPECIES[0], 0)).unlink()
+    shards = fetch(cdn, records("records", docs), "images")
+    assert shards.metrics["stored"] == 23
+    (row,) = pq.read_table(shards.file("failures.parquet")).to_pylist()
+    assert row["url"] == f"{cdn}/{photo_name(SPECIES[0], 0)}?v=1"
+    stored = pq.read_table(shards.file(shard_name(0)))["url"].to_pylist()
+    assert all(url.endswith("?token=opensesame&v=1") for url in stored)  # to be fetched again
+    assert "24 addresses of 127.0.0.1 carry secrets" in caplog.text
+    assert "opensesame" not in caplog.text
+
+
 def test_a_fetch_beyond_its_budget_goes_on_with_a_larger_one_and_other_manners(cdn: str) -> None:
     source = records("records", documents(cdn))
     faults = {f"/{photo_name(SPECIES[0], number)}": {"status": 404} for number in range(8)}
