@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,10 @@ class Server:
         self.folder, self.base = folder, base
         self.names = sorted(path.name for path in folder.iterdir())
 
-    def delay(self, seconds: float) -> None:
-        """Let every answer wait so long."""
-        faults = {f"/{name}": {"delay_seconds": seconds} for name in self.names} if seconds else {}
+    def delay(self, seconds: float, others: Mapping[str, float] | None = None) -> None:
+        """Let every answer wait so long, some paths' another time."""
+        waits = {f"/{name}": seconds for name in self.names} if seconds else {}
+        faults = {path: {"delay_seconds": wait} for path, wait in {**waits, **(others or {})}.items()}
         request = urllib.request.Request(f"{self.base}/__faults", json.dumps(faults).encode(), method="PUT")
         urllib.request.urlopen(request, timeout=30).close()
 
@@ -87,7 +88,7 @@ def seal_records(root: Path, name: str, urls: list[str]) -> str:
         ctx.output.write_table("records.parquet", table)
         return {}
 
-    phase = replace(EXPORT, run=run, sources={})
+    phase = replace(EXPORT, run=run, sources={}, judge=None)
     execute(phase, values={"output": name, "inputs": {}})
     return name
 

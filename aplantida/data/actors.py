@@ -15,10 +15,9 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from aplantida.data.addresses import host_of
 from aplantida.data.answers import Fetched
 from aplantida.data.fetching import Fetcher, FetchSettings
-from aplantida.data.hosts import WAITING_PER_PLACE
+from aplantida.data.hosts import PARKED_PER_PLACE
 from aplantida.data.images import ImageRejected, store_photo
 from aplantida.data.shards import RESULT_SCHEMA
 from aplantida.domain.record import Reason
@@ -68,7 +67,7 @@ class _Downloading:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._fetcher = self._run(_entered(Fetcher(settings)))
         # of one host: as many as can be on their way, and as many more
-        self._asked_at_a_time = (WAITING_PER_PLACE + 2) * settings.concurrency_per_host
+        self._asked_at_a_time = (PARKED_PER_PLACE + 2) * settings.concurrency_per_host
         self._ranks = itertools.count()
         atexit.register(self.close)
 
@@ -85,7 +84,7 @@ class _Downloading:
         """Call :meth:`_one` for every row, of each host so many at a time: rows wait as rows, not as tasks."""
         by_host, rank = defaultdict[str, list[dict[str, Any]]](list), next(self._ranks)
         for row in rows:
-            by_host[host_of(row["url"])].append(row)
+            by_host[_site_of(row["url"])].append(row)
         await asyncio.gather(
             *(
                 self._those(left, rank, patiently)
@@ -180,6 +179,11 @@ class UrlProber(_Downloading):
     async def _one(self, row: dict[str, Any], rank: int, patiently: bool) -> None:
         found = await self._fetcher.probe(row["url"], patiently=patiently, rank=rank)
         row |= {"reason": found.reason, "detail": found.detail}
+
+
+def _site_of(url: str) -> str:
+    """Scheme, host and port, as they are written."""
+    return "/".join(url.split("/", 3)[:3])
 
 
 async def _entered(fetcher: Fetcher) -> Fetcher:

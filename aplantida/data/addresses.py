@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 import idna
+import pyarrow as pa
+
+from aplantida.domain.address_secrets import public_address
 
 MAX_URL_LENGTH = 4096
 _PORTS = {"http": 80, "https": 443}
@@ -128,7 +131,22 @@ def plain_host(host: str) -> str:
     """
     if host.isascii():
         return host.lower().rstrip(".")
-    return idna.encode(host, uts46=True).decode("ascii").lower().rstrip(".")  # an IDNAError is a ValueError
+    try:
+        return idna.encode(host, uts46=True).decode("ascii").lower().rstrip(".")
+    except idna.IDNAError:  # emoji, say: in use, and no part of the standard
+        mapped = idna.uts46_remap(host, std3_rules=False)  # an IDNAError is a ValueError
+    if any(label.startswith("xn--") and not label.isascii() for label in mapped.split(".")):
+        raise ValueError(f"no host name: {host!r}")
+    labels = (label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in mapped.split("."))
+    return ".".join(labels).lower().rstrip(".")
+
+
+def public_addresses(urls: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The URLs without their secrets (:func:`aplantida.domain.address_secrets.public_address`)."""
+    chunks = [
+        pa.array([url and public_address(url) for url in chunk.to_pylist()], pa.string()) for chunk in urls.chunks
+    ]
+    return pa.chunked_array(chunks, pa.string())
 
 
 def host_of(url: str | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from aplantida.data.addresses import public_addresses
 from aplantida.data.entry_store import DOCUMENTS_MAY_LACK, ENTRIES_MAY_LACK, EntryStore
 from aplantida.data.field_mapping import FieldMapping
 from aplantida.data.reading_reports import READABLE, plant_counts, unread_sentences, unread_values, warnings_of
@@ -112,7 +113,8 @@ def unreadable_licenses(store: EntryStore) -> dict[str, Any]:
 def species_table(store: EntryStore, health: pa.Table) -> pa.Table:
     """One row of ``SPECIES_SCHEMA`` per species, by name."""
     store.database.run("CREATE TABLE broken (url UHUGEINT, is_broken BOOLEAN)")
-    urls = health.filter(health["reason"].is_valid()).select(["url"])
+    broken = health.filter(health["reason"].is_valid())
+    urls = pa.table({"url": public_addresses(broken["url"])})
     store.database.insert("broken", urls, "md5_number(url) AS url, true AS is_broken")
     query = """
         SELECT scientific_name, count(DISTINCT document_id) AS num_documents, count(position) AS num_entries,

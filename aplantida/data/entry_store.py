@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aplantida.data.addresses import public_addresses
 from aplantida.data.database import Database, quoted, write_parquet
 from aplantida.data.entry_runs import NUM_BUCKETS, RunReader
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason
@@ -80,7 +81,8 @@ class EntryStore:
         facts = {
             "entry": pa.array(np.arange(first, first + table.num_rows)),
             "bucket": pa.array(np.repeat(np.arange(len(sizes), dtype=np.uint8), sizes)),
-            **{name: table[name] for name in (*_AS_THEY_ARE, "url")},
+            **{name: table[name] for name in _AS_THEY_ARE},
+            "url": public_addresses(table["url"]),  # a link that is signed twice is one
             "plant": _plants(table),
             **{f"lacks_{name}": _is_lacking(table[name]) for name in _MAY_LACK},
         }

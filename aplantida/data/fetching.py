@@ -22,10 +22,12 @@ from aplantida.data.answers import (
     FetchFailure,
     read_answer,
 )
-from aplantida.data.hosts import HostLetAlone, Hosts, Place
+from aplantida.data.host_state import HostLetAlone, Place
+from aplantida.data.hosts import Hosts
 from aplantida.data.resolving import GuardedResolver
 from aplantida.data.wire import BadAnswer, LenientProtocol, StaleConnection
 from aplantida.data.written_urls import redirect_target, url_to_send
+from aplantida.domain.address_secrets import public_address
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import Reason
 
@@ -183,7 +185,9 @@ class Fetcher:
             if isinstance(found, Fetched):
                 return found
             here = redirect_target(here, found)
-        raise FetchFailure(Reason.TOO_MANY_REDIRECTS, f"more than {self._settings.max_redirects}, last to {here[:200]}")
+        raise FetchFailure(
+            Reason.TOO_MANY_REDIRECTS, f"more than {self._settings.max_redirects}, last to {public_address(here)[:200]}"
+        )
 
     def _checked(self, url: str) -> tuple[URL, str, int]:
         """The URL as it will be asked for, its host and port; checked as it is written and as it will be asked for."""

@@ -18,72 +18,16 @@ import itertools
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from aplantida.data.host_state import Host, HostLetAlone, Place, Waiting
 
 STRANGERS_AT_A_TIME = 4  # requests to a host that has never answered
 STRANGERS_FAILURES, FRIENDS_FAILURES = 4, 20  # in a row, until a host is let alone
 REST_SECONDS, MAX_REST_SECONDS = 60.0, 900.0  # doubles each time
 STILL_SECONDS = 1.0
 MIN_OVERTAKERS = 4
-WAITING_PER_PLACE, MIN_WAITING = 8, 256  # requests without a place: for each place there is, and over all hosts
-
-
-class HostLetAlone(Exception):
-    """The host has failed so often that it is not asked now.
-
-    Attributes:
-        last: how it failed the last time.
-    """
-
-    def __init__(self, name: str, last: Exception | None) -> None:
-        super().__init__(f"not asked: {name} fails again and again, the last time with: {last}")
-        self.last = last
-
-
-class _Waiting(NamedTuple):
-    """A request that waits for its turn: by rank, then by when it came."""
-
-    rank: int
-    order: int
-    future: asyncio.Future[None]
-    place: Place
-
-
-@dataclass(eq=False, slots=True)
-class _Host:
-    name: str
-    waiting: list[_Waiting] = field(default_factory=list["_Waiting"])  # a heap
-    holding: OrderedDict[Place, None] = field(default_factory=OrderedDict)  # pyright: ignore[reportUnknownVariableType]
-    parked: int = 0
-    ended: int = 0
-    has_answered: bool = False
-    last_answer: float = float("-inf")
-    failures: int = 0
-    rests: int = 0
-    alone_until: float = 0.0
-    pauses: int = 0
-    paused_at: float = float("-inf")
-    not_before: float = 0.0
-    last_failure: Exception | None = None
-    timer: asyncio.TimerHandle | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Place:
-    """A request's right to go on.
-
-    Attributes:
-        host: whose.
-        began: when, on the loop's clock.
-    """
-
-    host: _Host
-    began: float = 0.0
-    moved_at: float = 0.0
-    seen_ended: int = 0
-    is_parked: bool = False
-    counts: bool = False  # among those of all hosts
+PARKED_PER_PLACE = 16  # requests of a host that gave their place back, for each place of the host
+WAITING_PER_PLACE, MIN_WAITING = 8, 512  # requests without a place over all hosts, for each place there is; at least
 
 
 class Hosts:
@@ -102,9 +46,9 @@ class Hosts:
         self._places, self._per_host = concurrency, concurrency_per_host
         self._step = 0.0 if requests_per_second is None else 1.0 / requests_per_second
         self._max_pauses = max_pauses
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: dict[str, Host] = {}
         self._most_uncounted = max(MIN_WAITING, WAITING_PER_PLACE * concurrency)
-        self._hungry: tuple[OrderedDict[_Host, None], ...] = (OrderedDict(), OrderedDict())  # known hosts, strangers
+        self._hungry: tuple[OrderedDict[Host, None], ...] = (OrderedDict(), OrderedDict())  # known hosts, strangers
         self._moving: OrderedDict[Place, None] = OrderedDict()  # those that count, the longest still first
         self._uncounted = 0
         self._order = itertools.count()
@@ -122,11 +66,11 @@ class Hosts:
         Raises:
             HostLetAlone: when the host is not asked now, or no longer.
         """
-        host = self._hosts.setdefault(name, _Host(name))
+        host = self._hosts.setdefault(name, Host(name))
         self._check(host)
         place = Place(host)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(host.waiting, _Waiting(rank, next(self._order), future, place))
+        heapq.heappush(host.waiting, Waiting(rank, next(self._order), future, place))
         self._wake(host)
         try:
             await future
@@ -195,7 +139,7 @@ class Hosts:
         self._is_held = held
         self._give_turns()
 
-    def _let_alone(self, host: _Host) -> None:
+    def _let_alone(self, host: Host) -> None:
         host.alone_until = self._now() + min(REST_SECONDS * 2**host.rests, MAX_REST_SECONDS)
         host.rests += 1
         while host.waiting:
@@ -203,7 +147,7 @@ class Hosts:
             if not future.done():
                 future.set_exception(HostLetAlone(host.name, host.last_failure))
 
-    def _check(self, host: _Host) -> None:
+    def _check(self, host: Host) -> None:
         if self._now() < host.alone_until:
             raise HostLetAlone(host.name, host.last_failure)
 
@@ -221,8 +165,8 @@ class Hosts:
         self._park_overtaken(host)
         self._wake(host)
 
-    def _park_overtaken(self, host: _Host) -> None:
-        while host.holding and host.parked < WAITING_PER_PLACE * self._per_host:
+    def _park_overtaken(self, host: Host) -> None:
+        while host.holding and host.parked < PARKED_PER_PLACE * self._per_host and self._may_wait():
             place = next(iter(host.holding))
             if host.ended - place.seen_ended < max(self._per_host, MIN_OVERTAKERS):
                 return
@@ -231,13 +175,16 @@ class Hosts:
             host.parked += 1
             self._uncount(place)
 
+    def _may_wait(self) -> bool:
+        return self._uncounted < self._most_uncounted
+
     def _uncount(self, place: Place) -> None:
         if place.counts:
             place.counts = False
             self._uncounted += 1
             self._moving.pop(place, None)
 
-    def _wake(self, host: _Host) -> None:
+    def _wake(self, host: Host) -> None:
         if host.waiting:
             self._hungry[not host.has_answered][host] = None
         self._give_turns()
@@ -252,18 +199,20 @@ class Hosts:
                     self._hungry[not host.has_answered][host] = None
                 elif not self._may_begin(host):
                     del hungry[host]
-                elif self._uncounted >= self._most_uncounted if strangers else not self._is_room():
+                elif not (self._may_wait() if strangers else self._is_room()):
                     break
                 else:
                     self._begin(host)
                     hungry.move_to_end(host)
 
-    def _may_begin(self, host: _Host) -> bool:
+    def _may_begin(self, host: Host) -> bool:
         while host.waiting and host.waiting[0].future.done():  # cancelled
             heapq.heappop(host.waiting)
         if not host.waiting:
             return False
-        limit = self._per_host if host.has_answered else min(self._per_host, STRANGERS_AT_A_TIME)
+        limit = self._per_host
+        if not host.has_answered:  # no more than it takes to know that it never will
+            limit = max(1, min(limit, STRANGERS_AT_A_TIME - host.failures))
         if len(host.holding) >= (1 if host.pauses or host.rests else limit):
             return False
         now = self._now()
@@ -278,7 +227,7 @@ class Hosts:
     def _is_room(self) -> bool:
         """Whether a place is free; who has been still for long gives his back."""
         now = self._now()
-        while len(self._moving) >= self._places and self._uncounted < self._most_uncounted:
+        while len(self._moving) >= self._places and self._may_wait():
             place = next(iter(self._moving))
             again = place.moved_at + STILL_SECONDS
             if again > now:
@@ -288,7 +237,7 @@ class Hosts:
             self._uncount(place)
         return len(self._moving) < self._places
 
-    def _begin(self, host: _Host) -> None:
+    def _begin(self, host: Host) -> None:
         _, _, future, place = heapq.heappop(host.waiting)
         now = self._now()
         place.began = place.moved_at = now

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import feather
 
+from aplantida.data.addresses import public_addresses
 from aplantida.data.fetching import TRANSIENT
 from aplantida.data.shards import RESULT_SCHEMA, VALIDATOR_SCHEMA, VALIDATORS, EarlierShard, ShardPlan
 from aplantida.domain.record import IMAGE_SCHEMA, RECORD_SCHEMA, REJECTION_SCHEMA
@@ -155,7 +156,10 @@ class PendingShard:
             everything.filter(rows).select(schema.names).cast(schema).combine_chunks()
             for rows, schema in ((~stored, REJECTION_SCHEMA), (versioned, VALIDATOR_SCHEMA))
         )
-        return FinishedShard(everything.filter(stored).combine_chunks(), failures, validators, tables)
+        shown = failures.set_column(failures.schema.get_field_index("url"), "url", public_addresses(failures["url"]))
+        return FinishedShard(
+            everything.filter(stored).combine_chunks(), shown.cast(REJECTION_SCHEMA), validators, tables
+        )
 
     def close(self) -> None:
         """Remove the outcomes."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from aplantida.domain.address_secrets import public_address
 from aplantida.domain.escaping import csv_text
 
 DECISIONS: dict[str, tuple[bool, bool]] = {  # whether a and b are dropped
@@ -71,8 +72,8 @@ def pairs_to_review(
                 image_id_b=b["image_id"],
                 species_a=a["scientific_name"],
                 species_b=b["scientific_name"],
-                url_a=a["url"],
-                url_b=b["url"],
+                url_a=public_address(a["url"]),
+                url_b=public_address(b["url"]),
                 decision=decisions.get((a["image_id"], b["image_id"]), ""),
             )
         )

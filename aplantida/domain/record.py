@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from aplantida.domain.address_secrets import public_address
+
 IMAGE_ID_LENGTH = 32
 
 
@@ -48,8 +50,8 @@ class Reason(StrEnum):
 
 
 def image_id_of(document_id: str, url: str) -> str:
-    """First 32 hex digits of sha256(``document_id`` + newline + ``url``): the photo's identity everywhere."""
-    return hashlib.sha256(f"{document_id}\n{url}".encode()).hexdigest()[:IMAGE_ID_LENGTH]
+    """A photo's identity everywhere: 32 hex digits of sha256(``document_id`` + newline + ``url`` without secrets)."""
+    return hashlib.sha256(f"{document_id}\n{public_address(url)}".encode()).hexdigest()[:IMAGE_ID_LENGTH]
 
 
 def shard_of(image_id: str, num_shards: int) -> int:

@@ -135,7 +135,7 @@ def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: pa.Array) -> pa.Table:
     buckets = {number: urls.filter(pa.array(bucket_numbers == number)) for number in range(config.num_url_buckets)}
     limits = {"allow_addresses": config.allow_addresses, "max_redirects": config.http.max_redirects}
     keys = {
-        number: unit_key("url_health/1", limits, hashlib.sha256("\n".join(some.to_pylist()).encode()).hexdigest())
+        number: unit_key("url_health/2", limits, hashlib.sha256("\n".join(some.to_pylist()).encode()).hexdigest())
         for number, some in buckets.items()
     }
     pending = {number: some for number, some in buckets.items() if not ctx.output.is_done(_name(number), keys[number])}

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.data.actors import PhotoSettings
+from aplantida.data.addresses import host_of
 from aplantida.data.auditing import count_values
 from aplantida.data.duplicates import exact_duplicates
 from aplantida.data.fetching import TRANSIENT
@@ -29,6 +30,7 @@ from aplantida.data.shards import (
     repeated,
     shard_name,
 )
+from aplantida.domain.address_secrets import public_address
 from aplantida.domain.record import REJECTION_SCHEMA, Reason
 from aplantida.phases._collection_file import CollectionFile, FileOnly
 from aplantida.phases._network import (
@@ -94,9 +96,11 @@ def _pending(ctx: PhaseContext[FetchImagesConfig], plan: ShardPlan) -> tuple[dic
     recipe, recheck = _recipe(ctx), ctx.config.recheck
     keys: dict[int, str] = {}
     wanted: list[WantedShard] = []
+    secretive = Counter[str]()
     for number in range(ctx.config.num_shards):
-        unit = shard_name(number)
-        key = keys[number] = unit_key("image_shards/3", recipe, number, records_digest(plan.records(number)))
+        unit, records = shard_name(number), plan.records(number)
+        secretive.update(host_of(url) for url in records["url"].to_pylist() if public_address(url) != url)
+        key = keys[number] = unit_key("image_shards/3", recipe, number, records_digest(records))
         is_written = ctx.output.is_done(unit, key)
         if is_written and not ctx.output.unit_info(unit)["transient"]:
             continue
@@ -107,6 +111,8 @@ def _pending(ctx: PhaseContext[FetchImagesConfig], plan: ShardPlan) -> tuple[dic
         if settled and ctx.reuse_unit(unit, key):
             continue
         wanted.append(WantedShard(number, _earlier(ctx, unit, recipe), is_written))
+    for host, count in secretive.most_common():
+        ctx.log.warning("%d addresses of %s carry secrets (signatures, tokens): not shown, nor shipped", count, host)
     return keys, wanted
 
 
@@ -257,7 +263,7 @@ PHASE = Phase(
     config=FetchImagesConfig,
     inputs={"records": "records"},
     output="image_shards",
-    version=4,
+    version=5,
     run=run,
     judge=judge,
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from aplantida.data.database import Database, id_ranges, quoted
+from aplantida.domain.address_secrets import public_address
 from aplantida.domain.escaping import sql_csv_cell
 from aplantida.domain.record import RECORD_SCHEMA
 
@@ -41,6 +42,8 @@ class CreditStore:
         authors = [(author or "").strip() or None for author in photos["author"].to_pylist()]
         position = photos.schema.get_field_index("author")
         rows = photos.set_column(position, "author", pa.array(authors, pa.string()))
+        urls = pa.array([public_address(url) for url in photos["url"].to_pylist()], pa.string())
+        rows = rows.set_column(rows.schema.get_field_index("url"), "url", urls)
         rows = rows.select(CREDIT_SCHEMA.names).cast(CREDIT_SCHEMA)
         self._database.create("photos", CREDIT_SCHEMA)
         self._database.insert("photos", rows)

@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from aplantida.data.addresses import AddressGuard, AddressRefused, UrlChecker, host_and_port, is_public
+from aplantida.data.addresses import (
+    AddressGuard,
+    AddressRefused,
+    UrlChecker,
+    host_and_port,
+    host_of,
+    is_public,
+    plain_host,
+)
 from aplantida.data.resolving import GuardedResolver
 
 REFUSED = [
@@ -39,6 +47,11 @@ REFUSED = [
     "http://metadata.google.internal/a.jpg",
     "http://user:secret@example.org/a.jpg",
     "http://example.org:99999/a.jpg",
+    "http://\uff11\uff12\uff17.0.0.1/a.jpg",
+    "http://127\u30020\u30020\u30021/a.jpg",
+    "http://\uff4cocalhost/a.jpg",
+    "http://xn--\u00fc/a.jpg",
+    "http://a\u00adb\u2028c.org/a.jpg",
     "http://example.org/a\r\nHost: b",
     "http://127.0.0.1:8089\\@example.org/",
     "http://example.org/" + "a" * 5000,
@@ -50,6 +63,9 @@ ACCEPTED = [
     "http://[2001:4860:4860::8888]/a.jpg",
     "http://127.0.0.1:8089/a.jpg",
     "HTTP://EXAMPLE.org/é.jpg",
+    "http://müller.example.org/a.jpg",
+    "http://xn--mller-kva.example.org/a.jpg",
+    "http://\U0001f33b.example.org/a.jpg",
 ]
 
 
@@ -111,3 +127,25 @@ def test_a_name_that_resolves_to_loopback_is_refused_unless_allowed() -> None:
     with pytest.raises(AddressRefused, match="not a public address"):
         resolve(AddressGuard.of(["localhost:81"]), "localhost", 80)
     assert resolve(AddressGuard.of(["localhost:80"]), "localhost", 80) == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("Example.ORG.", "example.org"),
+        ("MÜLLER.de", "xn--mller-kva.de"),
+        ("mu\u0308ller.de", "xn--mller-kva.de"),
+        ("XN--MLLER-KVA.de", "xn--mller-kva.de"),
+        ("straße.de", "xn--strae-oqa.de"),
+        ("árboles。example.org", "xn--rboles-ota.example.org"),
+        ("\U0001f33b.org", "xn--4h8h.org"),
+        ("my_host.example.org", "my_host.example.org"),
+        ("1.2.3.4", "1.2.3.4"),
+    ],
+)
+def test_hosts_are_compared_in_idna(written: str, plain: str) -> None:
+    assert plain_host(written) == plain
+    assert host_of(f"http://{written}/a.jpg") == plain
+    assert host_and_port(AddressGuard.of([]).check(f"http://{written}/a.jpg"))[0] == plain
+    guard = AddressGuard.of([f"{written}:81"])
+    assert guard.is_allowed(plain, 81)

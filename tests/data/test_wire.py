@@ -117,8 +117,8 @@ def test_a_real_chromium_takes_and_sends_the_same(server: OddServer) -> None:
 @pytest.mark.parametrize(
     ("location", "target"),
     [
-        (b"/caf\xe9.jpg", b"/caf%E9.jpg"),
-        ("/café.jpg".encode(), b"/caf%C3%A9.jpg"),
+        (b"/ros\xe9.jpg", b"/ros%E9.jpg"),
+        ("/rosé.jpg".encode(), b"/ros%C3%A9.jpg"),
         (b"/a b%20c.jpg ", b"/a%20b%20c.jpg"),
         (b"?x=\xe9", b"/moved?x=%E9"),
         (b"//HOST/x\xff.jpg", b"/x%FF.jpg"),
@@ -134,7 +134,7 @@ def test_bytes_of_a_location_are_escaped_one_by_one(location: bytes, target: byt
 
 
 @pytest.mark.parametrize(
-    ("tag", "kept"), [(b'"caf\xe9"', None), ('"café"'.encode(), '"café"'), (b'W/"1"', 'W/"1"'), (b"", None)]
+    ("tag", "kept"), [(b'"ros\xe9"', None), ('"rosé"'.encode(), '"rosé"'), (b'W/"1"', 'W/"1"'), (b"", None)]
 )
 def test_an_etag_is_kept_if_it_can_be_sent_back_as_it_came(tag: bytes, kept: str | None) -> None:
     head = b"HTTP/1.1 200 OK\r\nETag: %s\r\nX-Robots-Tag: s\xed, \xff\r\nLast-Modified: \xe9\r\n\r\n" % tag

@@ -200,6 +200,49 @@ def test_too_many_failures_stop_it_and_running_again_goes_on(cdn: str, root: Pat
     assert resumed.files == fetch(cdn, source, "fresh").files
 
 
+def test_what_failed_for_now_is_asked_for_once_more_at_the_end(cdn: str) -> None:
+    source = records("records", documents(cdn))
+    late, broken = photo_name(SPECIES[0], 1), photo_name(SPECIES[1], 2)
+    faults = {f"/{late}": {"delay_seconds": 2.0, "times": 1}, f"/{broken}": {"status": 503, "times": 2}}
+    control(cdn, "/__faults", "PUT", faults)
+    requests(cdn)
+    manners = {"num_actors": 0, "http": {"backoff_seconds": 0.01, "max_attempts": 2, "read_timeout_seconds": 1.0}}
+    shards = fetch(cdn, source, "images", resources=manners)
+    assert (shards.metrics["stored"], shards.metrics["downloaded"]) == (24, 24)
+    counts = requests(cdn)
+    assert (counts[f"/{late}"], counts[f"/{broken}"]) == (2, 3)
+    assert sum(counts.values()) == 24 + 1 + 2
+    assert shards.files == fetch(cdn, source, "fresh").files
+
+
+def test_an_exception_of_one_photo_is_its_row(cdn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(_: bytes, **__: int) -> None:
+        raise KeyError(45057)
+
+    monkeypatch.setattr("aplantida.data.actors.store_photo", never)
+    source = records("records", documents(cdn))
+    shards = fetch(cdn, source, "images", gates={"max_failed_fraction": 1.0})
+    rows = pq.read_table(shards.file("failures.parquet")).to_pylist()
+    assert {(row["reason"], row["detail"]) for row in rows} == {("not_an_image", "KeyError: 45057")}
+    assert len(rows) == 24
+
+
+def test_secrets_of_addresses_are_not_shown(cdn: str, photos: Path, caplog: pytest.LogCaptureFixture) -> None:
+    docs = documents(cdn)
+    for doc in docs:
+        for entry in doc["images"]:
+            entry["url"] += "?token=opensesame&v=1"
+    (photos / photo_name(SPECIES[0], 0)).unlink()
+    shards = fetch(cdn, records("records", docs), "images")
+    assert shards.metrics["stored"] == 23
+    (row,) = pq.read_table(shards.file("failures.parquet")).to_pylist()
+    assert row["url"] == f"{cdn}/{photo_name(SPECIES[0], 0)}?v=1"
+    stored = pq.read_table(shards.file(shard_name(0)))["url"].to_pylist()
+    assert all(url.endswith("?token=opensesame&v=1") for url in stored)  # to be fetched again
+    assert "24 addresses of 127.0.0.1 carry secrets" in caplog.text
+    assert "opensesame" not in caplog.text
+
+
 def test_a_fetch_beyond_its_budget_goes_on_with_a_larger_one_and_other_manners(cdn: str) -> None:
     source = records("records", documents(cdn))
     faults = {f"/{photo_name(SPECIES[0], number)}": {"status": 404} for number in range(8)}

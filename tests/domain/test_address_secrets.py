@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from aplantida.domain.address_secrets import public_address
+from aplantida.domain.record import image_id_of
+
+WITHOUT = [
+    "http://example.org/a.jpg",
+    "http://example.org/a.jpg?size=original&id=7",
+    "http://example.org/a.jpg?st=1&sp=2&expires=never",  # ordinary words
+    "http://example.org/a.jpg?",
+    "http://example.org/a.jpg?&&x",
+    "http://example.org/a.jpg?x=a%20b+c&x=%2F#token=1",
+    "http://example.org/@user/a.jpg?by=@me",
+    "http://example.org/a.jpg?tokens=3&signatures=2",
+]
+WITH = [
+    ("http://h/a.jpg?X-Amz-Signature=ab&X-Amz-Date=2&id=7&x-amz-credential=c", "http://h/a.jpg?id=7"),
+    ("http://h/a.jpg?AWSAccessKeyId=A&Expires=17&Signature=b%2Fc%3D", "http://h/a.jpg"),
+    ("http://h/a.jpg?sv=2022&sr=b&se=2030&sp=r&sig=x%3D&v=1", "http://h/a.jpg?v=1"),
+    ("http://h/a.jpg?Policy=p&Signature=s&Key-Pair-Id=k#top", "http://h/a.jpg#top"),
+    ("http://h/a.jpg?size=l&access%5Ftoken=t", "http://h/a.jpg?size=l"),
+    ("http://h/a%28b.jpg?q=a+b%20c&TOKEN=t&z", "http://h/a%28b.jpg?q=a+b%20c&z"),
+    ("https://user:word@h/a.jpg", "https://h/a.jpg"),
+    ("https://user:word@h/a.jpg?x=1&api_key=2", "https://h/a.jpg?x=1"),
+]
+
+
+@pytest.mark.parametrize("url", WITHOUT)
+def test_an_address_without_secrets_is_what_it_is(url: str) -> None:
+    assert public_address(url) == url
+
+
+@pytest.mark.parametrize(("url", "public"), WITH)
+def test_secrets_are_left_out_and_nothing_else(url: str, public: str) -> None:
+    assert public_address(url) == public
+    assert public_address(public) == public
+
+
+def test_a_link_that_is_signed_anew_is_the_same_photo() -> None:
+    one, other = (f"http://h/a.jpg?v=1&sig={sig}&se=2030-01-0{sig}" for sig in (1, 2))
+    assert image_id_of("d", one) == image_id_of("d", other) == image_id_of("d", "http://h/a.jpg?v=1")
