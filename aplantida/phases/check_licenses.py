@@ -8,8 +8,11 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.domain.licensing import LicensePolicy
+from aplantida.domain.weights import ALLOWED_LICENSES
 from aplantida.phases._scratch import scratch_database
-from aplantida.pipeline.config import PhaseConfig, Section
+from aplantida.phases._weights import stated_weights
+from aplantida.pipeline.artifact import hash_file
+from aplantida.pipeline.config import PhaseConfig, Section, find_file
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.release.attributions import LIST_FILES, to_html
@@ -40,7 +43,8 @@ class CheckLicensesConfig(PhaseConfig):
     """What may be shipped."""
 
     license_policy: PhotoPolicy = PhotoPolicy()
-    allowed_weight_licenses: tuple[str, ...] = ("Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC0-1.0")
+    allowed_weight_licenses: tuple[str, ...] = ALLOWED_LICENSES
+    weights_list: str = "configs/weights.yaml"
     title: str = "Photo credits"
     resources: CheckResources = CheckResources()
 
@@ -58,7 +62,9 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
         _read_credits(ctx, credits)
         photos = audit_photos(credits, policy, require_author=config.license_policy.require_author)
         lineage = trace(ctx.input_list("checkpoints"))
-        weights = audit_weights(lineage, images, split, config.allowed_weight_licenses)
+        weights = audit_weights(
+            lineage, images, split, config.allowed_weight_licenses, stated_weights(config.weights_list)
+        )
         if photos.num_violations or weights.violations:
             raise GateFailed(_refusal(ctx, credits, photos, weights))
         summary = {
@@ -119,11 +125,17 @@ def _write_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore,
     ctx.output.write_text("attributions.html", html)
 
 
+def _weights_digest(config: CheckLicensesConfig) -> str:
+    """What is stated of weights lies outside artifacts: said differently, looked at again."""
+    return hash_file(find_file(config.weights_list))
+
+
 PHASE = Phase(
     name="check_licenses",
     config=CheckLicensesConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoints": "checkpoint+"},
     output="license_report",
     version=3,
+    sources={"weights": _weights_digest},
     run=run,
 )

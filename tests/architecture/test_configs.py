@@ -20,7 +20,7 @@ CONFIGS = CHECKOUT / "configs"
 PROFILES = ("demo", "reference")
 GRAPH = load_graph(CONFIGS / "pipeline.yaml")
 OVERLAYS = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent != CONFIGS)
-NO_PHASE = {"pipeline.yaml", "targets.yaml"}
+NO_PHASE = {"pipeline.yaml", "targets.yaml", "weights.yaml"}
 
 
 def fields_of(model: type[BaseModel], prefix: str = "") -> set[str]:
@@ -70,7 +70,7 @@ def test_every_file_in_configs_is_known() -> None:
     assert top - NO_PHASE - {f"{phase}.yaml" for phase in PHASES} <= mentioned
     nodes = {node.name for node in GRAPH} | {"run_pipeline", "release_student", "cleanup"}
     assert [str(path) for path in OVERLAYS if path.stem not in nodes] == []
-    assert len(top) == len(PHASES) + 3  # pipeline, targets, baseline
+    assert len(top) == len(PHASES) + 4  # pipeline, targets, weights, baseline
     assert len(OVERLAYS) >= 20
 
 

@@ -15,6 +15,7 @@ from aplantida.pipeline.runner import execute
 from tests.fixtures.artifacts import make_checkpoint, make_images, make_split, photo_row
 
 BASE = "configs/check_licenses.yaml"
+LITE = "910141b5a8ae71af0e9e035b6fa7b702ebde804c6cd6aef5dbe47f303d2efb1a"  # in configs/weights.yaml
 LINEAGE = {"images": "images", "split": "split"}
 
 
@@ -28,7 +29,8 @@ def check(checkpoints: list[str], output: str = "licenses", **values: Any) -> Ar
 def test_a_clean_lineage_passes_with_every_credit() -> None:
     make_images("images", change=lambda row: {**row, "author": " " if row["author"] == "Author 1" else row["author"]})
     make_split("split", "images")
-    make_checkpoint("teacher", LINEAGE, pretrained="vit.safetensors", pretrained_license="Apache-2.0")
+    hub = f"timm/vit.x@{'1' * 40} sha256:{'ab' * 32}"
+    make_checkpoint("teacher", LINEAGE, pretrained=hub, pretrained_license="Apache-2.0")
     make_checkpoint("student", {**LINEAGE, "checkpoint": "teacher"})
     artifact = check(["student"])
     report = json.loads(artifact.file("license_report.json").read_text())
@@ -91,6 +93,33 @@ def test_weights_of_an_ancestor_count(license_id: str | None) -> None:
     with pytest.raises(GateFailed, match=r"weights of teacher: began from wild\.pth") as caught:
         check(["student"])
     assert "1 licence violations" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("origin", "license_id", "why"),
+    [
+        ("vit.safetensors", "Apache-2.0", "the card does not say which file that was"),
+        ("timm hub", "Apache-2.0", "the card does not say which file that was"),
+        (f"vit.safetensors sha256:{'ab' * 32}", "Apache-2.0", "nothing is known of a file with that sha256"),
+        (
+            f"lite.pth sha256:{LITE}",
+            "MIT",
+            "the card says MIT, LICENSE of the efficientnet.* says Apache",
+        ),
+        (f"timm/vit.x@1 sha256:{LITE}", "MIT", "the card says MIT"),
+        (f"lite.pth sha256:{LITE}", "Apache-2.0", None),
+    ],
+)
+def test_weights_are_known_by_their_bytes(origin: str, license_id: str, why: str | None) -> None:
+    make_images("images")
+    make_split("split", "images")
+    make_checkpoint("teacher", LINEAGE, pretrained=origin, pretrained_license=license_id)
+    make_checkpoint("student", {**LINEAGE, "checkpoint": "teacher"})
+    if why is None:
+        assert check(["student"]).metrics["violations"] == 0
+        return
+    with pytest.raises(GateFailed, match=rf"weights of teacher: began from .*{why}"):
+        check(["student"])
 
 
 def test_photos_nobody_audited_are_a_violation() -> None:
