@@ -32,7 +32,7 @@ def read_statements(value: Mapping[Any, Any]) -> dict[str, Statement]:
     for sha256, said in value.items():
         if not isinstance(sha256, str) or _SHA256.fullmatch(sha256) is None:
             raise ValueError(f"{sha256!r}: want the sha256 of a file, 64 digits of 0-9a-f, in quotes if all are 0-9")
-        texts = cast("Mapping[str, Any]", said) if isinstance(said, Mapping) else {}
+        texts: dict[str, Any] = dict(cast("Mapping[str, Any]", said)) if isinstance(said, Mapping) else {}
         if set(texts) != set(_KEYS) or not all(isinstance(text, str) and text.strip() for text in texts.values()):
             raise ValueError(f"{sha256}: want texts under {', '.join(_KEYS)}, found {said!r}")
         statements[sha256] = Statement(**{key: texts[key].strip() for key in _KEYS})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
@@ -20,8 +22,10 @@ from aplantida.release.attributions import LIST_FILES, to_html
 if TYPE_CHECKING:
     from aplantida.release.credit_store import CreditStore
     from aplantida.release.licenses import PhotoAudit, WeightAudit
+    from aplantida.release.lineage import Lineage
 
 FORMAT = "aplantida.license_report/1"
+VIOLATIONS_FILE = "license_violations.json"
 NAMED_AUTHORS = 1000  # of most photos, on the page
 
 
@@ -50,7 +54,7 @@ class CheckLicensesConfig(PhaseConfig):
 
 
 def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
-    """Audit, refuse or report."""
+    """Audit; report either way, and refuse what offends."""
     from aplantida.release.credit_store import CreditStore
     from aplantida.release.licenses import audit_photos, audit_weights
     from aplantida.release.lineage import trace
@@ -65,8 +69,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
         weights = audit_weights(
             lineage, images, split, config.allowed_weight_licenses, stated_weights(config.weights_list)
         )
-        if photos.num_violations or weights.violations:
-            raise GateFailed(_refusal(ctx, credits, photos, weights))
+        offending = photos.num_violations + len(weights.violations)
         summary = {
             **credits.count(),
             "by_license": photos.by_license,
@@ -74,14 +77,18 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
             "missing_author": list(photos.missing_author),
             "authors": credits.authors(NAMED_AUTHORS),
         }
+        report = {
+            "format": FORMAT,
+            "production_safe": not offending,
+            "policy": config.model_dump(mode="json", include={"license_policy", "allowed_weight_licenses"}),
+            "photos": summary,
+            "weights": list(weights.checkpoints),
+        }
+        if offending:
+            _list_offenders(ctx, credits, lineage, weights)
+            ctx.output.write_json("license_report.json", {**report, "violations": offending, "listed": VIOLATIONS_FILE})
+            raise GateFailed(_refusal(ctx, photos, weights))
         _write_credits(ctx, credits, summary)
-    report = {
-        "format": FORMAT,
-        "production_safe": True,
-        "policy": config.model_dump(mode="json", include={"license_policy", "allowed_weight_licenses"}),
-        "photos": summary,
-        "weights": list(weights.checkpoints),
-    }
     ctx.output.write_json("license_report.json", report)
     if photos.num_missing_author:
         ctx.log.warning("%d photos under CC BY give no author; the report lists them", photos.num_missing_author)
@@ -101,17 +108,35 @@ def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) 
         raise BadRequest(f"{images.path}: lacks {num_absent} photos of {split.path}, {first} among them")
 
 
-def _refusal(
-    ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore, photos: PhotoAudit, weights: WeightAudit
-) -> str:
-    """List every violation in a file; the message that names the first of them."""
+def _list_offenders(
+    ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore, lineage: Lineage, weights: WeightAudit
+) -> None:
+    """Every offender into a file, each with its own file, its text, and its way into what is shipped."""
+    from aplantida.release.offenders import photos_that_offend, way, weights_that_offend
+
+    images, shipped = ctx.input("images"), ctx.input_list("checkpoints")
+    listing = ctx.output.scratch / VIOLATIONS_FILE
+    offenders = itertools.chain(
+        weights_that_offend(weights, lineage, shipped),
+        photos_that_offend(credits, images, way(lineage, images, shipped)),
+    )
+    with listing.open("w", encoding="utf-8") as stream:
+        before = "[\n"
+        for offender in offenders:
+            stream.write(before + json.dumps(offender, ensure_ascii=False))
+            before = ",\n"
+        stream.write("\n]\n")
+    ctx.output.publish(listing, VIOLATIONS_FILE)
+
+
+def _refusal(ctx: PhaseContext[CheckLicensesConfig], photos: PhotoAudit, weights: WeightAudit) -> str:
+    """The message that names the first violations, and where all of them are."""
     from aplantida.release.licenses import NAMED
 
-    listing = ctx.output.log_path / "license_violations.json"
-    credits.write_violations(listing, list(weights.violations))
     total = photos.num_violations + len(weights.violations)
     named = [*photos.violations, *weights.violations][:NAMED]
     more = f"\n  … and {total - len(named)} more" if total > len(named) else ""
+    listing = ctx.output.path / VIOLATIONS_FILE
     return f"{total} licence violations, all in {listing}:\n  " + "\n  ".join(named) + more
 
 

@@ -62,10 +62,22 @@ def audit_photos(credits: CreditStore, policy: LicensePolicy, *, require_author:
 
 @dataclass(frozen=True)
 class WeightAudit:
-    """What the weights' licences say: a row per checkpoint of the lineage, and a sentence per violation."""
+    """What the weights' licences say.
+
+    Attributes:
+        checkpoints: a row per checkpoint of the lineage.
+        offending: checkpoints whose initial weights may not be used, and why.
+        broken: what else is wrong with the lineage, a sentence each.
+    """
 
     checkpoints: tuple[dict[str, Any], ...]
-    violations: tuple[str, ...]
+    offending: tuple[tuple[Artifact, str], ...]
+    broken: tuple[str, ...]
+
+    @property
+    def violations(self) -> tuple[str, ...]:
+        """A sentence per violation."""
+        return tuple(sorted({*self.broken, *(why for _, why in self.offending)}))
 
 
 def audit_weights(
@@ -87,9 +99,9 @@ def audit_weights(
         allowed: SPDX ids.
         stated: what is known of weights files, by sha256.
     """
-    violations = list(lineage.problems)
+    broken, offending = list(lineage.problems), list[tuple[Artifact, str]]()
     for audited in (images, split):
-        violations += [
+        broken += [
             f"{other.path.name} ({other.kind} {other.digest[:12]}) is in the lineage, but the photos audited are those "
             f"of {audited.path.name} ({audited.digest[:12]})"
             for other in lineage.of_kind(audited.kind)
@@ -108,8 +120,8 @@ def audit_weights(
         }
         why = _weights_refusal(checkpoint, origin, card.get("pretrained_license"), allowed, stated)
         if why is not None:
-            violations.append(f"weights of {checkpoint.path.name}: began from {said}: {why}")
-    return WeightAudit(tuple(rows[digest] for digest in sorted(rows)), tuple(sorted(set(violations))))
+            offending.append((checkpoint, f"weights of {checkpoint.path.name}: began from {said}: {why}"))
+    return WeightAudit(tuple(rows[digest] for digest in sorted(rows)), tuple(offending), tuple(sorted(set(broken))))
 
 
 def _weights_refusal(

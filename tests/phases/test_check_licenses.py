@@ -50,17 +50,32 @@ def test_a_clean_lineage_passes_with_every_credit() -> None:
 
 def test_a_photo_against_the_policy_is_named_and_exit_is_4(root: Path) -> None:
     bad = photo_row(2, 5)["image_id"]
-    make_images("images", change=lambda row: {**row, "license_id": "CC-BY-NC-4.0"} if row["image_id"] == bad else row)
+    change = {"license_id": "CC-BY-NC-4.0", "license_text": "by-nc, ask me"}
+    make_images("images", change=lambda row: {**row, **change} if row["image_id"] == bad else row)
     make_split("split", "images")
-    make_checkpoint("student", LINEAGE)
+    make_checkpoint("teacher", LINEAGE, pretrained="wild.pth", pretrained_license="CC-BY-NC-4.0")
+    make_checkpoint("distilled", {**LINEAGE, "checkpoint": "teacher"})
+    make_checkpoint("student", {**LINEAGE, "checkpoint": "distilled"})
     with pytest.raises(GateFailed, match=f"photo {bad} .*CC-BY-NC-4.0 forbids commercial use"):
         check(["student"])
-    listed = json.loads((root / "_logs" / "licenses" / "license_violations.json").read_text())
-    assert len(listed) == 1
+    weights, photo = json.loads((root / "licenses/license_violations.json").read_text())
+    assert (photo["image_id"], photo["text"]) == (bad, "by-nc, ask me")
+    shard = pq.read_table(root / photo["file"], columns=["image_id"])["image_id"].to_pylist()
+    assert bad in shard
+    assert photo["path"] == ["images", "split", "teacher", "distilled", "student"]
+    assert (weights["file"], weights["text"]) == ("teacher/model.json", "wild.pth: CC-BY-NC-4.0")
+    assert weights["path"] == ["teacher", "distilled", "student"]
+    report = json.loads((root / "licenses/license_report.json").read_text())
+    assert (report["production_safe"], report["violations"], report["photos"]["num_photos"]) == (False, 2, 60)
     words = ["images=images", "split=split", "checkpoints=student"]
     flags = [word for given in words for word in ("--input", given)]
     assert main(PHASE, ["--config", BASE, *flags, "--output", "licenses"]) == 4
     assert not (root / "licenses" / "artifact.json").exists()
+    make_checkpoint("clean", LINEAGE)
+    policy = {"license_policy": {"also_allowed": ["CC-BY-NC-4.0"]}}  # another recipe starts afresh at the same place
+    passed = check(["clean"], **policy)
+    assert json.loads(passed.file("license_report.json").read_text())["production_safe"] is True
+    assert not (root / "licenses/license_violations.json").exists()
 
 
 def test_share_alike_and_missing_authors_follow_the_policy() -> None:
