@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from aplantida.domain.licensing import LicensePolicy
+from aplantida.domain.licensing import LicensePolicy, is_share_alike
 from aplantida.domain.weights import ALLOWED_LICENSES
 from aplantida.phases._scratch import scratch_database
 from aplantida.phases._weights import stated_weights
@@ -29,10 +31,25 @@ VIOLATIONS_FILE = "license_violations.json"
 NAMED_AUTHORS = 1000  # of most photos, on the page
 
 
+LicenseClass = Literal["share-alike"]
+MEMBERS: dict[str, Callable[[str], bool]] = {"share-alike": is_share_alike}
+QUESTIONS = {"share-alike": "May a model that learned from these photos be given under another licence than theirs?"}
+
+
+class Decision(Section):
+    """Who decided what of a class of licences that the policy asks about, and when."""
+
+    about: LicenseClass
+    decided: str = Field(min_length=1)
+    by: str = Field(min_length=1)
+    date: datetime.date
+
+
 class PhotoPolicy(Section):
-    """Which licences of photos are accepted."""
+    """Which licences of photos are accepted, and of which somebody must decide."""
 
     allow_share_alike: bool = True
+    ask: tuple[LicenseClass, ...] = ("share-alike",)
     also_allowed: tuple[str, ...] = ()
     require_author: bool = False
 
@@ -47,6 +64,7 @@ class CheckLicensesConfig(PhaseConfig):
     """What may be shipped."""
 
     license_policy: PhotoPolicy = PhotoPolicy()
+    decisions: tuple[Decision, ...] = ()
     allowed_weight_licenses: tuple[str, ...] = ALLOWED_LICENSES
     weights_list: str = "configs/weights.yaml"
     title: str = "Photo credits"
@@ -69,6 +87,8 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
         weights = audit_weights(
             lineage, images, split, config.allowed_weight_licenses, stated_weights(config.weights_list)
         )
+        questions = _decisions(config, photos.by_license)
+        needed = [row["about"] for row in questions if row["decision"] is None]
         offending = photos.num_violations + len(weights.violations)
         summary = {
             **credits.count(),
@@ -79,7 +99,9 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
         }
         report = {
             "format": FORMAT,
-            "production_safe": not offending,
+            "production_safe": not offending and not needed,
+            "decisions_needed": needed,
+            "decisions": questions,
             "policy": config.model_dump(mode="json", include={"license_policy", "allowed_weight_licenses"}),
             "photos": summary,
             "weights": list(weights.checkpoints),
@@ -90,10 +112,26 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
             raise GateFailed(_refusal(ctx, photos, weights))
         _write_credits(ctx, credits, summary)
     ctx.output.write_json("license_report.json", report)
+    for about in needed:
+        ctx.log.warning("%s: no release before somebody decides: say who, what and when under `decisions`", about)
     if photos.num_missing_author:
         ctx.log.warning("%d photos under CC BY give no author; the report lists them", photos.num_missing_author)
     ctx.log.info("%d photos and %d checkpoints pass", summary["num_photos"], len(weights.checkpoints))
     return {"num_photos": summary["num_photos"], "num_missing_author": photos.num_missing_author, "violations": 0}
+
+
+def _decisions(config: CheckLicensesConfig, by_license: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What the policy asks about and the photos hold: how many, the question, and the decision if there is one."""
+    decided = {decision.about: decision.model_dump(mode="json", exclude={"about"}) for decision in config.decisions}
+    if len(decided) < len(config.decisions):
+        raise BadRequest(f"decisions: two are about one of {', '.join(decided)}; want one each")
+    rows: list[dict[str, Any]] = []
+    for about in config.license_policy.ask:
+        asked = {name: count for name, count in by_license.items() if MEMBERS[about](name)}
+        if asked:
+            facts = {"num_photos": sum(asked.values()), "by_license": asked, "question": QUESTIONS[about]}
+            rows.append({"about": about, **facts, "decision": decided.get(about)})
+    return rows
 
 
 def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from aplantida.export.bundle import license_text
 from aplantida.phases.check_licenses import PHASE
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.cli import main
-from aplantida.pipeline.errors import GateFailed
+from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.runner import execute
 from tests.fixtures.artifacts import make_checkpoint, make_images, make_split, photo_row
 
@@ -135,6 +136,32 @@ def test_weights_are_known_by_their_bytes(origin: str, license_id: str, why: str
         return
     with pytest.raises(GateFailed, match=rf"weights of teacher: began from .*{why}"):
         check(["student"])
+
+
+def test_share_alike_waits_for_a_decision() -> None:
+    make_images("images", change=lambda row: {**row, "license_id": "CC-BY-SA-4.0"} if row["source"] else row)
+    make_split("split", "images")
+    make_checkpoint("student", LINEAGE)
+    report = json.loads(check(["student"]).file("license_report.json").read_text())
+    assert (report["production_safe"], report["decisions_needed"]) == (False, ["share-alike"])
+    assert report["decisions"][0]["by_license"] == {"CC-BY-SA-4.0": 60}
+    decision = {
+        "about": "share-alike",
+        "decided": "the model is no adaptation",
+        "by": "Ana | Gil",
+        "date": "2026-11-02",
+    }
+    report = json.loads(check(["student"], "decided", decisions=[decision]).file("license_report.json").read_text())
+    assert (report["production_safe"], report["decisions_needed"]) == (True, [])
+    text = license_text("demo", "v1", "CC-BY-4.0", report, "listed")
+    assert r"the model is no adaptation (decided by Ana \| Gil, 2026-11-02)" in text
+    unasked = check(["student"], "unasked", license_policy={"ask": []})
+    assert json.loads(unasked.file("license_report.json").read_text())["production_safe"] is True
+    with pytest.raises(BadRequest, match="two are about one"):
+        check(["student"], "twice", decisions=[decision, decision])
+    for key in ("decided", "by", "date"):
+        with pytest.raises(BadRequest, match=rf"decisions\.0\.{key}"):
+            check(["student"], "half", decisions=[{name: text for name, text in decision.items() if name != key}])
 
 
 def test_photos_nobody_audited_are_a_violation() -> None:
