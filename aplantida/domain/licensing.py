@@ -89,6 +89,12 @@ def may_be_shown_alone(license_id: str) -> bool:
     return license_id == "CC0-1.0" or (commons is not None and commons["code"] == "BY")
 
 
+def is_share_alike(license_id: str) -> bool:
+    """Whether what is made of the work must be given on under the same licence."""
+    commons = _COMMONS_ID.fullmatch(license_id)
+    return commons is not None and bool(commons["sa"])
+
+
 def needs_author(license_id: str) -> bool:
     """Whether the licence asks for the author's name."""
     return license_id.startswith("CC-BY")

@@ -167,11 +167,25 @@ def license_text(name: str, version: str, model_license: str, report: Mapping[st
             for license_id, count in sorted(report["photos"]["by_license"].items())
         ),
         "",
+        *_decision_lines(report.get("decisions", [])),
         "## Weights the training began with",
         "",
         *(_weights_lines(report["weights"]) or ["None: everything was trained from random weights."]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _decision_lines(decisions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What was asked about licences of photos, and who decided what."""
+    lines: list[str] = []
+    for row in decisions:
+        made = row["decision"] or {"decided": "not decided", "by": "nobody", "date": "never"}
+        asked = f"- {for_markdown(row['about'])}, {row['num_photos']} photos: {for_markdown(row['question'])}"
+        answer = (
+            f"{for_markdown(made['decided'])} (decided by {for_markdown(made['by'])}, {for_markdown(made['date'])})"
+        )
+        lines.append(f"{asked} {answer}")
+    return ["## Decisions", "", *lines, ""] if lines else []
 
 
 def _weights_lines(weights: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -65,6 +65,7 @@ def create_model(
     dropout: float = 0.0,
     width: float = 1.0,
     pretrained: bool | Path = False,
+    from_hub: bool = False,
 ) -> PlantModel:
     """A model ready to train.
 
@@ -75,15 +76,18 @@ def create_model(
         dropout: probability before the head, 0 to 1.
         width: channel multiplier of ``mobilenetv2``: 0.35, 0.5, 0.75, 1.0 or 1.4; 1.0 for anything else.
         pretrained: False from scratch, True from timm's hub, or a .pth / .safetensors file in timm's key names.
+        from_hub: the file is one of timm's hub, which timm reads itself (it adapts some architectures' files).
 
     Raises:
         ValueError: for an unknown architecture or width, or a file that does not fit.
     """
     name = timm_name(architecture, width)
     options: dict[str, Any] = {"dynamic_img_size": True} if name.startswith(_ANY_SIZE) else {}
-    body = timm.create_model(name, pretrained=pretrained is True, num_classes=0, **options)
+    if from_hub and isinstance(pretrained, Path):
+        options["pretrained_cfg_overlay"] = {"file": str(pretrained), "custom_load": False}
+    body = timm.create_model(name, pretrained=pretrained is True or from_hub, num_classes=0, **options)
     num_features = _width_of(body)
-    if isinstance(pretrained, Path):
+    if isinstance(pretrained, Path) and not from_hub:
         load_body(body, pretrained)
     return PlantModel(body, num_features, create_head(num_features, num_classes, head_rank), dropout)
 

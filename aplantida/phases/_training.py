@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aplantida.domain.class_index import ClassIndex, class_index_digest
 from aplantida.phases._device import device_here
 from aplantida.phases._training_config import InputSection, ModelSection, PhotosSection, TrainConfig, TrainingSection
-from aplantida.pipeline.artifact import hash_file
-from aplantida.pipeline.config import expand, root
+from aplantida.phases._weights import initial_weights, placed
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import PhaseContext
 
@@ -25,31 +24,13 @@ if TYPE_CHECKING:
 ConfigT = TypeVar("ConfigT", bound=TrainConfig)
 
 
-def pretrained_path(text: str) -> Path:
-    """Where a weights file lies; ``${VARIABLE}`` is expanded, relative paths start at ``APLANTIDA_ROOT``."""
-    return root() / expand(text)
-
-
-def digest_pretrained(pretrained: bool | str) -> str:
-    """The source digest of initial weights: of the file's bytes; the hub's are named by their architecture.
+def digest_pretrained(model: ModelSection) -> str:
+    """The source digest of initial weights: of the very file, however it came here.
 
     Raises:
-        BadRequest: when the file is not there.
+        BadRequest: when they are not there, or may not be used.
     """
-    if isinstance(pretrained, bool):
-        return "hub" if pretrained else "none"
-    path = pretrained_path(pretrained)
-    if not path.is_file():
-        raise BadRequest(f"model.pretrained: {pretrained!r} is {path}, where no file is; want true, false or a file")
-    return hash_file(path)
-
-
-def _initial_weights(pretrained: bool | str) -> tuple[str | Path | None, str | None]:
-    """What the task starts from, and what the model card says of it (a name and a hash, never a path)."""
-    if isinstance(pretrained, bool):
-        return ("hub", "timm hub") if pretrained else (None, None)
-    path = pretrained_path(pretrained)
-    return path, f"{path.name} sha256:{hash_file(path)}"
+    return initial_weights(model).digest
 
 
 def new_model(
@@ -64,7 +45,7 @@ def new_model(
     """The card of a model that is yet to be trained on ``classes``, and its initial weights."""
     from aplantida.models.checkpoint import ModelCard
 
-    initial, origin = _initial_weights(model.pretrained)
+    weights = initial_weights(model)
     card = ModelCard(
         architecture=model.name,
         num_classes=len(classes),
@@ -73,10 +54,10 @@ def new_model(
         width=width,
         preprocessing=data.preprocessing(),
         class_ids=classes.class_ids,
-        pretrained=origin,
-        pretrained_license=model.pretrained_license,
+        pretrained=None if weights.origin is None else str(weights.origin),
+        pretrained_license=weights.license,
     )
-    return card, initial
+    return card, weights.initial
 
 
 def read_class_index(ctx: PhaseContext[Any], num_classes: int | None) -> ClassIndex:
@@ -196,7 +177,7 @@ def new_task(ctx: PhaseContext[Any], **parts: Any) -> TrainTask:
     training, regularization = ctx.config.training, ctx.config.regularization
     _check_compiler(training)
     return TrainTask(
-        **parts,
+        **{**parts, "initial": placed(ctx, parts["initial"], parts["card"].pretrained)},
         optimization=training.optimization(),
         epochs=training.epochs,
         seed=ctx.config.seed,

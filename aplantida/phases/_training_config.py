@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from aplantida.domain.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from aplantida.domain.weights import ALLOWED_LICENSES
 from aplantida.phases._photos import DataSection
 from aplantida.pipeline.config import Resources, Section, SeededConfig
 
@@ -22,7 +23,10 @@ class ModelSection(Section):
 
     name: str
     pretrained: bool | str = True
+    revision: str | None = None
     pretrained_license: str | None = None
+    weights_list: str = "configs/weights.yaml"
+    allowed_licenses: tuple[str, ...] = ALLOWED_LICENSES
     num_classes: int | None = Field(default=None, ge=2)
 
 

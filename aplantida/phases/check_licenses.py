@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+import datetime
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from aplantida.domain.licensing import LicensePolicy
+from aplantida.domain.licensing import LicensePolicy, is_share_alike
+from aplantida.domain.weights import ALLOWED_LICENSES
 from aplantida.phases._collection_file import CollectionFile, FileOnly
 from aplantida.phases._scratch import scratch_database
-from aplantida.pipeline.config import PhaseConfig, Section
+from aplantida.phases._weights import stated_weights
+from aplantida.pipeline.artifact import hash_file
+from aplantida.pipeline.config import PhaseConfig, Section, find_file
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.release.attributions import LIST_FILES, to_html
@@ -19,15 +25,32 @@ from aplantida.release.attributions import LIST_FILES, to_html
 if TYPE_CHECKING:
     from aplantida.release.credit_store import CreditStore
     from aplantida.release.licenses import PhotoAudit, WeightAudit
+    from aplantida.release.lineage import Lineage
 
 FORMAT = "aplantida.license_report/1"
+VIOLATIONS_FILE = "license_violations.json"
 NAMED_AUTHORS = 1000  # of most photos, on the page
 
 
+LicenseClass = Literal["share-alike"]
+MEMBERS: dict[str, Callable[[str], bool]] = {"share-alike": is_share_alike}
+QUESTIONS = {"share-alike": "May a model that learned from these photos be given under another licence than theirs?"}
+
+
+class Decision(Section):
+    """Who decided what of a class of licences that the policy asks about, and when."""
+
+    about: LicenseClass
+    decided: str = Field(min_length=1)
+    by: str = Field(min_length=1)
+    date: datetime.date
+
+
 class PhotoPolicy(Section):
-    """Which licences of photos are accepted."""
+    """Which licences of photos are accepted, and of which somebody must decide."""
 
     allow_share_alike: bool = True
+    ask: tuple[LicenseClass, ...] = ("share-alike",)
     also_allowed: tuple[str, ...] = ()
     require_author: bool = False
 
@@ -46,13 +69,15 @@ class CheckLicensesConfig(PhaseConfig):
 
     collection: FileOnly = ""
     license_policy: PhotoPolicy = PhotoPolicy()
-    allowed_weight_licenses: tuple[str, ...] = ("Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC0-1.0")
+    decisions: tuple[Decision, ...] = ()
+    allowed_weight_licenses: tuple[str, ...] = ALLOWED_LICENSES
+    weights_list: str = "configs/weights.yaml"
     title: str = "Photo credits"
     resources: CheckResources = CheckResources()
 
 
 def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
-    """Audit, refuse or report."""
+    """Audit; report either way, and refuse what offends."""
     from aplantida.release.credit_store import CreditStore
     from aplantida.release.licenses import audit_photos, audit_weights
     from aplantida.release.lineage import trace
@@ -64,9 +89,12 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
         _read_credits(ctx, credits)
         photos = audit_photos(credits, policy, require_author=config.license_policy.require_author)
         lineage = trace(ctx.input_list("checkpoints"))
-        weights = audit_weights(lineage, images, split, config.allowed_weight_licenses)
-        if photos.num_violations or weights.violations:
-            raise GateFailed(_refusal(ctx, credits, photos, weights))
+        weights = audit_weights(
+            lineage, images, split, config.allowed_weight_licenses, stated_weights(config.weights_list)
+        )
+        questions = _decisions(config, photos.by_license)
+        needed = [row["about"] for row in questions if row["decision"] is None]
+        offending = photos.num_violations + len(weights.violations)
         summary = {
             **credits.count(),
             "by_license": photos.by_license,
@@ -74,19 +102,41 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
             "missing_author": list(photos.missing_author),
             "authors": credits.authors(NAMED_AUTHORS),
         }
+        report = {
+            "format": FORMAT,
+            "production_safe": not offending and not needed,
+            "decisions_needed": needed,
+            "decisions": questions,
+            "policy": config.model_dump(mode="json", include={"license_policy", "allowed_weight_licenses"}),
+            "photos": summary,
+            "weights": list(weights.checkpoints),
+        }
+        if offending:
+            _list_offenders(ctx, credits, lineage, weights)
+            ctx.output.write_json("license_report.json", {**report, "violations": offending, "listed": VIOLATIONS_FILE})
+            raise GateFailed(_refusal(ctx, photos, weights))
         _write_credits(ctx, credits, summary)
-    report = {
-        "format": FORMAT,
-        "production_safe": True,
-        "policy": config.model_dump(mode="json", include={"license_policy", "allowed_weight_licenses"}),
-        "photos": summary,
-        "weights": list(weights.checkpoints),
-    }
     ctx.output.write_json("license_report.json", report)
+    for about in needed:
+        ctx.log.warning("%s: no release before somebody decides: say who, what and when under `decisions`", about)
     if photos.num_missing_author:
         ctx.log.warning("%d photos under CC BY give no author; the report lists them", photos.num_missing_author)
     ctx.log.info("%d photos and %d checkpoints pass", summary["num_photos"], len(weights.checkpoints))
     return {"num_photos": summary["num_photos"], "num_missing_author": photos.num_missing_author, "violations": 0}
+
+
+def _decisions(config: CheckLicensesConfig, by_license: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What the policy asks about and the photos hold: how many, the question, and the decision if there is one."""
+    decided = {decision.about: decision.model_dump(mode="json", exclude={"about"}) for decision in config.decisions}
+    if len(decided) < len(config.decisions):
+        raise BadRequest(f"decisions: two are about one of {', '.join(decided)}; want one each")
+    rows: list[dict[str, Any]] = []
+    for about in config.license_policy.ask:
+        asked = {name: count for name, count in by_license.items() if MEMBERS[about](name)}
+        if asked:
+            facts = {"num_photos": sum(asked.values()), "by_license": asked, "question": QUESTIONS[about]}
+            rows.append({"about": about, **facts, "decision": decided.get(about)})
+    return rows
 
 
 def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) -> None:
@@ -101,17 +151,35 @@ def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) 
         raise BadRequest(f"{images.path}: lacks {num_absent} photos of {split.path}, {first} among them")
 
 
-def _refusal(
-    ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore, photos: PhotoAudit, weights: WeightAudit
-) -> str:
-    """List every violation in a file; the message that names the first of them."""
+def _list_offenders(
+    ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore, lineage: Lineage, weights: WeightAudit
+) -> None:
+    """Every offender into a file, each with its own file, its text, and its way into what is shipped."""
+    from aplantida.release.offenders import photos_that_offend, way, weights_that_offend
+
+    images, shipped = ctx.input("images"), ctx.input_list("checkpoints")
+    listing = ctx.output.scratch / VIOLATIONS_FILE
+    offenders = itertools.chain(
+        weights_that_offend(weights, lineage, shipped),
+        photos_that_offend(credits, images, way(lineage, images, shipped)),
+    )
+    with listing.open("w", encoding="utf-8") as stream:
+        before = "[\n"
+        for offender in offenders:
+            stream.write(before + json.dumps(offender, ensure_ascii=False))
+            before = ",\n"
+        stream.write("\n]\n")
+    ctx.output.publish(listing, VIOLATIONS_FILE)
+
+
+def _refusal(ctx: PhaseContext[CheckLicensesConfig], photos: PhotoAudit, weights: WeightAudit) -> str:
+    """The message that names the first violations, and where all of them are."""
     from aplantida.release.licenses import NAMED
 
-    listing = ctx.output.log_path / "license_violations.json"
-    credits.write_violations(listing, list(weights.violations))
     total = photos.num_violations + len(weights.violations)
     named = [*photos.violations, *weights.violations][:NAMED]
     more = f"\n  … and {total - len(named)} more" if total > len(named) else ""
+    listing = ctx.output.path / VIOLATIONS_FILE
     return f"{total} licence violations, all in {listing}:\n  " + "\n  ".join(named) + more
 
 
@@ -125,11 +193,17 @@ def _write_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore,
     ctx.output.write_text("attributions.html", html)
 
 
+def _weights_digest(config: CheckLicensesConfig) -> str:
+    """What is stated of weights lies outside artifacts: said differently, looked at again."""
+    return hash_file(find_file(config.weights_list))
+
+
 PHASE = Phase(
     name="check_licenses",
     config=CheckLicensesConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoints": "checkpoint+"},
     output="license_report",
     version=3,
+    sources={"weights": _weights_digest},
     run=run,
 )

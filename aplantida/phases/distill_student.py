@@ -116,7 +116,7 @@ def _check_edits(config: DistillStudentConfig, best: Mapping[str, Any]) -> None:
 
 
 def _digest_weights(config: DistillStudentConfig) -> str:
-    return digest_pretrained(config.model.pretrained)
+    return digest_pretrained(config.model)
 
 
 PHASE = Phase(

@@ -16,7 +16,7 @@ from aplantida.phases._release import note_release
 from aplantida.phases._student import SizeGates
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
 from aplantida.pipeline.config import RELEASE_NAME, SeededConfig, Threads
-from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.release.attributions import LIST_FILES, to_html, where_listed
 
@@ -110,6 +110,12 @@ def judge(config: ExportTfjsConfig, metrics: Mapping[str, Any]) -> list[str]:
 def _check_lineage(ctx: PhaseContext[ExportTfjsConfig]) -> None:
     """What ships must be what was measured, calibrated and cleared."""
     checkpoint, evaluation = ctx.input("checkpoint"), ctx.input("evaluation")
+    undecided = _json(ctx.input("license_report"), "license_report.json").get("decisions_needed", [])
+    if undecided:
+        raise GateFailed(
+            f"{ctx.input('license_report').path}: nobody has decided about {', '.join(undecided)}: say who decided "
+            "what, and when, under `decisions` of check_licenses"
+        )
     for name, made_from, needed in (
         ("evaluation", "checkpoint", checkpoint),
         ("calibration", "evaluation", evaluation),

@@ -210,7 +210,7 @@ def _row(number: int, trial: Trial, plan: SearchPlan, task: TrainTask) -> dict[s
 
 
 def _digest_weights(config: SweepDistillationConfig) -> str:
-    return digest_pretrained(config.model.pretrained)
+    return digest_pretrained(config.model)
 
 
 PHASE = Phase(

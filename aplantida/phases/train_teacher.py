@@ -92,7 +92,7 @@ def _classes_of(ctx: PhaseContext[TrainTeacherConfig], index: ClassIndex, region
 
 
 def _digest_weights(config: TrainTeacherConfig) -> str:
-    return digest_pretrained(config.model.pretrained)
+    return digest_pretrained(config.model)
 
 
 PHASE = Phase(

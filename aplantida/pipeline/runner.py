@@ -22,7 +22,7 @@ from aplantida.pipeline.logs import LOGGER, log_file
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.recipe import fingerprint_of, gates_of, gates_passed, recipe_of
 from aplantida.pipeline.session import sessions, writing_session
-from aplantida.pipeline.standing import RECIPE, Standing, begin, check_apart, stand
+from aplantida.pipeline.standing import RECIPE, Standing, begin, check_apart, give_up, stand
 from aplantida.pipeline.writer import ArtifactWriter
 
 Sources = Literal["check", "sealed"]
@@ -254,6 +254,8 @@ def _run_and_seal(
     except (BadRequest, GateFailed):
         if writer.is_untouched:  # nothing was done under this recipe: an edited one may start afresh
             shutil.rmtree(writer.path / PROGRESS)
+        elif not writer.units and not any(writer.scratch.iterdir()):  # nothing but a report, which stays to be read
+            give_up(writer.path)
         raise
     writer.check_session()
     path = writer.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from aplantida.pipeline.phase import Phase
 from aplantida.pipeline.recipe import changes_since
 
 RECIPE, INPUTS = "recipe.json", "inputs.json"
+REFUSED = "refused"  # the output holds the report of a gate that refused, and nothing to go on from
 State = Literal["absent", "unfinished", "sealed"]
 
 
@@ -55,6 +57,8 @@ def earlier_recipe(path: Path) -> tuple[State, Mapping[str, Any]]:
         return "sealed", open_artifact(path).manifest["recipe"]
     if (path / PROGRESS / RECIPE).is_file():
         return "unfinished", json.loads((path / PROGRESS / RECIPE).read_text(encoding="utf-8"))
+    if (path / PROGRESS / REFUSED).is_file():
+        return "absent", {}
     if path.is_dir() and any(child.name != PROGRESS for child in path.iterdir()):
         raise BadRequest(f"{path}: holds files but is no artifact; choose another --output")
     return "absent", {}
@@ -106,6 +110,13 @@ def begin(path: Path, recipe: Mapping[str, Any], inputs: Mapping[str, Any], *, r
             temporary = target.with_suffix(".tmp")
             temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
             temporary.replace(target)
+
+
+def give_up(path: Path) -> None:
+    """Leave the result files that are there, and nothing of the session: whatever recipe comes next starts afresh."""
+    shutil.rmtree(path / PROGRESS)
+    (path / PROGRESS).mkdir()
+    (path / PROGRESS / REFUSED).touch()
 
 
 def check_apart(path: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aplantida.pipeline.errors import BadRequest
+
 WAITING = "waiting_nodes.json"
 
 
@@ -22,31 +24,37 @@ class WaitingNodes:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / WAITING
-        self._nodes = read_waiting(self._file)
 
     def add(self, nodes: Mapping[str, Sequence[str]]) -> None:
         """Note nodes that are to be run: name → paths, as configs name them."""
-        self._nodes |= {name: list(paths) for name, paths in nodes.items()}
-        self._write()
+        self._write({**read_waiting(self._file), **{name: list(paths) for name, paths in nodes.items()}})
 
     def done(self, name: str) -> None:
         """A node was run or skipped."""
-        if self._nodes.pop(name, None) is not None:
-            self._write()
+        nodes = read_waiting(self._file)
+        if nodes.pop(name, None) is not None:
+            self._write(nodes)
 
-    def _write(self) -> None:
-        if not self._nodes:
+    def _write(self, nodes: Mapping[str, Sequence[str]]) -> None:
+        if not nodes:
             self._file.unlink(missing_ok=True)
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self._nodes, indent=1, ensure_ascii=False), encoding="utf-8")
+        temporary.write_text(json.dumps(nodes, indent=1, ensure_ascii=False), encoding="utf-8")
         temporary.replace(self._file)
 
 
 def read_waiting(file: Path) -> dict[str, list[str]]:
-    """The nodes noted in ``file``, with their paths; empty when it is not there."""
+    """The nodes noted in ``file``, with their paths; empty when it is not there.
+
+    Raises:
+        BadRequest: when it cannot be read: what it keeps is not known.
+    """
     if not file.is_file():
         return {}
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return {name: [str(path) for path in paths] for name, paths in found.items()}
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return {name: [str(path) for path in paths] for name, paths in found.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadRequest(f"{file}: cannot be read ({error!r}); delete it when no run is to go on there") from error

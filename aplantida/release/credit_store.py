@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from itertools import accumulate, groupby
 from pathlib import Path
 
 import pyarrow as pa
 
-from aplantida.data.database import Database, id_ranges, quoted
+from aplantida.data.database import Database, quoted
 from aplantida.domain.address_secrets import public_address
 from aplantida.domain.escaping import sql_csv_cell
 from aplantida.domain.record import RECORD_SCHEMA
@@ -98,21 +97,20 @@ class CreditStore:
         first = f"SELECT sentence FROM violations ORDER BY image_id LIMIT {int(limit)}"
         return self._num("violations"), [sentence for (sentence,) in self._database.fetch(first)]
 
-    def write_violations(self, path: Path, others: list[str]) -> None:
-        """Write ``others`` and all refused photos as a JSON list of sentences."""
-        with path.open("w", encoding="utf-8") as stream:
-            stream.write("[")
-            separator = "\n"
-            for sentence in others:
-                stream.write(f"{separator}{json.dumps(sentence, ensure_ascii=False)}")
-                separator = ",\n"
-            for low, high in id_ranges(self._num("violations") // self._database.rows_sorted_at_once + 1):
-                query = f"FROM violations WHERE image_id >= '{low}' AND image_id < '{high}' ORDER BY image_id"
-                for batch in self._database.batches(f"SELECT sentence {query}"):
-                    for sentence in batch["sentence"].to_pylist():
-                        stream.write(f"{separator}{json.dumps(sentence, ensure_ascii=False)}")
-                        separator = ",\n"
-            stream.write("\n]\n")
+    def refused_among(self, photos: pa.Table) -> list[tuple[str, str | None, str]]:
+        """Of these photos the refused ones by id: (image_id, license_text, a sentence).
+
+        Args:
+            photos: rows with ``image_id`` and ``license_text``.
+        """
+        self._database.create("looked_at", photos.schema)
+        self._database.insert("looked_at", photos)
+        query = (
+            "SELECT image_id, license_text, sentence FROM looked_at JOIN violations USING (image_id) ORDER BY image_id"
+        )
+        rows = self._database.fetch(query)
+        self._database.run("DROP TABLE looked_at")
+        return rows
 
     def missing_author(self, license_ids: list[str], limit: int) -> tuple[int, list[str]]:
         """How many photos under these licences give no author, and the first ``limit`` ids of them."""

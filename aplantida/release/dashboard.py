@@ -34,6 +34,7 @@ def to_html(findings: Findings, targets: Sequence[TargetResult], title: str, bet
         ("Confusions", findings.confusions, lambda: drawn["confusions"] + _confusions(findings)),
         ("Data", findings.stages, lambda: drawn["funnel"] + _losses(findings)),
         ("Species", findings.species, lambda: drawn["species"]),
+        *([("Licences to decide about", True, lambda: _decisions(findings))] if findings.decisions else []),
         ("Bundle", findings.bundle, lambda: table(("part", "MB"), [(n, number(s)) for n, s in findings.bundle])),
         ("Runtimes", findings.parity or findings.timings, lambda: _runtimes(findings)),
     )
@@ -135,6 +136,15 @@ def _confusions(findings: Findings) -> str:
         for row in findings.confusions[:SHOWN_CONFUSIONS]
     ]
     return table(("species", "taken for", "photos", "of its photos", "same genus", "same family"), rows)
+
+
+def _decisions(findings: Findings) -> str:
+    none = {"decided": "not decided", "by": "", "date": ""}
+    rows = [
+        (row["about"], row["num_photos"], row["question"], *((row["decision"] or none)[key] for key in none))
+        for row in findings.decisions
+    ]
+    return table(("class", "photos", "question", "decision", "by", "date"), rows)
 
 
 def _losses(findings: Findings) -> str:

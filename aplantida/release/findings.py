@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class Findings:
         confusions: rows of ``confusions.csv``.
         bundle: (part, megabytes).
         parity: rows of ``parity.csv``.
+        decisions: what the licence report asks, with the decisions.
         timings: seconds that the validation reported, by ``cold_seconds.<runtime>`` and ``warm_seconds.<runtime>``.
     """
 
@@ -46,6 +47,7 @@ class Findings:
     bundle: list[tuple[str, float]]
     parity: list[dict[str, str]]
     timings: dict[str, Any]
+    decisions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
 def find(artifacts: Sequence[Artifact], models: Mapping[str, str], confusions_of: str) -> Findings:
@@ -79,10 +81,15 @@ def find(artifacts: Sequence[Artifact], models: Mapping[str, str], confusions_of
         confusions=_csv(confused, "confusions.csv"),
         bundle=_sizes(by_kind.get("model_bundle")),
         parity=_csv(validation, "parity.csv"),
+        decisions=_decisions(by_kind.get("license_report")),
         timings=flatten(
             {key: validation.metrics[key] for key in _TIMINGS if key in validation.metrics} if validation else {}
         ),
     )
+
+
+def _decisions(report: Artifact | None) -> list[dict[str, Any]]:
+    return [] if report is None else read_json(report, "license_report.json").get("decisions", [])
 
 
 def _funnel(by_kind: Mapping[str, Artifact]) -> tuple[list[tuple[str, int]], list[tuple[str, str, int]]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from aplantida.domain.licensing import LicensePolicy, needs_author
+from aplantida.domain.weights import Origin, Statement, refusal, same_license
 from aplantida.pipeline.artifact import Artifact
 from aplantida.release.credit_store import CreditStore
 from aplantida.release.lineage import Lineage
@@ -61,21 +62,46 @@ def audit_photos(credits: CreditStore, policy: LicensePolicy, *, require_author:
 
 @dataclass(frozen=True)
 class WeightAudit:
-    """What the weights' licences say: a row per checkpoint of the lineage, and a sentence per violation."""
+    """What the weights' licences say.
+
+    Attributes:
+        checkpoints: a row per checkpoint of the lineage.
+        offending: checkpoints whose initial weights may not be used, and why.
+        broken: what else is wrong with the lineage, a sentence each.
+    """
 
     checkpoints: tuple[dict[str, Any], ...]
-    violations: tuple[str, ...]
+    offending: tuple[tuple[Artifact, str], ...]
+    broken: tuple[str, ...]
+
+    @property
+    def violations(self) -> tuple[str, ...]:
+        """A sentence per violation."""
+        return tuple(sorted({*self.broken, *(why for _, why in self.offending)}))
 
 
-def audit_weights(lineage: Lineage, images: Artifact, split: Artifact, allowed: Sequence[str]) -> WeightAudit:
+def audit_weights(
+    lineage: Lineage,
+    images: Artifact,
+    split: Artifact,
+    allowed: Sequence[str],
+    stated: Mapping[str, Statement],
+) -> WeightAudit:
     """Hold every checkpoint the model descends from against the permissive licences in ``allowed``.
 
     Photos count as audited only when they are those of ``images`` and ``split``: a checkpoint that descends from others
     is a violation, and so is an ancestor that cannot be read.
+
+    Args:
+        lineage: of what is shipped.
+        images: whose photos were audited.
+        split: likewise.
+        allowed: SPDX ids.
+        stated: what is known of weights files, by sha256.
     """
-    violations = list(lineage.problems)
+    broken, offending = list(lineage.problems), list[tuple[Artifact, str]]()
     for audited in (images, split):
-        violations += [
+        broken += [
             f"{other.path.name} ({other.kind} {other.digest[:12]}) is in the lineage, but the photos audited are those "
             f"of {audited.path.name} ({audited.digest[:12]})"
             for other in lineage.of_kind(audited.kind)
@@ -84,16 +110,39 @@ def audit_weights(lineage: Lineage, images: Artifact, split: Artifact, allowed: 
     rows: dict[str, dict[str, Any]] = {}
     for checkpoint in lineage.of_kind("checkpoint"):
         card = read_json(checkpoint, "model.json")  # not as a ModelCard, which would bring torch along
-        pretrained, pretrained_license = card.get("pretrained"), card.get("pretrained_license")
+        said = card.get("pretrained")
+        origin = None if said is None else Origin.parse(said)
         rows[checkpoint.digest] = {
             "digest": checkpoint.digest,
             "architecture": card["architecture"],
-            "pretrained": None if pretrained is None else PurePosixPath(pretrained).name,
-            "pretrained_license": pretrained_license,
+            "pretrained": None if origin is None else str(origin) if origin.is_hub else PurePosixPath(str(said)).name,
+            "pretrained_license": card.get("pretrained_license"),
         }
-        if pretrained is not None and pretrained_license not in allowed:
-            violations.append(
-                f"weights of {checkpoint.path.name}: began from {pretrained} under "
-                f"{pretrained_license or 'no stated licence'}; accepted are {', '.join(allowed)}"
-            )
-    return WeightAudit(tuple(rows[digest] for digest in sorted(rows)), tuple(sorted(set(violations))))
+        why = _weights_refusal(checkpoint, origin, card.get("pretrained_license"), allowed, stated)
+        if why is not None:
+            offending.append((checkpoint, f"weights of {checkpoint.path.name}: began from {said}: {why}"))
+    return WeightAudit(tuple(rows[digest] for digest in sorted(rows)), tuple(offending), tuple(sorted(set(broken))))
+
+
+def _weights_refusal(
+    checkpoint: Artifact,
+    origin: Origin | None,
+    license_id: str | None,
+    allowed: Sequence[str],
+    stated: Mapping[str, Statement],
+) -> str | None:
+    """Why a checkpoint's initial weights may not be shipped; None when they may, or there are none."""
+    source = checkpoint.manifest["recipe"]["sources"].get("pretrained", "none")
+    if origin is None:
+        return None if source == "none" else f"its card says nothing of them, its recipe has {source}"
+    why = refusal(license_id, allowed)
+    if why is not None:
+        return why
+    if origin.sha256 is None:
+        return "the card does not say which file that was (no sha256)"
+    known = stated.get(origin.sha256)
+    if known is None:
+        return None if origin.is_hub else "nothing is known of a file with that sha256"
+    if not same_license(known.license, license_id):
+        return f"the card says {license_id}, {known.said_by} says {known.license}"
+    return None

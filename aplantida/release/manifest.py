@@ -138,7 +138,7 @@ def _describe(artifact: Artifact, all_of_them: Sequence[Artifact], environments:
         "inputs": _inputs(artifact, all_of_them),
         "sources": recipe["sources"],
         "config": redact(recipe["config"]),
-        "resources": redact(artifact.config.get("resources", {})),
+        **{key: redact(artifact.config.get(key, {})) for key in ("resources", "gates")},
         "environments": [f"environment_{position + 1}" for position in inside],
     }
     if artifact.kind in _FILES_OF:

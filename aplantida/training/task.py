@@ -22,7 +22,8 @@ class TrainTask:
 
     Attributes:
         card: the model, its classes and its preprocessing.
-        initial: weights to start from: None from scratch, ``"hub"``, a weights file, or a checkpoint's folder.
+        initial: weights to start from: None from scratch, ``hub:`` and a file of timm's hub, a weights file, or a
+            checkpoint's folder.
         batches: where photos come from.
         objective: what is minimized.
         optimization: how weights move.
@@ -72,14 +73,16 @@ class TrainTask:
         torch.manual_seed(derive_seed(self.seed, "weights"))
         card = self.card
         from_folder = isinstance(self.initial, Path) and self.initial.is_dir()
-        pretrained = False if self.initial is None or from_folder else self.initial
+        from_hub = isinstance(self.initial, str)
+        pretrained = Path(self.initial.removeprefix("hub:")) if isinstance(self.initial, str) else self.initial
         model = create_model(
             card.architecture,
             card.num_classes,
             head_rank=card.head_rank,
             dropout=card.dropout,
             width=card.width,
-            pretrained=pretrained if isinstance(pretrained, Path) else bool(pretrained),
+            pretrained=False if pretrained is None or from_folder else pretrained,
+            from_hub=from_hub,
         )
         if from_folder and isinstance(self.initial, Path):
             earlier = load_card(self.initial)

@@ -22,7 +22,7 @@ CONFIGS = CHECKOUT / "configs"
 PROFILES = ("demo", "reference")
 GRAPH = load_graph(CONFIGS / "pipeline.yaml")
 OVERLAYS = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent != CONFIGS)
-NO_PHASE = {"pipeline.yaml", "targets.yaml", "collection.yaml"}
+NO_PHASE = {"pipeline.yaml", "targets.yaml", "collection.yaml", "weights.yaml"}
 SHARED = "configs/collection.yaml"
 
 
@@ -98,7 +98,7 @@ def test_every_file_in_configs_is_known() -> None:
     assert top - NO_PHASE - {f"{phase}.yaml" for phase in PHASES} <= mentioned
     nodes = {node.name for node in GRAPH} | {"run_pipeline", "release_student", "cleanup", "collection"}
     assert [str(path) for path in OVERLAYS if path.stem not in nodes] == []
-    assert len(top) == len(PHASES) + 4  # pipeline, targets, baseline, collection
+    assert len(top) == len(PHASES) + 5  # pipeline, targets, baseline, collection, weights
     assert len(OVERLAYS) >= 20
 
 

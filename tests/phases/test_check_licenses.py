@@ -7,14 +7,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from aplantida.export.bundle import license_text
 from aplantida.phases.check_licenses import PHASE
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.cli import main
-from aplantida.pipeline.errors import GateFailed
+from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.runner import execute
 from tests.fixtures.artifacts import make_checkpoint, make_images, make_split, photo_row
 
 BASE = "configs/check_licenses.yaml"
+LITE = "910141b5a8ae71af0e9e035b6fa7b702ebde804c6cd6aef5dbe47f303d2efb1a"  # in configs/weights.yaml
 LINEAGE = {"images": "images", "split": "split"}
 
 
@@ -28,7 +30,8 @@ def check(checkpoints: list[str], output: str = "licenses", **values: Any) -> Ar
 def test_a_clean_lineage_passes_with_every_credit() -> None:
     make_images("images", change=lambda row: {**row, "author": " " if row["author"] == "Author 1" else row["author"]})
     make_split("split", "images")
-    make_checkpoint("teacher", LINEAGE, pretrained="vit.safetensors", pretrained_license="Apache-2.0")
+    hub = f"timm/vit.x@{'1' * 40} sha256:{'ab' * 32}"
+    make_checkpoint("teacher", LINEAGE, pretrained=hub, pretrained_license="Apache-2.0")
     make_checkpoint("student", {**LINEAGE, "checkpoint": "teacher"})
     artifact = check(["student"])
     report = json.loads(artifact.file("license_report.json").read_text())
@@ -48,17 +51,32 @@ def test_a_clean_lineage_passes_with_every_credit() -> None:
 
 def test_a_photo_against_the_policy_is_named_and_exit_is_4(root: Path) -> None:
     bad = photo_row(2, 5)["image_id"]
-    make_images("images", change=lambda row: {**row, "license_id": "CC-BY-NC-4.0"} if row["image_id"] == bad else row)
+    change = {"license_id": "CC-BY-NC-4.0", "license_text": "by-nc, ask me"}
+    make_images("images", change=lambda row: {**row, **change} if row["image_id"] == bad else row)
     make_split("split", "images")
-    make_checkpoint("student", LINEAGE)
+    make_checkpoint("teacher", LINEAGE, pretrained="wild.pth", pretrained_license="CC-BY-NC-4.0")
+    make_checkpoint("distilled", {**LINEAGE, "checkpoint": "teacher"})
+    make_checkpoint("student", {**LINEAGE, "checkpoint": "distilled"})
     with pytest.raises(GateFailed, match=f"photo {bad} .*CC-BY-NC-4.0 forbids commercial use"):
         check(["student"])
-    listed = json.loads((root / "_logs" / "licenses" / "license_violations.json").read_text())
-    assert len(listed) == 1
+    weights, photo = json.loads((root / "licenses/license_violations.json").read_text())
+    assert (photo["image_id"], photo["text"]) == (bad, "by-nc, ask me")
+    shard = pq.read_table(root / photo["file"], columns=["image_id"])["image_id"].to_pylist()
+    assert bad in shard
+    assert photo["path"] == ["images", "split", "teacher", "distilled", "student"]
+    assert (weights["file"], weights["text"]) == ("teacher/model.json", "wild.pth: CC-BY-NC-4.0")
+    assert weights["path"] == ["teacher", "distilled", "student"]
+    report = json.loads((root / "licenses/license_report.json").read_text())
+    assert (report["production_safe"], report["violations"], report["photos"]["num_photos"]) == (False, 2, 60)
     words = ["images=images", "split=split", "checkpoints=student"]
     flags = [word for given in words for word in ("--input", given)]
     assert main(PHASE, ["--config", BASE, *flags, "--output", "licenses"]) == 4
     assert not (root / "licenses" / "artifact.json").exists()
+    make_checkpoint("clean", LINEAGE)
+    policy = {"license_policy": {"also_allowed": ["CC-BY-NC-4.0"]}}  # another recipe starts afresh at the same place
+    passed = check(["clean"], **policy)
+    assert json.loads(passed.file("license_report.json").read_text())["production_safe"] is True
+    assert not (root / "licenses/license_violations.json").exists()
 
 
 def test_share_alike_and_missing_authors_follow_the_policy() -> None:
@@ -91,6 +109,59 @@ def test_weights_of_an_ancestor_count(license_id: str | None) -> None:
     with pytest.raises(GateFailed, match=r"weights of teacher: began from wild\.pth") as caught:
         check(["student"])
     assert "1 licence violations" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("origin", "license_id", "why"),
+    [
+        ("vit.safetensors", "Apache-2.0", "the card does not say which file that was"),
+        ("timm hub", "Apache-2.0", "the card does not say which file that was"),
+        (f"vit.safetensors sha256:{'ab' * 32}", "Apache-2.0", "nothing is known of a file with that sha256"),
+        (
+            f"lite.pth sha256:{LITE}",
+            "MIT",
+            "the card says MIT, LICENSE of the efficientnet.* says Apache",
+        ),
+        (f"timm/vit.x@1 sha256:{LITE}", "MIT", "the card says MIT"),
+        (f"lite.pth sha256:{LITE}", "Apache-2.0", None),
+    ],
+)
+def test_weights_are_known_by_their_bytes(origin: str, license_id: str, why: str | None) -> None:
+    make_images("images")
+    make_split("split", "images")
+    make_checkpoint("teacher", LINEAGE, pretrained=origin, pretrained_license=license_id)
+    make_checkpoint("student", {**LINEAGE, "checkpoint": "teacher"})
+    if why is None:
+        assert check(["student"]).metrics["violations"] == 0
+        return
+    with pytest.raises(GateFailed, match=rf"weights of teacher: began from .*{why}"):
+        check(["student"])
+
+
+def test_share_alike_waits_for_a_decision() -> None:
+    make_images("images", change=lambda row: {**row, "license_id": "CC-BY-SA-4.0"} if row["source"] else row)
+    make_split("split", "images")
+    make_checkpoint("student", LINEAGE)
+    report = json.loads(check(["student"]).file("license_report.json").read_text())
+    assert (report["production_safe"], report["decisions_needed"]) == (False, ["share-alike"])
+    assert report["decisions"][0]["by_license"] == {"CC-BY-SA-4.0": 60}
+    decision = {
+        "about": "share-alike",
+        "decided": "the model is no adaptation",
+        "by": "Ana | Gil",
+        "date": "2026-11-02",
+    }
+    report = json.loads(check(["student"], "decided", decisions=[decision]).file("license_report.json").read_text())
+    assert (report["production_safe"], report["decisions_needed"]) == (True, [])
+    text = license_text("demo", "v1", "CC-BY-4.0", report, "listed")
+    assert r"the model is no adaptation (decided by Ana \| Gil, 2026-11-02)" in text
+    unasked = check(["student"], "unasked", license_policy={"ask": []})
+    assert json.loads(unasked.file("license_report.json").read_text())["production_safe"] is True
+    with pytest.raises(BadRequest, match="two are about one"):
+        check(["student"], "twice", decisions=[decision, decision])
+    for key in ("decided", "by", "date"):
+        with pytest.raises(BadRequest, match=rf"decisions\.0\.{key}"):
+            check(["student"], "half", decisions=[{name: text for name, text in decision.items() if name != key}])
 
 
 def test_photos_nobody_audited_are_a_violation() -> None:

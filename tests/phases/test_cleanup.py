@@ -155,6 +155,9 @@ def test_the_nodes_of_a_paused_run_stay(runs: Path) -> None:
     assert kinds(clean(**everything)) == {"demo/other": "unreferenced"}
     waiting.done("last")
     assert sorted(path.name for path in (runs / "demo").glob("*.json")) == []
+    (runs / "demo" / "waiting_nodes.json").write_text("[")
+    with pytest.raises(BadRequest, match=r"waiting_nodes\.json: cannot be read"):
+        clean(**everything)
 
 
 def test_an_input_made_anew_orphans_its_child(runs: Path) -> None:

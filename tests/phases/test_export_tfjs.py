@@ -21,7 +21,8 @@ from aplantida.models.checkpoint import load_card, load_checkpoint
 from aplantida.phases.export_tfjs import PHASE, BundleGates, ExportTfjsConfig, judge
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.errors import BadRequest, GateFailed
-from tests.fixtures.artifacts import make_checkpoint
+from aplantida.pipeline.writer import ArtifactWriter
+from tests.fixtures.artifacts import make_checkpoint, seal
 from tests.fixtures.exported import BUNDLE_INPUTS, DATA, make_bundle, run_phase
 
 
@@ -160,3 +161,15 @@ def test_a_model_too_large_is_stopped_and_formats_are_made_once(root: Path) -> N
         make_bundle("large", gates={"max_model_bytes": limit})
     assert [path.stat().st_mtime_ns for path in files] == times
     assert load_card(root / "quantized").folded
+
+
+def test_a_bundle_waits_for_what_somebody_must_decide(root: Path) -> None:
+    report = json.loads((root / "licenses/license_report.json").read_text())
+
+    def undecided(output: ArtifactWriter) -> None:
+        output.write_json("license_report.json", {**report, "decisions_needed": ["share-alike"]})
+
+    seal("undecided", "license_report", undecided, {"checkpoints": ["quantized"]})
+    with pytest.raises(GateFailed, match="nobody has decided about share-alike"):
+        run_phase(PHASE, "waiting", {**BUNDLE_INPUTS, "license_report": "undecided"})
+    assert not (root / "waiting").exists() or not any((root / "waiting").iterdir())

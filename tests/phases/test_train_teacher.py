@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from aplantida.models.checkpoint import load_card, load_checkpoint
 from aplantida.models.zoo import create_model
 from aplantida.phases.train_teacher import PHASE
-from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.artifact import Artifact, hash_file
 from aplantida.pipeline.errors import BadRequest, RecipeChanged
 from aplantida.pipeline.runner import execute
 from aplantida.pipeline.writer import ArtifactWriter
@@ -92,7 +92,10 @@ def test_weights_from_a_file_are_a_source(root: Path) -> None:
     file = root / "weights.safetensors"
     body = create_model("test_efficientnet", 3).body.state_dict()
     save_file({name: value.clone() for name, value in body.items()}, file)
-    model = {"name": "test_efficientnet", "pretrained": "weights.safetensors", "pretrained_license": "MIT"}
+    said = {"license": "MIT", "source": "a test", "said_by": "the test"}
+    first = hash_file(file)
+    (root / "weights.yaml").write_text(json.dumps({first: said}))
+    model = {"name": "test_efficientnet", "pretrained": "weights.safetensors", "weights_list": f"{root}/weights.yaml"}
     still = {**SMALL["training"], "epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0}
     artifact = teach(model=model, training=still)
     card = load_card(artifact.path)
@@ -102,6 +105,9 @@ def test_weights_from_a_file_are_a_source(root: Path) -> None:
     stored = load_file(artifact.file("model.safetensors"))["body.conv_stem.weight"]
     assert (stored - body["conv_stem.weight"]).abs().max() < 1e-6
     save_file({name: value + 1 for name, value in body.items()}, file)
+    with pytest.raises(BadRequest, match="nothing is known of weights with sha256"):
+        teach(model=model, training=still)
+    (root / "weights.yaml").write_text(json.dumps({first: said, hash_file(file): said}))
     with pytest.raises(RecipeChanged, match=r"sources\.pretrained"):
         teach(model=model, training=still)
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,12 +77,16 @@ def test_every_refused_photo_is_listed(database: Database, tmp_path: Path) -> No
     database.rows_sorted_at_once = 8
     store.refuse({("CC-BY-NC-4.0", False): "no!", ("CC-BY-4.0", True): "who?"})
     number, first = store.violations(3)
-    store.write_violations(tmp_path / "listing.json", ["weights of teacher"])
-    listed = json.loads((tmp_path / "listing.json").read_text())
-    assert (number, len(listed)) == (70, 71)
-    assert listed[:4] == ["weights of teacher", *first]
-    assert listed[1:] == sorted(listed[1:])
-    assert f"photo {rows[85]['image_id']} (Planta n1, https://photos.example/85.jpg): who?" in listed
+    shard = pa.table(
+        {"image_id": [item["image_id"] for item in rows], "license_text": [f"text {at}" for at in range(90)]}
+    )
+    listed = store.refused_among(shard)
+    assert (number, len(listed)) == (70, 70)
+    assert [sentence for _, _, sentence in listed[:3]] == first
+    assert [image_id for image_id, _, _ in listed] == sorted(image_id for image_id, _, _ in listed)
+    bad = rows[85]["image_id"]
+    assert (bad, "text 85", f"photo {bad} (Planta n1, https://photos.example/85.jpg): who?") in listed
+    assert store.refused_among(shard.slice(60, 20)) == []
     count, ids = store.missing_author(["CC-BY-4.0"], 4)
     assert (count, ids) == (10, sorted(item["image_id"] for item in rows[80:])[:4])
     assert store.missing_author([], 4) == (0, [])

@@ -36,6 +36,7 @@ from aplantida.release.sweep_page import sweep_page
 from aplantida.release.targets import TargetResult
 from tests.fixtures.hostile import HOSTILE, HOSTILE_UTF8
 
+DECIDED = ("decided", "by", "date")
 ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "table", "tr", "th", "td", "a", "div", "br"),
     *("figure", "img", "figcaption", "i", "span", "code"),
@@ -102,6 +103,7 @@ def findings() -> Findings:
         bundle=[(text, 1.0) for text in HOSTILE],
         parity=[{"runtime": text} for text in HOSTILE],
         timings=dict.fromkeys(HOSTILE, 1.0),
+        decisions=[{"about": text, "num_photos": 1, "question": text, "decision": None} for text in HOSTILE],
     )
 
 
@@ -140,6 +142,10 @@ def test_the_audit() -> None:
 def test_markdown(text: str) -> None:
     report = {
         "photos": {"by_license": dict.fromkeys(HOSTILE, 1)},
+        "decisions": [
+            {"about": hostile, "num_photos": 1, "question": hostile, "decision": dict.fromkeys(DECIDED, hostile)}
+            for hostile in HOSTILE
+        ],
         "weights": [{"pretrained": hostile, "pretrained_license": hostile} for hostile in HOSTILE],
     }
     text = text or license_text("name", "v1", HOSTILE[3], report, HOSTILE[4])

@@ -1,0 +1,178 @@
+"""Make a release again from its manifest, and compare: ``python -m aplantida.reproduce --manifest FILE --into DIR``.
+
+Each artifact is made by the phase, config, gates and resources that the manifest names, into ``DIR/<its name>``, in the
+manifest's order; what is there already is skipped, so it may be stopped and run again. ``--given NAME=PATH`` takes an
+artifact as it is (photos, say), when its digest is the manifest's. Exit code 0 when all digests are equal, 4 when one
+differs, 2 when the manifest cannot be followed here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aplantida.distributed.sharing import shared_ray
+from aplantida.domain.cores import usable_cores
+from aplantida.domain.seals import broken_text
+from aplantida.phases.registry import load_phase
+from aplantida.pipeline.artifact import open_artifact
+from aplantida.pipeline.child import run_in_child
+from aplantida.pipeline.config import resolve
+from aplantida.pipeline.errors import Altered, BadRequest, GateFailed, PhaseError
+from aplantida.pipeline.logs import LOGGER, configure_console
+from aplantida.pipeline.runner import execute
+from aplantida.release.manifest import FORMAT
+
+_LEFT_OUT = ("(absolute)/", "://***@")  # what the manifest does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """An artifact that was made again: its name, the manifest's digest, and the one found here."""
+
+    name: str
+    wanted: str
+    found: str
+    note: str = ""
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """A training manifest.
+
+    Raises:
+        BadRequest: when it is none.
+        Altered: when it is no longer what it was.
+    """
+    try:
+        data = path.read_bytes()
+        manifest = yaml.safe_load(data)
+    except (OSError, yaml.YAMLError) as error:
+        raise BadRequest(f"{path}: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BadRequest(f"{path}: want a training manifest of format {FORMAT!r}")
+    trouble = broken_text(data)
+    if trouble is not None:
+        raise Altered(f"{path} was altered: {trouble}")
+    return manifest
+
+
+def reproduce(manifest: Mapping[str, Any], into: str, given: Mapping[str, str]) -> list[Compared]:
+    """Make every artifact of the manifest again, and compare.
+
+    Args:
+        manifest: see :func:`read_manifest`.
+        into: the folder of the new artifacts.
+        given: by name, paths of artifacts that are taken as they are.
+
+    Raises:
+        PhaseError: when an artifact cannot be made as the manifest says.
+    """
+    described: dict[str, dict[str, Any]] = manifest["artifacts"]
+    unknown = sorted(set(given) - set(described))
+    if unknown:
+        raise BadRequest(f"--given {unknown[0]}: the manifest has {', '.join(described)}")
+    paths = {name: given.get(name, f"{into}/{name}") for name in described}
+    compared: list[Compared] = []
+    with shared_ray():
+        for name, item in described.items():
+            if name in given:
+                found = open_artifact(resolve(paths[name]), item["kind"]).digest
+                if found != item["digest"]:
+                    raise BadRequest(f"--given {name}: digest {found[:12]}, the manifest has {item['digest'][:12]}")
+                continue
+            compared.append(_make(name, item, paths, manifest))
+    return compared
+
+
+def _make(name: str, item: Mapping[str, Any], paths: Mapping[str, str], manifest: Mapping[str, Any]) -> Compared:
+    phase = load_phase(item["phase"])
+    if phase.version != item["phase_version"]:
+        commits = sorted({str(manifest["environments"][key]["commit"]) for key in item["environments"]})
+        raise BadRequest(
+            f"{name} was made by version {item['phase_version']} of {phase.name}, here is version {phase.version}: "
+            f"check out {' or '.join(commits)}"
+        )
+    parts = {key: item.get(key, {}) for key in ("config", "resources", "gates")}
+    hidden = _hidden(parts)
+    if hidden:
+        raise BadRequest(f"{name}: {hidden} is left out of the manifest (a credential, or an absolute path)")
+    known = phase.config.model_fields
+    values = {**parts["config"], **{key: parts[key] for key in ("resources", "gates") if key in known}}
+    values |= {"inputs": _inputs(name, item, phase.input_specs, paths), "output": paths[name]}
+    logging.getLogger(LOGGER).info("%s", name)
+    artifact = run_in_child(phase.name, execute, phase, values=values).artifact
+    assert artifact is not None
+    return Compared(name, item["digest"], artifact.digest, _note(item, manifest))
+
+
+def _inputs(
+    name: str, item: Mapping[str, Any], specs: Mapping[str, Any], paths: Mapping[str, str]
+) -> dict[str, str | list[str]]:
+    inputs: dict[str, str | list[str]] = {}
+    for entry in item["inputs"]:
+        if entry["node"] is None:
+            raise BadRequest(f"{name}: its input {entry['name']} ({entry['digest'][:12]}) is not in the manifest")
+        path, several = paths[entry["node"]], inputs.get(entry["name"], [])
+        inputs[entry["name"]] = [*several, path] if specs[entry["name"]].many else path
+    return inputs
+
+
+def _hidden(value: Any, key: str = "") -> str:
+    """The first key whose value the manifest does not say; empty when it says all."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in pairs:
+        found = _hidden(inner, f"{key}.{name}".lstrip("."))
+        if found:
+            return found
+    return key if isinstance(value, str) and any(mark in value for mark in _LEFT_OUT) else ""
+
+
+def _note(item: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """What may make a difference here: cores where threads were left to the machine, another processor, a GPU."""
+    made = [manifest["environments"][key] for key in item["environments"]]
+    notes: list[str] = []
+    if any(environment.get("gpus") for environment in made):
+        notes.append("made beside a GPU")
+    cores = sorted({environment.get("usable_cores") for environment in made} - {None, usable_cores()})
+    if cores and item["resources"].get("num_threads", 0) is None:
+        notes.append(f"made on {', '.join(map(str, cores))} cores, here are {usable_cores()}")
+    return "; ".join(notes)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parse = argparse.ArgumentParser(prog="python -m aplantida.reproduce", description="Make a release again.")
+    parse.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="TRAINING_MANIFEST_….yaml")
+    parse.add_argument("--into", required=True, metavar="DIR", help="the folder of the artifacts that are made")
+    parse.add_argument("--given", action="append", default=[], metavar="NAME=PATH",
+                       help="an artifact that is taken as it is; repeat")  # fmt: skip
+    words = parse.parse_args(arguments)
+    configure_console("info")
+    try:
+        given = dict(word.split("=", 1) for word in words.given if "=" in word)
+        if len(given) < len(words.given):
+            raise BadRequest("--given: want NAME=PATH, each name once")
+        compared = reproduce(read_manifest(words.manifest), words.into, given)
+    except PhaseError as error:
+        logging.getLogger(LOGGER).error("%s", error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    for row in compared:
+        same = "equal" if row.found == row.wanted else f"DIFFERS, want {row.wanted[:12]}"
+        note = f" ({row.note})" if row.note and row.found != row.wanted else ""
+        sys.stdout.write(f"{row.name:<28} {row.found[:12]} {same}{note}\n")
+    differ = sum(row.found != row.wanted for row in compared)
+    sys.stdout.write(f"{len(compared)} made again, {differ} differ\n")
+    return GateFailed.exit_code if differ else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

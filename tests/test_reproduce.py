@@ -1,0 +1,83 @@
+"""``python -m aplantida.reproduce``: the artifacts of a manifest made again have its digests."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from aplantida.domain.seals import sealed_text
+from aplantida.phases.generate_manifest import PHASE as MANIFEST
+from aplantida.pipeline.artifact import open_artifact
+from aplantida.reproduce import main
+from tests.fixtures.exported import run_phase
+
+GIVEN = ["images", "split", "model"]
+MADE = ["quantized", "evaluation", "calibration", "licenses"]
+FILE = "manifest/TRAINING_MANIFEST_v1.0.yaml"
+
+
+@pytest.fixture
+def root(exported_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "root"
+    shutil.copytree(exported_root, folder, ignore=shutil.ignore_patterns("bundle"))
+    monkeypatch.setenv("APLANTIDA_ROOT", str(folder))
+    run_phase(MANIFEST, "manifest", {"artifacts": [*GIVEN, *MADE]})
+    return folder
+
+
+def again(root: Path, into: str = "again", given: list[str] = GIVEN) -> int:
+    words = [word for name in given for word in ("--given", f"{name}={name}")]
+    return main(["--manifest", str(root / FILE), "--into", into, *words])
+
+
+def edit(root: Path, change: Any) -> None:
+    manifest = yaml.safe_load((root / FILE).read_text())
+    del manifest["seal"]
+    change(manifest["artifacts"])
+    (root / FILE).write_text(sealed_text(yaml.safe_dump(manifest, sort_keys=False)))
+
+
+def test_what_is_made_again_is_equal(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert again(root) == 0
+    assert "4 made again, 0 differ" in capsys.readouterr().out
+    for name in MADE:
+        assert open_artifact(root / "again" / name).digest == open_artifact(root / name).digest
+
+    def another(artifacts: dict[str, Any]) -> None:
+        artifacts["calibration"]["digest"] = "00" * 32
+
+    edit(root, another)
+    assert again(root) == 4
+    assert "DIFFERS, want 000000000000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code", "message"),
+    [
+        ("phase_version", 999, 2, "quantized was made by version 999 of quantize_model, here is version"),
+        ("config", {"seed": 1, "x": ["(absolute)/w.pth"]}, 2, r"quantized: config.x.0 is left out of the manifest"),
+        ("inputs", [{"name": "checkpoint", "node": None, "digest": "ab" * 32}], 2, "is not in the manifest"),
+    ],
+)
+def test_what_cannot_be_followed_is_said(
+    root: Path, capsys: pytest.CaptureFixture[str], key: str, value: Any, code: int, message: str
+) -> None:
+    edit(root, lambda artifacts: artifacts["quantized"].update({key: value}))
+    assert again(root) == code
+    assert message in capsys.readouterr().err
+
+
+def test_a_manifest_or_a_given_artifact_that_is_not_the_one_is_refused(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--manifest", str(root / "none.yaml"), "--into", "x"]) == 2
+    assert again(root, given=[*GIVEN, "stranger"]) == 2
+    edit(root, lambda artifacts: artifacts["split"].update({"digest": "00" * 32}))
+    assert again(root) == 2
+    assert "--given split: digest" in capsys.readouterr().err
+    (root / FILE).write_bytes((root / FILE).read_bytes().replace(b"seeds", b"needs"))
+    assert again(root) == 4
