@@ -10,15 +10,17 @@ import { WORKER_NAME, type Line } from "./protocol";
 /** A worker that says nothing for so long will not begin, milliseconds. */
 const HELLO_LIMIT = 20_000;
 
+/** Made once: pages may allow one policy of a name only. */
+let policy: { createScriptURL(url: string): any } | undefined;
+
 /** A script's address as pages with `require-trusted-types-for 'script'` want it. */
-function trusted(url: string): string {
-  const { trustedTypes } = globalThis as any;
-  if (!trustedTypes) return url;
+function trusted(url: string): any {
   try {
-    return trustedTypes.createPolicy("aplantida", { createScriptURL: (text: string) => text }).createScriptURL(url);
+    policy ??= (globalThis as any).trustedTypes?.createPolicy("aplantida", { createScriptURL: (text: string) => text });
   } catch {
     return url; // The page allows no policy of this name; without trusted types the plain address will do.
   }
+  return policy?.createScriptURL(url) ?? url;
 }
 
 /** A module worker that runs these very bytes; null where the page or the browser allows none. */
