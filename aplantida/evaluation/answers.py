@@ -53,7 +53,7 @@ class Answers:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def where(self, mask: npt.NDArray[np.bool_]) -> Answers:
+    def where(self, mask: npt.NDArray[np.bool_] | slice) -> Answers:
         """Only the photos under ``mask`` (N,)."""
         return Answers(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
 

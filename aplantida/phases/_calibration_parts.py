@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aplantida.domain.class_index import ClassIndex, class_index_digest
-from aplantida.domain.stored_scores import StoredScores
+from aplantida.domain.stored_scores import StoredFeatures, StoredScores
+from aplantida.evaluation.answers import Answers, answers_of
+from aplantida.evaluation.conformal import SetRule, set_sizes
+from aplantida.evaluation.decide import Decision, Facts, facts_of
+from aplantida.evaluation.rule_report import rule_report
+from aplantida.evaluation.taxa import Taxonomy
 from aplantida.evaluation.temperatures import CalibrationPart
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest
@@ -64,3 +70,40 @@ def read_part(evaluation: Artifact, split: str, classes: ClassFacts) -> Calibrat
     regions = [row or [] for row in labels["regions"].to_pylist()]
     groups = np.asarray(labels["group"].to_pylist(), dtype=str)
     return CalibrationPart(scores, positions, regions, classes.bands[positions], groups)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the calibrated model says of the val and test photos."""
+
+    evaluation: Artifact
+    classes: ClassFacts
+    taxonomy: Taxonomy
+    temperature: float
+    val: CalibrationPart
+    test: CalibrationPart
+    on_val: Answers
+    on_test: Answers
+
+    def set_sizes(self, rules: list[SetRule]) -> npt.NDArray[np.int64]:
+        """(R, N) sizes of the test photos' sets."""
+        return set_sizes(self.test.scores, self.temperature, rules, self.classes.prevalence)
+
+    def rules(self, decision: Decision) -> dict[str, Any]:
+        """What the rules do to the test photos; gates that look at features see them a row group at a time."""
+        name = "features_test.parquet"
+        if name not in self.evaluation.files:
+            return rule_report(self.on_test, facts_of(self.on_test, decision), decision, self.taxonomy)
+        facts: list[Facts] = []
+        for at, features in StoredFeatures(self.evaluation.file(name)).blocks():
+            facts += facts_of(self.on_test.where(at), decision, features)
+        return rule_report(self.on_test, facts, decision, self.taxonomy)
+
+
+def look(
+    evaluation: Artifact, classes: ClassFacts, val: CalibrationPart, test: CalibrationPart, temperature: float
+) -> Seen:
+    """At the scores of both, at one temperature."""
+    taxonomy = Taxonomy.of(classes.index)
+    on_val, on_test = (answers_of(part.scores, part.labels, temperature, taxonomy) for part in (val, test))
+    return Seen(evaluation, classes, taxonomy, temperature, val, test, on_val, on_test)
