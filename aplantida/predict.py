@@ -1,4 +1,4 @@
-"""Name the plants in photos with a bundle: ``python -m aplantida.predict --bundle DIR [--json] PHOTO…``.
+"""Name the plants in photos with a bundle: ``python -m aplantida.predict --bundle DIR [--json] [--plant] PHOTO…``.
 
 The very files that the page loads are run (in Node, on the same WebAssembly backend), after their digests were checked
 against ``bundle.json``. A photo that cannot be read is a row with a reason; the others still come out.
@@ -28,6 +28,7 @@ from aplantida.export.web_build import WebBuildError
 MAX_BYTES = 100_000_000
 MAX_PIXELS = 100_000_000
 BAD_REQUEST = 2
+STRANGERS = ("not_a_plant", "unknown")
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _DECODERS = 2
 _AHEAD = 4
@@ -77,9 +78,10 @@ def _pixels(image: Image.Image) -> Pixels:
 
 
 def predict(bundle: Path, photos: Iterable[str], k: int = 5) -> Iterator[dict[str, Any]]:
-    """One row per photo, in order: photo, top, decision (``species``, ``unsure`` or ``error``), reason.
+    """One row per photo, in order: photo, top, decision, rule, taxon, probability, set_size, reason.
 
-    Photos are decoded by threads a little ahead of the model.
+    The decision is ``error`` where a photo cannot be read, else what :mod:`aplantida.evaluation.decide` says. Photos
+    are decoded by threads a little ahead of the model.
 
     Raises:
         NodeError: when the bundle is refused, an altered file say.
@@ -94,17 +96,50 @@ def predict(bundle: Path, photos: Iterable[str], k: int = 5) -> Iterator[dict[st
             yield _row(classifier, *waiting.popleft(), k)
 
 
+def predict_plant(bundle: Path, photos: Iterable[str], k: int = 5) -> dict[str, Any]:
+    """One row for several photos of one plant, their calibrated log-probabilities averaged.
+
+    Its ``photos`` are those that could be read, its ``reason`` says which could not.
+
+    Raises:
+        NodeError: when the bundle is refused, an altered file say.
+    """
+    seen: list[str] = []
+    reasons: list[str] = []
+    with NodeClassifier(bundle) as classifier:
+        outputs: list[Any] = []
+        for photo in photos:
+            try:
+                outputs.append(classifier.outputs(read_photo(Path(photo))))
+                seen.append(photo)
+            except UnreadablePhotoError as error:
+                reasons.append(f"{photo}: {error}")
+        found = classifier.decide(outputs, k) if outputs else {"top": [], "decision": "error"}
+    return {"photos": seen, **found, "reason": "; ".join(reasons) or None}
+
+
 def _row(classifier: NodeClassifier, photo: str, pixels: Future[Pixels], k: int) -> dict[str, Any]:
     try:
         found = classifier.classify(pixels.result(), k)
     except UnreadablePhotoError as error:
         return {"photo": photo, "top": [], "decision": "error", "reason": str(error)}
-    return {"photo": photo, "top": found["top"], "decision": found["decision"], "reason": None}
+    return {"photo": photo, **found, "reason": None}
 
 
-def _table(row: dict[str, Any]) -> str:
-    lines = [f"{row['photo']}: {row['decision']}" + (f" ({row['reason']})" if row["reason"] else "")]
-    for item in row["top"]:
+def _said(row: dict[str, Any]) -> str:
+    """The decision, what it names and the rule that decided."""
+    words = [row["decision"].replace("_", " ")]
+    if row.get("taxon"):
+        words.append(f"{row['taxon']} {row['probability']:.1%}")
+    if row.get("set_size"):
+        words.append(f"of {row['set_size']}")
+    return " ".join(words) + (f" [{row['rule']}]" if row.get("rule") else "")
+
+
+def _table(row: dict[str, Any], closest: bool) -> str:
+    photo = row["photo"] if "photo" in row else " + ".join(row["photos"])
+    lines = [f"{photo}: {_said(row)}" + (f" ({row['reason']})" if row["reason"] else "")]
+    for item in row["top"] if closest or row["decision"] not in STRANGERS else ():
         names = ", ".join(item["common_names"][:2])
         lines.append(f"  {item['probability']:6.1%}  {item['scientific_name']}" + (f" ({names})" if names else ""))
     return "\n".join(lines)
@@ -123,11 +158,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parse = argparse.ArgumentParser(prog="python -m aplantida.predict", description="Name the plants in photos.")
     parse.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="a model bundle: dist/models/NAME")
     parse.add_argument("--json", action="store_true", help="one JSON object a line")
+    parse.add_argument("--plant", action="store_true", help="all photos show one plant: one answer for them together")
+    parse.add_argument("--closest", action="store_true", help="list the closest species of strangers, too")
     parse.add_argument("photos", nargs="+", metavar="PHOTO", help="a file; - reads paths from standard input")
     given = parse.parse_args(arguments)
     try:
-        for row in predict(given.bundle, _named(given.photos, sys.stdin)):
-            sys.stdout.write((json.dumps(row, ensure_ascii=False) if given.json else _table(row)) + "\n")
+        photos = _named(given.photos, sys.stdin)
+        rows = iter([predict_plant(given.bundle, photos)]) if given.plant else predict(given.bundle, photos)
+        for row in rows:
+            text = json.dumps(row, ensure_ascii=False) if given.json else _table(row, given.closest)
+            sys.stdout.write(text + "\n")
             sys.stdout.flush()
     except (NodeError, WebBuildError) as error:
         sys.stderr.write(f"predict: {error}\n")

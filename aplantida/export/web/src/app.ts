@@ -1,6 +1,6 @@
 /** The page: one photo in, five names out. */
 
-import { load, type Candidate, type Classifier, type Prediction } from "./classifier.js";
+import { load, type Candidate, type Classifier, type Outcome, type Prediction } from "./classifier.js";
 import { showCredits } from "./credits-view";
 import { showExamples } from "./examples";
 import { keepOffline } from "./offline";
@@ -74,17 +74,29 @@ function bar(candidate: Candidate): HTMLLIElement {
   return item;
 }
 
+/** What is said above the names, and below them beside the warning. */
+const SAID: Record<Outcome, readonly [TextKey, TextKey | null]> = {
+  species: ["sure", null],
+  genus: ["genus", null],
+  family: ["family", null],
+  set: ["oneOf", "oneOfNote"],
+  unsure: ["unsure", "unsureNote"],
+  unknown: ["unknownPlant", "unknownPlantNote"],
+  not_a_plant: ["notAPlant", "notAPlantNote"],
+};
+
 function showPrediction(found: Prediction): void {
-  const unsure = found.decision === "unsure";
+  const unsure = found.taxon === null;
   const [best] = found.top;
   answer.classList.toggle("unsure", unsure);
-  element("verdict").textContent = text(language, unsure ? "unsure" : "sure");
-  element("winner").textContent = unsure ? "" : best.scientific_name;
+  const [verdict, note] = SAID[found.decision];
+  element("verdict").textContent = text(language, verdict);
+  element("winner").textContent = found.taxon ?? "";
   element("winner").hidden = unsure;
   const names = [...commonNames(language, best.common_names).slice(0, 3), best.family ?? ""].filter(Boolean).join(" · ");
-  element("winner-names").textContent = unsure ? "" : names;
+  element("winner-names").textContent = found.decision === "species" ? names : "";
   element("bars").replaceChildren(...found.top.map(bar));
-  element("note").textContent = text(language, unsure ? "unsureNote" : "sureNote");
+  element("note").textContent = [note, "sureNote" as const].map((key) => key && text(language, key)).join(" ").trim();
   show("result");
   offerCredits(found);
 }

@@ -1,6 +1,7 @@
 /** A model bundle's files, each checked against the digest that bundle.json gives for it. */
 
 import type { Preprocessing } from "./preprocess";
+import type { Gate } from "./stranger";
 import { sha256 } from "./sha256";
 
 /** bundle.json. */
@@ -16,6 +17,15 @@ export interface Decision {
   readonly format: string;
   readonly temperature: number;
   readonly threshold: number;
+  /** Since version 2: what comes after the species, and before it. */
+  readonly roll_up?: Readonly<Record<"genus" | "family", { readonly threshold: number | null }>>;
+  readonly sets: {
+    readonly method: "lac" | "aps" | "raps";
+    readonly penalty: number;
+    readonly max_size: number;
+    readonly levels: readonly { readonly level: number; readonly threshold: number }[];
+  };
+  readonly strangers: { readonly plant: Gate | null; readonly known: Gate | null };
 }
 
 /** One entry of classes.json, in the order of the model's outputs. */
@@ -23,6 +33,7 @@ export interface PlantClass {
   readonly class_id: string;
   readonly common_names: readonly string[];
   readonly family: string | null;
+  readonly genus?: string | null;
 }
 
 /** How to read a file: past any cache when `fresh`. */

@@ -9,7 +9,7 @@
 import type { ReadOptions } from "./bundle";
 import { open } from "./core";
 import { Credits } from "./credits";
-import { decide } from "./decide";
+import { decide, fuse, type Outputs } from "./decide";
 import { withPixels } from "./decode";
 import { prepare } from "./preprocess";
 
@@ -58,12 +58,24 @@ export interface Candidate {
   probability: number;
 }
 
-/** The answer for one photo. */
-export interface Prediction {
+/** What is said of a photo; see evaluation/decide.py for the order in which it is asked. */
+export type Outcome = "not_a_plant" | "unknown" | "species" | "genus" | "family" | "set" | "unsure";
+
+export interface Answer {
+  /** "species", "genus", "family": `taxon` is named. "set": one of the first `set_size`. "unknown": another plant. */
+  decision: Outcome;
+  /** The rule that decided: plant_score, known_score, species_threshold, genus_threshold, …, set_0.9, none. */
+  rule: string;
+  taxon: string | null;
+  /** Of `taxon`, calibrated, 0..1. */
+  probability: number | null;
+  set_size: number | null;
+}
+
+/** The answer for one photo, or for several of one plant. */
+export interface Prediction extends Answer {
   /** Best first. */
   top: Candidate[];
-  /** "unsure" when the best probability lies below the bundle's threshold. */
-  decision: "species" | "unsure";
   /** From decoded photo to answer. */
   milliseconds: number;
 }
@@ -86,8 +98,8 @@ export interface Classifier {
   readonly scientificNames: readonly string[];
   /** Below this probability the answer is "unsure". */
   readonly threshold: number;
-  /** The `k` likeliest species, 5 when not given. */
-  classify(photo: Photo, k?: number): Promise<Prediction>;
+  /** The `k` likeliest species, 5 when not given; several photos are of one plant. */
+  classify(photo: Photo | readonly Photo[], k?: number): Promise<Prediction>;
   /** The model's raw outputs for a photo. */
   logits(photo: Photo): Promise<Float32Array>;
   /** The model's input for a photo: `image_size` x `image_size` x RGB, 0..255. */
@@ -150,11 +162,20 @@ export async function load(url: string, options: LoadOptions = {}): Promise<Clas
     logitsOfInput: (values) => model.logits(values),
     logits: async (photo) => model.logits(await input(photo)),
     async classify(photo, k = 5) {
-      return withPixels(photo, (source) => {
-        const start = performance.now();
-        const logits = model.logits(prepare(source, preprocessing));
-        return { ...decide(logits, classes, decision, k), milliseconds: performance.now() - start };
-      });
+      const photos = Array.isArray(photo) ? (photo as readonly Photo[]) : [photo as Photo];
+      if (photos.length === 0) throw new Error("classify: no photo given");
+      const found: Outputs[] = [];
+      let milliseconds = 0;
+      for (const one of photos) {
+        await withPixels(one, (source) => {
+          const start = performance.now();
+          found.push(model.outputs(prepare(source, preprocessing)));
+          milliseconds += performance.now() - start;
+        });
+      }
+      const start = performance.now();
+      const answer = decide(fuse(found), classes, decision, k);
+      return { ...answer, milliseconds: milliseconds + performance.now() - start };
     },
     async credits(scientificName) {
       const place = places.get(scientificName);

@@ -1,6 +1,7 @@
 /** The classifier without a platform: what the page's module and the Node program have in common. */
 
 import { Bundle, type Decision, type PlantClass, type ReadFile } from "./bundle";
+import type { Outputs } from "./decide";
 import { Model } from "./model";
 import { prepare, type Preprocessing } from "./preprocess";
 import type { PixelSource } from "./resize";
@@ -27,6 +28,11 @@ export async function open(
   ]);
   const model = await Model.load(bundle, preprocessing.image_size, classes.length, wasmPath, onProgress);
   return { bundle, preprocessing, classes, decision, model };
+}
+
+/** Logits and features of one photo. */
+export function outputsOf(parts: Parts, source: PixelSource): Outputs {
+  return parts.model.outputs(prepare(source, parts.preprocessing));
 }
 
 /** Logits of one photo. */

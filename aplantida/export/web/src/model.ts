@@ -4,6 +4,7 @@ import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { loadGraphModel, type GraphModel } from "@tensorflow/tfjs-converter";
 import { enableProdMode, env, io, ready, setBackend, tensor, tidy, zeros, type Tensor } from "@tensorflow/tfjs-core";
 import { BundleError, type Bundle } from "./bundle";
+import type { Outputs } from "./decide";
 
 let backend: Promise<void> | undefined;
 
@@ -53,8 +54,8 @@ async function artifactsOf(
   };
 }
 
-/** Run the graph once, which also compiles it, and name the output that holds one number per class. */
-function logitsNode(graph: GraphModel, imageSize: number, numClasses: number): string {
+/** Run the graph once, which also compiles it; the output of one number per class, and that of features if any. */
+function outputNodes(graph: GraphModel, imageSize: number, numClasses: number): [string, string | null] {
   const names = graph.outputNodes;
   const sizes = tidy(() => {
     const results = graph.execute(zeros([1, imageSize, imageSize, 3]), names);
@@ -66,7 +67,9 @@ function logitsNode(graph: GraphModel, imageSize: number, numClasses: number): s
     const found = names.map((name, position) => `${name} (${sizes[position]})`).join(", ");
     throw new BundleError(`model.json gives ${found}; classes.json has ${numClasses} classes`);
   }
-  return output;
+  const others = names.filter((name) => name !== output);
+  const pooled = others.find((name) => name.replace(/:\d+$/, "") === "pooled") ?? (others.length === 1 ? others[0] : null);
+  return [output, pooled];
 }
 
 /** A loaded graph with its one image input and its logits output. */
@@ -74,6 +77,7 @@ export class Model {
   private constructor(
     private readonly graph: GraphModel,
     private readonly output: string,
+    private readonly pooled: string | null,
     private readonly shape: [number, number, number, number],
     readonly numClasses: number,
   ) {}
@@ -94,8 +98,8 @@ export class Model {
     if (found !== `${imageSize}x${imageSize}x3`) {
       throw new BundleError(`model.json takes ${found}, preprocessing.json gives ${imageSize}x${imageSize}x3`);
     }
-    const output = logitsNode(graph, imageSize, numClasses);
-    return new Model(graph, output, [1, imageSize, imageSize, 3], numClasses);
+    const [output, pooled] = outputNodes(graph, imageSize, numClasses);
+    return new Model(graph, output, pooled, [1, imageSize, imageSize, 3], numClasses);
   }
 
   /** Logits for one prepared photo (H x W x RGB, float32 0..255). */
@@ -103,6 +107,17 @@ export class Model {
     return tidy(() => {
       const result = this.graph.execute(tensor(input, this.shape), this.output) as Tensor;
       return result.dataSync<"float32">().slice();
+    });
+  }
+
+  /** Logits and pooled features, in one run of the graph. */
+  outputs(input: Float32Array): Outputs {
+    const { pooled } = this;
+    if (pooled === null) return { logits: this.logits(input), features: null };
+    return tidy(() => {
+      const results = this.graph.execute(tensor(input, this.shape), [this.output, pooled]) as Tensor[];
+      const [logits, features] = results.map((result) => result.dataSync<"float32">().slice());
+      return { logits, features };
     });
   }
 
