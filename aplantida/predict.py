@@ -77,7 +77,7 @@ def _pixels(image: Image.Image) -> Pixels:
     return np.asarray(upright.convert("RGB"))
 
 
-def predict(bundle: Path, photos: Iterable[str], k: int = 5) -> Iterator[dict[str, Any]]:
+def predict(bundle: Path, photos: Iterable[str], k: int = 5, place: str | None = None) -> Iterator[dict[str, Any]]:
     """One row per photo, in order: photo, top, decision, rule, taxon, probability, set_size, reason.
 
     The decision is ``error`` where a photo cannot be read, else what :mod:`aplantida.evaluation.decide` says. Photos
@@ -91,12 +91,12 @@ def predict(bundle: Path, photos: Iterable[str], k: int = 5) -> Iterator[dict[st
         for photo in photos:
             waiting.append((photo, decoders.submit(read_photo, Path(photo))))
             if len(waiting) > _AHEAD:
-                yield _row(classifier, *waiting.popleft(), k)
+                yield _row(classifier, *waiting.popleft(), k, place)
         while waiting:
-            yield _row(classifier, *waiting.popleft(), k)
+            yield _row(classifier, *waiting.popleft(), k, place)
 
 
-def predict_plant(bundle: Path, photos: Iterable[str], k: int = 5) -> dict[str, Any]:
+def predict_plant(bundle: Path, photos: Iterable[str], k: int = 5, place: str | None = None) -> dict[str, Any]:
     """One row for several photos of one plant, their calibrated log-probabilities averaged.
 
     Its ``photos`` are those that could be read, its ``reason`` says which could not.
@@ -114,13 +114,13 @@ def predict_plant(bundle: Path, photos: Iterable[str], k: int = 5) -> dict[str, 
                 seen.append(photo)
             except UnreadablePhotoError as error:
                 reasons.append(f"{photo}: {error}")
-        found = classifier.decide(outputs, k) if outputs else {"top": [], "decision": "error"}
+        found = classifier.decide(outputs, k, place) if outputs else {"top": [], "decision": "error"}
     return {"photos": seen, **found, "reason": "; ".join(reasons) or None}
 
 
-def _row(classifier: NodeClassifier, photo: str, pixels: Future[Pixels], k: int) -> dict[str, Any]:
+def _row(classifier: NodeClassifier, photo: str, pixels: Future[Pixels], k: int, place: str | None) -> dict[str, Any]:
     try:
-        found = classifier.classify(pixels.result(), k)
+        found = classifier.classify(pixels.result(), k, place)
     except UnreadablePhotoError as error:
         return {"photo": photo, "top": [], "decision": "error", "reason": str(error)}
     return {"photo": photo, **found, "reason": None}
@@ -159,12 +159,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parse.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="a model bundle: dist/models/NAME")
     parse.add_argument("--json", action="store_true", help="one JSON object a line")
     parse.add_argument("--plant", action="store_true", help="all photos show one plant: one answer for them together")
+    parse.add_argument("--place", metavar="WHERE", help="where they were taken: a region's name or a country's code")
     parse.add_argument("--closest", action="store_true", help="list the closest species of strangers, too")
     parse.add_argument("photos", nargs="+", metavar="PHOTO", help="a file; - reads paths from standard input")
     given = parse.parse_args(arguments)
     try:
         photos = _named(given.photos, sys.stdin)
-        rows = iter([predict_plant(given.bundle, photos)]) if given.plant else predict(given.bundle, photos)
+        asked = {"bundle": given.bundle, "photos": photos, "place": given.place}
+        rows = iter([predict_plant(**asked)]) if given.plant else predict(**asked)
         for row in rows:
             text = json.dumps(row, ensure_ascii=False) if given.json else _table(row, given.closest)
             sys.stdout.write(text + "\n")

@@ -27,6 +27,7 @@ class CalibrationPart:
         labels: (N,) true class positions.
         regions: N lists of region names.
         bands: (N,) names of the frequency bands of their species.
+        regions_by_country: N lists, the part of the regions that the photo's own country decides.
         groups: (N,) photos of one group show one plant; None where nobody knows.
     """
 
@@ -35,6 +36,7 @@ class CalibrationPart:
     regions: Sequence[Sequence[str]]
     bands: npt.NDArray[np.str_]
     groups: npt.NDArray[np.str_] | None = None
+    regions_by_country: Sequence[Sequence[str]] = ()
 
     def in_region(self, name: str) -> BoolArray:
         """(N,) whether a photo is of that region."""

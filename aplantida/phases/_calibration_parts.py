@@ -16,6 +16,7 @@ from aplantida.domain.stored_scores import StoredFeatures, StoredScores
 from aplantida.evaluation.answers import Answers, answers_of
 from aplantida.evaluation.conformal import SetRule, set_sizes
 from aplantida.evaluation.decide import Decision, Facts, facts_of
+from aplantida.evaluation.region_prior import prior_report
 from aplantida.evaluation.rule_report import rule_report
 from aplantida.evaluation.taxa import Taxonomy
 from aplantida.evaluation.temperatures import CalibrationPart
@@ -54,7 +55,7 @@ def read_part(evaluation: Artifact, split: str, classes: ClassFacts) -> Calibrat
         BadRequest: when there is none, or scores, labels and classes do not fit each other.
     """
     scores = StoredScores(evaluation.file(f"scores_{split}.parquet"))
-    columns = ["image_id", "class_index", "split", "regions", "group"]
+    columns = ["image_id", "class_index", "split", "regions", "regions_by_country", "group"]
     labels = pq.read_table(evaluation.file("labels.parquet"), columns=columns).filter(pc.field("split") == split)
     if len(scores) == 0:
         raise BadRequest(f"{evaluation.path}: holds no scored {split} photo, so nothing can be calibrated on it")
@@ -69,7 +70,8 @@ def read_part(evaluation: Artifact, split: str, classes: ClassFacts) -> Calibrat
     positions = labels["class_index"].to_numpy().astype(np.int64)
     regions = [row or [] for row in labels["regions"].to_pylist()]
     groups = np.asarray(labels["group"].to_pylist(), dtype=str)
-    return CalibrationPart(scores, positions, regions, classes.bands[positions], groups)
+    countries = [row or [] for row in labels["regions_by_country"].to_pylist()]
+    return CalibrationPart(scores, positions, regions, classes.bands[positions], groups, countries)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,11 @@ class Seen:
     def set_sizes(self, rules: list[SetRule]) -> npt.NDArray[np.int64]:
         """(R, N) sizes of the test photos' sets."""
         return set_sizes(self.test.scores, self.temperature, rules, self.classes.prevalence)
+
+    def region_prior(self, floor: float) -> dict[str, Any]:
+        """What a visitor's word for the region does to the test photos taken there."""
+        test, index = self.test, self.classes.index
+        return prior_report(test.scores, test.labels, test.regions_by_country, index, floor, self.temperature)
 
     def rules(self, decision: Decision) -> dict[str, Any]:
         """What the rules do to the test photos; gates that look at features see them a row group at a time."""

@@ -47,6 +47,7 @@ class CalibrateModelConfig(PhaseConfig):
     min_accepted: int = Field(default=20, ge=1)
     num_bins: int = Field(default=15, ge=2)
     min_region_photos: int = Field(default=500, ge=1)
+    region_floor: float = Field(default=0.05, gt=0.0, le=1.0)
     table_thresholds: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
     sets: SetsSection = SetsSection()
     strangers: StrangersSection = StrangersSection()
@@ -77,6 +78,7 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         sets=rules[config.sets.method],
         max_set_size=config.sets.max_size,
         strangers=gates_json(gates),
+        region_floor=config.region_floor,
     )
     calibration = {
         "format": FORMAT,
@@ -89,6 +91,7 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         "roll_up": roll_up,
         "sets": {"method": config.sets.method, "methods": sets},
         "strangers": {name: choice.report for name, choice in gates.items()},
+        "region_prior": {"floor": config.region_floor, "regions": seen.region_prior(config.region_floor)},
         "rules": seen.rules(read_decision(decision)),
     }
     ctx.output.write_json("calibration.json", calibration)

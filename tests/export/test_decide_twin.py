@@ -15,6 +15,7 @@ from aplantida.domain.class_index import ClassIndex
 from aplantida.evaluation.decide import decide, read_decision
 from aplantida.evaluation.decision_file import decision_schema
 from aplantida.evaluation.fusion import fuse
+from aplantida.evaluation.region_prior import place_weights
 from aplantida.evaluation.stranger_scores import StrangerScore
 from aplantida.evaluation.taxa import Taxonomy
 from aplantida.export.node import NodeClassifier, NodeError
@@ -31,10 +32,17 @@ def decision(method: str, plant: dict[str, Any] | None, known: dict[str, Any] | 
         "format": "aplantida.decision/2",
         "temperature": 1.7,
         "threshold": 0.6,
-        **{"target_precision": 0.9, "target_reached": True, "precision": 0.93, "coverage": 0.8, "temperatures": {}},
+        **{
+            "target_precision": 0.9,
+            "target_reached": True,
+            "precision": 0.93,
+            "coverage": 0.8,
+            "temperatures": {"EU_SW": 1.2},
+        },
         "roll_up": {"genus": {"threshold": 0.62, "precision": 0.9}, "family": {"threshold": 0.7, "precision": None}},
         "sets": {"method": method, "penalty": 0.01, "max_size": 5, "levels": levels},
         "strangers": {"plant": plant, "known": known},
+        "region_prior": {"floor": 0.05},
         "fusion": "mean_log_probability",
     }
     jsonschema.validate(value, decision_schema())
@@ -59,6 +67,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     index = json.loads((bundle / "classes.json").read_text())
     for at, item in enumerate(index["classes"]):
         item["genus"] = GENERA[at % 6] if at % 3 else None
+        item["regions"] = [["EU_SW"], [], ["europe"], []][at % 4]
+        item["distribution"] = [[], ["ES"], ["FR", "ES"], []][at % 4]
         item["family"] = (None, "Rosaceae", "Fagaceae", "Pinaceae")[at % 4]
     (bundle / "classes.json").write_text(json.dumps(index))
     return bundle
@@ -92,8 +102,10 @@ def test_the_same_answer_by_the_same_rule(folder: Path, method: str) -> None:
         for _ in range(250):
             photos = [outputs(random, taxonomy) for _ in range(random.integers(1, 4))]
             logits, features = fuse([photo[0] for photo in photos], [photo[1] for photo in photos])
-            wanted = decide(logits, classes.class_ids, taxonomy, rules, features)
-            found = node.decide(photos)
+            place = random.choice(["", "EU_SW", "ES", "MX"])
+            where = (place, place_weights(classes, place, rules.floor)) if place else None
+            wanted = decide(logits, classes.class_ids, taxonomy, rules, features, where)
+            found = node.decide(photos, place=str(place) or None)
             seen[found["rule"]] += 1
             assert (found["decision"], found["rule"]) == (wanted.decision, wanted.rule)
             assert (found["taxon"], found["set_size"]) == (wanted.taxon, wanted.set_size)

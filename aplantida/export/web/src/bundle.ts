@@ -25,6 +25,9 @@ export interface Decision {
     readonly max_size: number;
     readonly levels: readonly { readonly level: number; readonly threshold: number }[];
   };
+  /** By region, where a visitor chose it. */
+  readonly temperatures?: Readonly<Record<string, number>>;
+  readonly region_prior?: { readonly floor: number };
   readonly strangers: { readonly plant: Gate | null; readonly known: Gate | null };
 }
 
@@ -34,6 +37,8 @@ export interface PlantClass {
   readonly common_names: readonly string[];
   readonly family: string | null;
   readonly genus?: string | null;
+  readonly regions?: readonly string[];
+  readonly distribution?: readonly string[];
 }
 
 /** How to read a file: past any cache when `fresh`. */

@@ -98,8 +98,10 @@ export interface Classifier {
   readonly scientificNames: readonly string[];
   /** Below this probability the answer is "unsure". */
   readonly threshold: number;
-  /** The `k` likeliest species, 5 when not given; several photos are of one plant. */
-  classify(photo: Photo | readonly Photo[], k?: number): Promise<Prediction>;
+  /** The `k` likeliest species, 5 when not given; several photos are of one plant; `place`: where. */
+  classify(photo: Photo | readonly Photo[], k?: number, place?: string | null): Promise<Prediction>;
+  /** Regions and countries (ISO codes) that species are known to live in: what `place` may be. */
+  readonly places: readonly string[];
   /** The model's raw outputs for a photo. */
   logits(photo: Photo): Promise<Float32Array>;
   /** The model's input for a photo: `image_size` x `image_size` x RGB, 0..255. */
@@ -161,7 +163,8 @@ export async function load(url: string, options: LoadOptions = {}): Promise<Clas
     prepare: input,
     logitsOfInput: (values) => model.logits(values),
     logits: async (photo) => model.logits(await input(photo)),
-    async classify(photo, k = 5) {
+    places: [...new Set(classes.flatMap((plant) => [...(plant.regions ?? []), ...(plant.distribution ?? [])]))].sort(),
+    async classify(photo, k = 5, place = null) {
       const photos = Array.isArray(photo) ? (photo as readonly Photo[]) : [photo as Photo];
       if (photos.length === 0) throw new Error("classify: no photo given");
       const found: Outputs[] = [];
@@ -174,7 +177,7 @@ export async function load(url: string, options: LoadOptions = {}): Promise<Clas
         });
       }
       const start = performance.now();
-      const answer = decide(fuse(found), classes, decision, k);
+      const answer = decide(fuse(found), classes, decision, k, place);
       return { ...answer, milliseconds: milliseconds + performance.now() - start };
     },
     async credits(scientificName) {

@@ -15,17 +15,28 @@ const TOP = 10; // classes that sets are made of
 const FREE_RANKS = 5; // of raps
 
 /** exp((logits - highest) / temperature), their sum, and the highest logit. */
-function weightsOf(logits: Float32Array, temperature: number) {
+function weightsOf(logits: Float32Array | Float64Array, temperature: number) {
   let highest = -Infinity;
   for (const logit of logits) highest = Math.max(highest, logit);
-  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - highest) / temperature));
+  const weights = Float64Array.from(logits as ArrayLike<number>, (logit) => Math.exp((logit - highest) / temperature));
   let total = 0;
   for (const weight of weights) total += weight;
   return { weights, total, highest };
 }
 
+/** Logits that say how likely each class is where the photo was taken; the twin of evaluation/region_prior.py. */
+function atPlace(logits: Float32Array, classes: readonly PlantClass[], decision: Decision, place: string) {
+  const temperature = decision.temperatures?.[place] ?? decision.temperature;
+  const lives = classes.map((plant) => plant.regions?.includes(place) || plant.distribution?.includes(place));
+  const log = temperature * Math.log(decision.region_prior?.floor ?? 1);
+  const elsewhere = (plant: PlantClass, at: number) =>
+    !lives[at] && ((plant.regions?.length ?? 0) > 0 || (plant.distribution?.length ?? 0) > 0);
+  const shift = classes.map((plant, at) => (lives.includes(true) && elsewhere(plant, at) ? log : 0));
+  return { logits: Float64Array.from(logits, (logit, at) => logit + shift[at]), temperature };
+}
+
 /** softmax(logits / temperature). */
-export function softmax(logits: Float32Array, temperature: number): Float64Array {
+export function softmax(logits: Float32Array | Float64Array, temperature: number): Float64Array {
   const { weights, total } = weightsOf(logits, temperature);
   return weights.map((weight) => weight / total);
 }
@@ -128,9 +139,10 @@ function ruled(
   const best = order.slice(0, TOP).map((index) => probabilities[index]);
   if (decision.strangers) {
     let entropy = 0;
-    for (const share of probabilities) if (share > 0) entropy -= share * Math.log(share);
+    const plain = softmax(outputs.logits, decision.temperature); // a place does not make a plant of what is none
+    for (const share of plain) if (share > 0) entropy -= share * Math.log(share);
     const energy = highest + decision.temperature * Math.log(total);
-    const spread = { maxSoftmax: best[0], energy, entropy };
+    const spread = { maxSoftmax: plain.reduce((most, share) => Math.max(most, share), 0), energy, entropy };
     const { plant, known } = decision.strangers;
     const score = (gate: typeof plant) => gate && strangerScore(gate, spread, outputs.features);
     if (stranger(plant, score(plant))) return answer("not_a_plant", "plant_score");
@@ -157,14 +169,19 @@ function ruled(
   return answer("unsure", "none");
 }
 
-/** The `k` likeliest classes, best first (ties in class order), and what is said of the photo. */
+/**
+ * The `k` likeliest classes, best first (ties in class order), and what is said of the photo; `place` is where it was
+ * taken: the name of a region or an ISO code of a country.
+ */
 export function decide(
   outputs: Outputs,
   classes: readonly PlantClass[],
   decision: Decision,
   k: number,
+  place: string | null = null,
 ): Answer & { top: Candidate[] } {
-  const probabilities = softmax(outputs.logits, decision.temperature);
+  const { logits, temperature } = place ? atPlace(outputs.logits, classes, decision, place) : { ...outputs, ...decision };
+  const probabilities = softmax(logits, temperature);
   const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a] || a - b);
   const top = order.slice(0, k).map((index) => ({
     scientific_name: classes[index].class_id,

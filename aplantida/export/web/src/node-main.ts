@@ -28,6 +28,7 @@ interface Request {
   height: number;
   k: number;
   num_features: number;
+  place?: string | null;
 }
 
 interface Answer {
@@ -104,15 +105,17 @@ function answer(parts: Parts, request: Request, payload: Uint8Array<ArrayBuffer>
   switch (request.op) {
     case "classify": {
       const outputs = outputsOf(parts, sourceOf(request, payload));
-      return { header: decide(outputs, parts.classes, parts.decision, request.k) };
+      return { header: decide(outputs, parts.classes, parts.decision, request.k, request.place) };
     }
     case "outputs": {
       const { logits, features } = outputsOf(parts, sourceOf(request, payload));
       const both = Float32Array.from([...logits, ...(features ?? [])]);
       return { header: { num_features: features?.length ?? 0 }, payload: bytesOf(both) };
     }
-    case "decide":
-      return { header: decide(fuse(given(parts, request, payload)), parts.classes, parts.decision, request.k) };
+    case "decide": {
+      const outputs = fuse(given(parts, request, payload));
+      return { header: decide(outputs, parts.classes, parts.decision, request.k, request.place) };
+    }
     case "logits":
       return { header: {}, payload: bytesOf(logitsOf(parts, sourceOf(request, payload))) };
     case "prepare":
