@@ -31,7 +31,8 @@ function atPlace(logits: Float32Array, classes: readonly PlantClass[], decision:
   const log = temperature * Math.log(decision.region_prior?.floor ?? 1);
   const elsewhere = (plant: PlantClass, at: number) =>
     !lives[at] && ((plant.regions?.length ?? 0) > 0 || (plant.distribution?.length ?? 0) > 0);
-  const shift = classes.map((plant, at) => (lives.includes(true) && elsewhere(plant, at) ? log : 0));
+  const known = lives.includes(true);
+  const shift = classes.map((plant, at) => (known && elsewhere(plant, at) ? log : 0));
   return { logits: Float64Array.from(logits, (logit, at) => logit + shift[at]), temperature };
 }
 
