@@ -12,7 +12,7 @@ import numpy.typing as npt
 from aplantida.domain.scores import DenseScores
 from aplantida.evaluation.calibration import TemperatureFit, at_temperatures, loss_curves
 from aplantida.evaluation.metrics import BoolArray, FloatArray, IntArray
-from aplantida.evaluation.reliability import Scheme, calibration_error
+from aplantida.evaluation.reliability import Scheme, calibration_error, perfect_error
 
 Pairs = tuple[FloatArray, BoolArray]
 _SCHEMES: tuple[Scheme, ...] = ("equal_width", "equal_mass")
@@ -170,6 +170,7 @@ def _errors(before: Pairs, after: Pairs, num_bins: int) -> dict[str, Any]:
     return {
         "ece": {name: part["equal_width"]["ece"] for name, part in reliability.items()},
         "ece_equal_mass": {name: part["equal_mass"]["ece"] for name, part in reliability.items()},
+        "ece_if_perfect": {scheme: perfect_error(after[0], num_bins, scheme) for scheme in _SCHEMES},
         "reliability": reliability,
     }
 
