@@ -1,4 +1,4 @@
-"""Name the plants in photos with a bundle: ``python -m aplantida.predict --bundle DIR [--json] PHOTO…``.
+"""Name the plants in photos with a bundle: ``python -m aplantida.predict --bundle DIR [--json] [--plant] PHOTO…``.
 
 The very files that the page loads are run (in Node, on the same WebAssembly backend), after their digests were checked
 against ``bundle.json``. A photo that cannot be read is a row with a reason; the others still come out.
@@ -27,6 +27,7 @@ from aplantida.export.web_build import WebBuildError
 MAX_BYTES = 100_000_000
 MAX_PIXELS = 100_000_000
 BAD_REQUEST = 2
+STRANGERS = ("not_a_plant", "unknown")
 _DECODERS = 2
 _AHEAD = 4
 
@@ -57,10 +58,11 @@ def read_photo(path: Path) -> Pixels:
         raise UnreadablePhotoError(str(error)) from error
 
 
-def predict(bundle: Path, photos: Iterable[str], k: int = 5) -> Iterator[dict[str, Any]]:
-    """One row per photo, in order: photo, top, decision (``species``, ``unsure`` or ``error``), reason.
+def predict(bundle: Path, photos: Iterable[str], k: int = 5, place: str | None = None) -> Iterator[dict[str, Any]]:
+    """One row per photo, in order: photo, top, decision, rule, taxon, probability, set_size, reason.
 
-    Photos are decoded by threads a little ahead of the model.
+    The decision is ``error`` where a photo cannot be read, else what :mod:`aplantida.evaluation.decide` says. Photos
+    are decoded by threads a little ahead of the model.
 
     Raises:
         NodeError: when the bundle is refused, an altered file say.
@@ -70,26 +72,63 @@ def predict(bundle: Path, photos: Iterable[str], k: int = 5) -> Iterator[dict[st
         for photo in photos:
             waiting.append((photo, decoders.submit(read_photo, Path(photo))))
             if len(waiting) > _AHEAD:
-                yield _row(classifier, *waiting.popleft(), k)
+                yield _row(classifier, *waiting.popleft(), k, place)
         while waiting:
-            yield _row(classifier, *waiting.popleft(), k)
+            yield _row(classifier, *waiting.popleft(), k, place)
 
 
-def _row(classifier: NodeClassifier, photo: str, pixels: Future[Pixels], k: int) -> dict[str, Any]:
-    name = os.fsencode(photo).decode("utf-8", "backslashreplace")
+def predict_plant(bundle: Path, photos: Iterable[str], k: int = 5, place: str | None = None) -> dict[str, Any]:
+    """One row for several photos of one plant, their calibrated log-probabilities averaged.
+
+    Its ``photos`` are those that could be read, its ``reason`` says which could not.
+
+    Raises:
+        NodeError: when the bundle is refused, an altered file say.
+    """
+    seen: list[str] = []
+    reasons: list[str] = []
+    with NodeClassifier(bundle) as classifier:
+        outputs: list[Any] = []
+        for photo in photos:
+            try:
+                outputs.append(classifier.outputs(read_photo(Path(photo))))
+                seen.append(_shown(photo))
+            except UnreadablePhotoError as error:
+                reasons.append(f"{_shown(photo)}: {error}")
+        found = classifier.decide(outputs, k, place) if outputs else {"top": [], "decision": "error"}
+    return {"photos": seen, **found, "reason": "; ".join(reasons) or None}
+
+
+def _row(classifier: NodeClassifier, photo: str, pixels: Future[Pixels], k: int, place: str | None) -> dict[str, Any]:
+    name = _shown(photo)
     try:
         decoded = pixels.result()
     except UnreadablePhotoError as error:
         return {"photo": name, "top": [], "decision": "error", "reason": str(error)}
     except Exception as error:  # one photo's exception is that photo's row
         return {"photo": name, "top": [], "decision": "error", "reason": f"{type(error).__name__}: {error}"}
-    found = classifier.classify(decoded, k)
-    return {"photo": name, "top": found["top"], "decision": found["decision"], "reason": None}
+    return {"photo": name, **classifier.classify(decoded, k, place), "reason": None}
 
 
-def _table(row: dict[str, Any]) -> str:
-    lines = [f"{row['photo']}: {row['decision']}" + (f" ({row['reason']})" if row["reason"] else "")]
-    for item in row["top"]:
+def _shown(photo: str) -> str:
+    """A path as text that can be written, whatever bytes its name is made of."""
+    return os.fsencode(photo).decode("utf-8", "backslashreplace")
+
+
+def _said(row: dict[str, Any]) -> str:
+    """The decision, what it names and the rule that decided."""
+    words = [row["decision"].replace("_", " ")]
+    if row.get("taxon"):
+        words.append(f"{row['taxon']} {row['probability']:.1%}")
+    if row.get("set_size"):
+        words.append(f"of {row['set_size']}")
+    return " ".join(words) + (f" [{row['rule']}]" if row.get("rule") else "")
+
+
+def _table(row: dict[str, Any], closest: bool) -> str:
+    photo = row["photo"] if "photo" in row else " + ".join(row["photos"])
+    lines = [f"{photo}: {_said(row)}" + (f" ({row['reason']})" if row["reason"] else "")]
+    for item in row["top"] if closest or row["decision"] not in STRANGERS else ():
         names = ", ".join(item["common_names"][:2])
         lines.append(f"  {item['probability']:6.1%}  {item['scientific_name']}" + (f" ({names})" if names else ""))
     return "\n".join(lines)
@@ -114,13 +153,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parse = argparse.ArgumentParser(prog="python -m aplantida.predict", description="Name the plants in photos.")
     parse.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="a model bundle: dist/models/NAME")
     parse.add_argument("--json", action="store_true", help="one JSON object a line")
+    parse.add_argument("--plant", action="store_true", help="all photos show one plant: one answer for them together")
+    parse.add_argument("--place", metavar="WHERE", help="where they were taken: a region's name or a country's code")
+    parse.add_argument("--closest", action="store_true", help="list the closest species of strangers, too")
     parse.add_argument("photos", nargs="+", metavar="PHOTO", help="a file; - reads paths from standard input")
     given = parse.parse_args(arguments)
     _take_any_name(sys.stdin, "surrogateescape")
     _take_any_name(sys.stdout, "backslashreplace")
     try:
-        for row in predict(given.bundle, _named(given.photos, sys.stdin)):
-            sys.stdout.write((json.dumps(row, ensure_ascii=False) if given.json else _table(row)) + "\n")
+        photos = _named(given.photos, sys.stdin)
+        asked = {"bundle": given.bundle, "photos": photos, "place": given.place}
+        rows = iter([predict_plant(**asked)]) if given.plant else predict(**asked)
+        for row in rows:
+            text = json.dumps(row, ensure_ascii=False) if given.json else _table(row, given.closest)
+            sys.stdout.write(text + "\n")
             sys.stdout.flush()
     except (NodeError, WebBuildError) as error:
         sys.stderr.write(f"predict: {error}\n")

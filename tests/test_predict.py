@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aplantida.export.node import NodeClassifier
 from aplantida.predict import MAX_PIXELS, UnreadablePhotoError, main, predict, read_photo
-from tests.fixtures.bundle import write_bundle
+from tests.fixtures.bundle import write_bundle, write_manifest
 from tests.fixtures.photos import draw, write_photos
 
 
@@ -171,3 +172,40 @@ def test_far_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path)
     (tmp_path / "bomb.png").write_bytes(stream.getvalue())
     with pytest.raises(UnreadablePhotoError, match="pixels"):
         read_photo(tmp_path / "bomb.png")
+
+
+def test_several_photos_of_one_plant_are_one_answer(
+    bundle: Path, photos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.jpg"
+    page.write_text("<html>not found</html>")
+    given = [str(photos[0]), str(page), str(photos[1])]
+    assert main(["--bundle", str(bundle), "--json", "--plant", *given]) == 0
+    (row,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert row["photos"] == [given[0], given[2]]
+    assert f"{page}: not a photo" in row["reason"]
+    with NodeClassifier(bundle) as node:
+        logits = np.mean([node.logits(read_photo(path)).astype(float) for path in photos[:2]], axis=0)
+        temperature, names = node.info.temperature, node.info.class_ids
+    shares = np.exp((logits - logits.max()) / temperature)
+    shares /= shares.sum()
+    assert row["top"][0]["scientific_name"] == names[shares.argmax()]
+    assert row["top"][0]["probability"] == pytest.approx(shares.max(), abs=1e-6)
+    assert main(["--bundle", str(bundle), "--plant", str(page)]) == 0
+    assert "error" in capsys.readouterr().out
+
+
+def test_the_rule_is_printed_and_the_closest_species_of_strangers_only_when_asked(
+    tmp_path: Path, photos: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_bundle(tmp_path / "bundle", threshold=0.0)
+    assert main(["--bundle", str(folder), str(photos[0])]) == 0
+    assert "[species_threshold]" in capsys.readouterr().out
+    decision = json.loads((folder / "decision.json").read_text())
+    gates = {"plant": {"score": "energy", "threshold": 1e9}, "known": None}
+    (folder / "decision.json").write_text(json.dumps({**decision, "strangers": gates}))
+    write_manifest(folder)
+    assert main(["--bundle", str(folder), str(photos[0])]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{photos[0]}: not a plant [plant_score]"]
+    assert main(["--bundle", str(folder), "--closest", str(photos[0])]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 6

@@ -67,6 +67,16 @@ class PhotoStore:
         """Photos that are not left out."""
         return int(self._database.fetch("SELECT count(*) FROM photos")[0][0])
 
+    def sizes(self) -> dict[str, int]:
+        """Photos of each species."""
+        return dict(self._database.fetch("SELECT scientific_name, count(*) FROM photos GROUP BY ALL ORDER BY ALL"))
+
+    def of_species(self, names: Iterable[str]) -> pa.Table:
+        """Photos of some species by ``image_id``: that, scientific_name and shard."""
+        which = ", ".join(map(quoted, names)) or "NULL"
+        query = f"SELECT image_id, scientific_name, shard FROM photos WHERE scientific_name IN ({which})"
+        return self._database.batches(query).read_all().sort_by("image_id")
+
     def looks(self) -> pa.Table:
         """All photos by ``image_id``: that, scientific_name, perceptual_hash and shard."""
         query = "SELECT image_id, scientific_name, perceptual_hash, shard FROM photos"

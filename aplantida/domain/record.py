@@ -47,6 +47,7 @@ class Reason(StrEnum):
     DUPLICATE_PIXELS = "duplicate_pixels"
     NEAR_DUPLICATE_OF_ANOTHER_SPECIES = "near_duplicate_of_another_species"
     SHARES_GROUP_WITH_FROZEN_TEST = "shares_group_with_frozen_test"
+    HELD_OUT_SPECIES = "held_out_species"
 
 
 def image_id_of(document_id: str, url: str) -> str:

@@ -29,6 +29,17 @@ SPLIT_SCHEMA = pa.schema(
     ]
 )
 
+STRANGER_SCHEMA = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),  # stranger
+        pa.field("scientific_name", pa.string(), nullable=False),  # no class of the split
+        pa.field("why", pa.string(), nullable=False),  # too_few_images or held_out
+        pa.field("part", pa.string(), nullable=False),  # val or test: a species is of one
+    ]
+)
+
 PLACES = tuple(name for name in SPLIT_SCHEMA.names if name not in ("image_id", "shard"))  # what a split decides
 
 _ROWS_AT_ONCE = 65_536

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from aplantida.domain.scores import DenseScores, largest_positions
 from aplantida.evaluation.metrics import check_labels
-from aplantida.evaluation.scanning import scan
+from aplantida.evaluation.scanning import scan_with
 from aplantida.evaluation.taxa import Taxonomy
 
 TOP = 10  # classes kept of each photo; sets are shown up to this size
@@ -53,7 +53,7 @@ class Answers:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def where(self, mask: npt.NDArray[np.bool_]) -> Answers:
+    def where(self, mask: npt.NDArray[np.bool_] | slice) -> Answers:
         """Only the photos under ``mask`` (N,)."""
         return Answers(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
 
@@ -83,7 +83,7 @@ def answers_of(
         ValueError: when the table is not dense or the labels do not fit it.
     """
     known = check_labels(table, np.zeros(len(table), np.int64) if labels is None else labels)
-    found = [answer(logits, known[at], temperature, taxonomy) for at, logits in scan(table)]
+    found = list(scan_with(lambda at, logits: answer(logits, known[at], temperature, taxonomy), table))
     if not found:
         found = [answer(np.zeros((0, len(table.class_ids))), known, temperature, taxonomy)]
     whole = Answers(**{name: np.concatenate([getattr(part, name) for part in found]) for name in _NAMES})

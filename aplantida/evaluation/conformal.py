@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from aplantida.domain.scores import DenseScores
 from aplantida.evaluation.answers import Answers, FloatArray
-from aplantida.evaluation.scanning import scan
+from aplantida.evaluation.scanning import scan_with
 
 Method = Literal["lac", "aps", "raps", "prevalence"]
 METHODS: tuple[Method, ...] = ("lac", "aps", "raps", "prevalence")
@@ -94,7 +94,8 @@ def set_sizes(
     rare = prevalence.astype(np.float32)[None, :]
     ranks = np.arange(1, len(table.class_ids) + 1, dtype=np.float32)
     penalty = np.float32(PENALTY) * np.maximum(ranks - FREE_RANKS, 0)
-    for at, logits in scan(table):
+
+    def look(at: slice, logits: npt.NDArray[np.float32]) -> None:
         below = np.subtract(logits, logits.max(axis=1, keepdims=True), out=logits)
         shares = np.exp(np.multiply(below, np.float32(1.0 / temperature), out=below), out=below)
         shares /= shares.sum(axis=1, keepdims=True)
@@ -107,6 +108,9 @@ def set_sizes(
             else:
                 held = (ordered if rule.method == "aps" else ordered + penalty) <= rule.threshold
             sizes[row, at] = held.sum(axis=1)
+
+    for _ in scan_with(look, table):
+        pass
     return sizes
 
 

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from aplantida.evaluation.answers import Answers, answer
 from aplantida.evaluation.conformal import Method, SetRule, set_size
+from aplantida.evaluation.region_prior import with_prior
 from aplantida.evaluation.stranger_scores import StrangerScore
 from aplantida.evaluation.taxa import Taxonomy
 
@@ -51,6 +52,8 @@ class Decision:
         plant: gate for what is no plant; None where there is none.
         known: gate for plants of other species.
         temperatures: by region, of those that have their own.
+        floor: weight of species that live elsewhere, where a place is given; see
+            :mod:`~aplantida.evaluation.region_prior`.
     """
 
     temperature: float
@@ -62,6 +65,7 @@ class Decision:
     plant: Gate | None = None
     known: Gate | None = None
     temperatures: tuple[tuple[str, float], ...] = ()
+    floor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +123,22 @@ def _is_stranger(gate: Gate | None, score: float | None) -> bool:
     return gate is not None and score is not None and not score >= gate.threshold
 
 
-def facts_of(answers: Answers, decision: Decision, features: npt.NDArray[np.floating] | None = None) -> list[Facts]:
+def facts_of(
+    answers: Answers,
+    decision: Decision,
+    features: npt.NDArray[np.floating] | None = None,
+    without_place: Answers | None = None,
+) -> list[Facts]:
     """The facts of N photos.
 
     Args:
         answers: of the photos, at the decision's temperature.
         decision: the rules.
         features: (N, F) pooled features; None: gates that look at them are not asked.
+        without_place: the answers that gates look at; None for the same.
     """
-    scores = [_scores_of(gate, answers, features) for gate in (decision.plant, decision.known)]
+    looked_at = without_place or answers
+    scores = [_scores_of(gate, looked_at, features) for gate in (decision.plant, decision.known)]
     return [
         Facts(
             species=float(answers.probabilities[row, 0]),
@@ -155,11 +166,25 @@ def decide(
     taxonomy: Taxonomy,
     decision: Decision,
     features: npt.NDArray[np.floating] | None = None,
+    place: tuple[str, npt.NDArray[np.float64]] | None = None,
 ) -> Result:
-    """The answer to one photo of (C,) logits and (F,) pooled features."""
-    row = logits.astype(np.float64)[None, :]
-    answers = answer(row, np.zeros(1, np.int64), decision.temperature, taxonomy)
-    facts = facts_of(answers, decision, None if features is None else features[None, :])[0]
+    """The answer to one photo.
+
+    Args:
+        logits: (C,).
+        class_ids: the C classes.
+        taxonomy: theirs.
+        decision: the rules.
+        features: (F,) pooled features, where there are any.
+        place: where the photo was taken, and its (C,) weights; gates for strangers do not look at it.
+    """
+    row, nobody = logits.astype(np.float64)[None, :], np.zeros(1, np.int64)
+    plain = answer(row.copy(), nobody, decision.temperature, taxonomy)
+    answers = plain
+    if place is not None:
+        temperature = dict(decision.temperatures).get(place[0], decision.temperature)
+        answers = answer(with_prior(row, place[1], temperature), nobody, temperature, taxonomy)
+    facts = facts_of(answers, decision, None if features is None else features[None, :], plain)[0]
     outcome, rule = rule_of(facts, decision)
     if outcome == "species":
         return Result(outcome, rule, class_ids[answers.top[0, 0]], facts.species)
@@ -200,6 +225,7 @@ def read_decision(value: dict[str, Any]) -> Decision:
         plant=_gate(gates["plant"]),
         known=_gate(gates["known"]),
         temperatures=tuple(sorted(value["temperatures"].items())),
+        floor=value["region_prior"]["floor"],
     )
 
 

@@ -31,6 +31,7 @@ def decision_json(
     sets: list[SetRule] | None = None,
     max_set_size: int = 5,
     strangers: Mapping[str, Any] | None = None,
+    region_floor: float = 1.0,
 ) -> dict[str, Any]:
     """The decision.
 
@@ -47,6 +48,7 @@ def decision_json(
         sets: of one method, a rule a level.
         max_set_size: of a set that is shown.
         strangers: the gates ``plant`` and ``known`` as JSON, each with its threshold; None for none.
+        region_floor: weight of species that live elsewhere than a visitor says; 1 for no prior.
 
     Raises:
         ValueError: when temperature or threshold cannot be meant.
@@ -65,6 +67,7 @@ def decision_json(
         "roll_up": {rank: _rank_json((roll_up or {}).get(rank, {})) for rank in ("genus", "family")},
         "sets": _sets_json(sets or [], max_set_size),
         "strangers": dict(strangers or {"plant": None, "known": None}),
+        "region_prior": {"floor": region_floor},
         "fusion": "mean_log_probability",
     }
 

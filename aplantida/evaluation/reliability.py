@@ -10,6 +10,7 @@ import numpy.typing as npt
 Scheme = Literal["equal_width", "equal_mass"]
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
+_DRAWS = 1000
 
 
 def calibration_error(
@@ -35,12 +36,7 @@ def calibration_error(
     count = len(confidence)
     if count == 0:
         raise ValueError("a calibration error needs at least one photo")
-    order = np.argsort(confidence, kind="stable")
-    if scheme == "equal_width":
-        bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
-    else:
-        bins = np.empty(count, np.int64)
-        bins[order] = np.arange(count) * num_bins // count
+    bins = _bins(confidence, num_bins, scheme)
     rows = []
     for at in range(num_bins):
         inside = bins == at
@@ -58,6 +54,35 @@ def calibration_error(
         )
     error = sum(row["num_photos"] / count * abs(row["accuracy"] - row["confidence"]) for row in rows)
     return float(error), rows
+
+
+def perfect_error(
+    confidence: FloatArray, num_bins: int = 15, scheme: Scheme = "equal_width", quantile: float = 0.95
+) -> float:
+    """What the calibration error of a perfectly calibrated model with these confidences would seldom exceed.
+
+    Even then so many photos show some error, by chance (Widmann et al. 2019): outcomes are drawn from the confidences.
+
+    Args:
+        confidence: (N,) in 0..1, N >= 1.
+        num_bins: how many.
+        scheme: how the bins are cut.
+        quantile: of 1,000 draws.
+    """
+    bins, random, found = _bins(confidence, num_bins, scheme), np.random.default_rng(0), list[float]()
+    for _ in range(_DRAWS):
+        missed = (random.random(len(confidence)) < confidence) - confidence
+        found.append(float(np.abs(np.bincount(bins, missed)).sum() / len(confidence)))
+    return float(np.quantile(found, quantile))
+
+
+def _bins(confidence: FloatArray, num_bins: int, scheme: Scheme) -> npt.NDArray[np.int64]:
+    """(N,) the bin of each photo."""
+    if scheme == "equal_width":
+        return np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    bins = np.empty(len(confidence), np.int64)
+    bins[np.argsort(confidence, kind="stable")] = np.arange(len(confidence)) * num_bins // len(confidence)
+    return bins
 
 
 def _range(values: FloatArray) -> tuple[float, float]:

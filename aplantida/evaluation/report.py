@@ -13,9 +13,11 @@ from aplantida.domain.class_index import ClassIndex
 from aplantida.domain.scores import DenseScores
 from aplantida.evaluation.bootstrap import Groups
 from aplantida.evaluation.confusions import confused_pairs, taxonomic_accuracy
+from aplantida.evaluation.fusion import by_plant
 from aplantida.evaluation.metrics import Outcomes, outcomes_of, summarize
 from aplantida.evaluation.slices import by_frequency, by_region, by_value, per_species, per_taxon
 
+MOST_PLANTS = 5_000  # fused at most: 9,000 classes each are 180 MB
 FORMAT = "aplantida.metrics/1"
 SPECIES_COLUMNS = (
     *("class_id", "genus", "family", "train_photos", "frequency_band", "test_photos"),
@@ -126,6 +128,16 @@ def evaluate(
     )
 
 
+def _by_plant(test: ScoredSplit, outcomes: Outcomes) -> dict[str, Any]:
+    """Plants of several photos: all of a plant's photos fused, against the same photos one by one."""
+    if test.groups is None:
+        return {}
+    fused, species = by_plant(test.scores, test.labels, test.groups, MOST_PLANTS)
+    inside = np.isin(test.groups, fused.image_ids)
+    return {"plants": {"fused": summarize(outcomes_of(fused, species)), "photos": summarize(outcomes.where(inside))}}
+
+
 def _by_origin(outcomes: Outcomes, test: ScoredSplit, groups: Groups | None) -> dict[str, Any]:
     columns = {"licenses": test.licenses, "sources": test.sources}
-    return {name: by_value(outcomes, values, groups) for name, values in columns.items() if values is not None}
+    parts = {name: by_value(outcomes, values, groups) for name, values in columns.items() if values is not None}
+    return parts | _by_plant(test, outcomes)

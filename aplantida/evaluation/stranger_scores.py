@@ -2,7 +2,8 @@
 
 All are higher for what is known. ``max_softmax`` (Hendrycks & Gimpel 2017) is the highest probability, ``energy``
 (Liu et al. 2020) T log sum exp(logit / T), ``entropy`` minus the entropy of the probabilities; ``head`` is a linear
-function of the pooled features and of these three.
+function of the pooled features and of these three; ``nearest_center`` the cosine of the features to the nearest of a
+few centers of known photos.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy.typing as npt
 
 from aplantida.evaluation.answers import Answers
 
-Kind = Literal["max_softmax", "energy", "entropy", "head"]
-KINDS: tuple[Kind, ...] = ("max_softmax", "energy", "entropy", "head")
+Kind = Literal["max_softmax", "energy", "entropy", "head", "nearest_center"]
+KINDS: tuple[Kind, ...] = ("max_softmax", "energy", "entropy", "head", "nearest_center")
+PLAIN: tuple[Kind, ...] = ("max_softmax", "energy", "entropy")
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -29,36 +31,51 @@ class StrangerScore:
         kind: which.
         weights: (F + 3,) float32 of a head: features divided by their length, then max_softmax, energy, entropy.
         bias: of a head.
+        centers: (M, F) int8 of ``nearest_center``.
+        scales: (M,) float32: center = centers x scale, of length 1.
     """
 
     kind: Kind
     weights: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     bias: float = 0.0
+    centers: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros((0, 0), np.int8))
+    scales: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @property
     def needs_features(self) -> bool:
         """Whether pooled features are asked for."""
-        return self.kind == "head"
+        return self.kind not in PLAIN
+
+    @property
+    def num_features(self) -> int:
+        """F; 0 where features are not looked at."""
+        return {"head": max(len(self.weights) - len(PLAIN), 0), "nearest_center": self.centers.shape[1]}.get(
+            self.kind, 0
+        )
 
     def of(self, answers: Answers, features: npt.NDArray[np.floating] | None) -> FloatArray:
         """(N,) scores of photos with (N, F) pooled features.
 
         Raises:
-            ValueError: when a head gets no features, or of another width.
+            ValueError: when features are looked at and there are none, or of another width.
         """
-        if self.kind != "head":
+        if not self.needs_features:
             return plain_score(self.kind, answers)
-        if features is None or features.shape[1] + 3 != len(self.weights):
+        if features is None or features.shape[1] != self.num_features:
             found = "none" if features is None else str(features.shape[1])
-            raise ValueError(f"stranger score: a head of {len(self.weights) - 3} features got {found}")
+            raise ValueError(f"stranger score: {self.kind} of {self.num_features} features got {found}")
+        if self.kind == "nearest_center":
+            return (unit(features) @ self.centers.T.astype(np.float64) * self.scales.astype(np.float64)).max(axis=1)
         return head_inputs(answers, features) @ self.weights.astype(np.float64) + self.bias
 
     def to_json(self) -> dict[str, Any]:
-        """``score``, and of a head its ``weights`` (base64 of little-endian float32) and ``bias``."""
-        if self.kind != "head":
-            return {"score": self.kind}
-        packed = base64.b64encode(self.weights.astype("<f4").tobytes()).decode("ascii")
-        return {"score": self.kind, "weights": packed, "bias": self.bias}
+        """``score``; of a head ``weights`` and ``bias``, of centers ``centers`` and ``scales``; arrays in base64."""
+        if self.kind == "head":
+            return {"score": self.kind, "weights": _packed(self.weights.astype("<f4")), "bias": self.bias}
+        if self.kind == "nearest_center":
+            centers = {"centers": _packed(self.centers), "scales": _packed(self.scales.astype("<f4"))}
+            return {"score": self.kind, **centers}
+        return {"score": self.kind}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> StrangerScore:
@@ -69,9 +86,24 @@ class StrangerScore:
         """
         if value["score"] not in KINDS:
             raise ValueError(f"stranger score {value['score']!r}, want one of {', '.join(KINDS)}")
-        if value["score"] != "head":
-            return cls(value["score"])
-        return cls("head", np.frombuffer(base64.b64decode(value["weights"]), "<f4"), value["bias"])
+        if value["score"] == "head":
+            return cls("head", np.frombuffer(base64.b64decode(value["weights"]), "<f4"), value["bias"])
+        if value["score"] == "nearest_center":
+            scales = np.frombuffer(base64.b64decode(value["scales"]), "<f4")
+            centers = np.frombuffer(base64.b64decode(value["centers"]), np.int8).reshape(len(scales), -1)
+            return cls("nearest_center", centers=centers, scales=scales)
+        return cls(value["score"])
+
+
+def _packed(values: npt.NDArray[Any]) -> str:
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
+
+
+def unit(features: npt.NDArray[np.floating]) -> FloatArray:
+    """(N, F) features divided by their lengths."""
+    values = features.astype(np.float64)
+    length = np.sqrt(np.einsum("nf,nf->n", values, values))
+    return values / np.maximum(length, 1e-12)[:, None]
 
 
 def plain_score(kind: Kind, answers: Answers) -> FloatArray:
@@ -81,7 +113,5 @@ def plain_score(kind: Kind, answers: Answers) -> FloatArray:
 
 def head_inputs(answers: Answers, features: npt.NDArray[np.floating]) -> FloatArray:
     """(N, F + 3) what a head looks at."""
-    values = features.astype(np.float64)
-    length = np.sqrt(np.einsum("nf,nf->n", values, values))
-    plain = [plain_score(kind, answers) for kind in KINDS if kind != "head"]
-    return np.concatenate([values / np.maximum(length, 1e-12)[:, None], np.stack(plain, axis=1)], axis=1)
+    plain = [plain_score(kind, answers) for kind in PLAIN]
+    return np.concatenate([unit(features), np.stack(plain, axis=1)], axis=1)

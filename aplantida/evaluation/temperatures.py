@@ -12,7 +12,7 @@ import numpy.typing as npt
 from aplantida.domain.scores import DenseScores
 from aplantida.evaluation.calibration import TemperatureFit, at_temperatures, loss_curves
 from aplantida.evaluation.metrics import BoolArray, FloatArray, IntArray
-from aplantida.evaluation.reliability import Scheme, calibration_error
+from aplantida.evaluation.reliability import Scheme, calibration_error, perfect_error
 
 Pairs = tuple[FloatArray, BoolArray]
 _SCHEMES: tuple[Scheme, ...] = ("equal_width", "equal_mass")
@@ -27,6 +27,7 @@ class CalibrationPart:
         labels: (N,) true class positions.
         regions: N lists of region names.
         bands: (N,) names of the frequency bands of their species.
+        regions_by_country: N lists, the part of the regions that the photo's own country decides.
         groups: (N,) photos of one group show one plant; None where nobody knows.
     """
 
@@ -35,6 +36,7 @@ class CalibrationPart:
     regions: Sequence[Sequence[str]]
     bands: npt.NDArray[np.str_]
     groups: npt.NDArray[np.str_] | None = None
+    regions_by_country: Sequence[Sequence[str]] = ()
 
     def in_region(self, name: str) -> BoolArray:
         """(N,) whether a photo is of that region."""
@@ -168,6 +170,7 @@ def _errors(before: Pairs, after: Pairs, num_bins: int) -> dict[str, Any]:
     return {
         "ece": {name: part["equal_width"]["ece"] for name, part in reliability.items()},
         "ece_equal_mass": {name: part["equal_mass"]["ece"] for name, part in reliability.items()},
+        "ece_if_perfect": {scheme: perfect_error(after[0], num_bins, scheme) for scheme in _SCHEMES},
         "reliability": reliability,
     }
 

@@ -7,7 +7,7 @@ import json
 import struct
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -92,17 +92,33 @@ class NodeClassifier:
         self._process.stdout.close()
         self._log.close()
 
-    def classify(self, pixels: Pixels, k: int = 5) -> dict[str, Any]:
-        """``{"top": [{scientific_name, common_names, family, probability} × k], "decision": "species" | "unsure"}``.
+    def classify(self, pixels: Pixels, k: int = 5, place: str | None = None) -> dict[str, Any]:
+        """``{"top": [{scientific_name, common_names, family, probability} × k], "decision", "rule", "taxon", …}``.
+
+        What is decided, and by which rule, is said in :mod:`aplantida.evaluation.decide`.
 
         Args:
             pixels: (H, W, 3) RGB of a whole upright photo.
             k: how many species.
+            place: where the photo was taken: a region's name or a country's ISO code.
 
         Raises:
             NodeError: when the request is refused or Node ended.
         """
-        return self._ask(_photo_request("classify", pixels, k=k), pixels)[0]
+        return self._ask(_photo_request("classify", pixels, k=k, place=place), pixels)[0]
+
+    def outputs(self, pixels: Pixels) -> tuple[FloatArray, FloatArray]:
+        """(C,) logits and (F,) pooled features of a whole upright photo (H, W, 3); F is 0 where there are none."""
+        header, data = self._ask(_photo_request("outputs", pixels), pixels)
+        values, size = np.frombuffer(data, np.float32), header["num_features"]
+        return values[: len(values) - size], values[len(values) - size :]
+
+    def decide(
+        self, outputs: Sequence[tuple[FloatArray, FloatArray]], k: int = 5, place: str | None = None
+    ) -> dict[str, Any]:
+        """What :meth:`classify` gives, of what :meth:`outputs` gave for one or more photos of one plant."""
+        request = {"op": "decide", "num_features": len(outputs[0][1]), "k": k, "place": place}
+        return self._ask(request, np.concatenate([np.concatenate(photo) for photo in outputs]).astype(np.float32))[0]
 
     def logits(self, pixels: Pixels) -> FloatArray:
         """(C,) raw outputs for a whole upright photo (H, W, 3)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aplantida.domain.class_index import ClassIndex, class_index_digest
-from aplantida.domain.stored_scores import StoredScores
+from aplantida.domain.stored_scores import StoredFeatures, StoredScores
+from aplantida.evaluation.answers import Answers, answers_of
+from aplantida.evaluation.conformal import SetRule, set_sizes
+from aplantida.evaluation.decide import Decision, Facts, facts_of
+from aplantida.evaluation.region_prior import prior_report
+from aplantida.evaluation.rule_report import rule_report
+from aplantida.evaluation.taxa import Taxonomy
 from aplantida.evaluation.temperatures import CalibrationPart
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest
@@ -48,7 +55,7 @@ def read_part(evaluation: Artifact, split: str, classes: ClassFacts) -> Calibrat
         BadRequest: when there is none, or scores, labels and classes do not fit each other.
     """
     scores = StoredScores(evaluation.file(f"scores_{split}.parquet"))
-    columns = ["image_id", "class_index", "split", "regions", "group"]
+    columns = ["image_id", "class_index", "split", "regions", "regions_by_country", "group"]
     labels = pq.read_table(evaluation.file("labels.parquet"), columns=columns).filter(pc.field("split") == split)
     if len(scores) == 0:
         raise BadRequest(f"{evaluation.path}: holds no scored {split} photo, so nothing can be calibrated on it")
@@ -63,4 +70,47 @@ def read_part(evaluation: Artifact, split: str, classes: ClassFacts) -> Calibrat
     positions = labels["class_index"].to_numpy().astype(np.int64)
     regions = [row or [] for row in labels["regions"].to_pylist()]
     groups = np.asarray(labels["group"].to_pylist(), dtype=str)
-    return CalibrationPart(scores, positions, regions, classes.bands[positions], groups)
+    countries = [row or [] for row in labels["regions_by_country"].to_pylist()]
+    return CalibrationPart(scores, positions, regions, classes.bands[positions], groups, countries)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the calibrated model says of the val and test photos."""
+
+    evaluation: Artifact
+    classes: ClassFacts
+    taxonomy: Taxonomy
+    temperature: float
+    val: CalibrationPart
+    test: CalibrationPart
+    on_val: Answers
+    on_test: Answers
+
+    def set_sizes(self, rules: list[SetRule]) -> npt.NDArray[np.int64]:
+        """(R, N) sizes of the test photos' sets."""
+        return set_sizes(self.test.scores, self.temperature, rules, self.classes.prevalence)
+
+    def region_prior(self, floor: float) -> dict[str, Any]:
+        """What a visitor's word for the region does to the test photos taken there."""
+        test, index = self.test, self.classes.index
+        return prior_report(test.scores, test.labels, test.regions_by_country, index, floor, self.temperature)
+
+    def rules(self, decision: Decision) -> dict[str, Any]:
+        """What the rules do to the test photos; gates that look at features see them a row group at a time."""
+        name = "features_test.parquet"
+        if name not in self.evaluation.files:
+            return rule_report(self.on_test, facts_of(self.on_test, decision), decision, self.taxonomy)
+        facts: list[Facts] = []
+        for at, features in StoredFeatures(self.evaluation.file(name)).blocks():
+            facts += facts_of(self.on_test.where(at), decision, features)
+        return rule_report(self.on_test, facts, decision, self.taxonomy)
+
+
+def look(
+    evaluation: Artifact, classes: ClassFacts, val: CalibrationPart, test: CalibrationPart, temperature: float
+) -> Seen:
+    """At the scores of both, at one temperature."""
+    taxonomy = Taxonomy.of(classes.index)
+    on_val, on_test = (answers_of(part.scores, part.labels, temperature, taxonomy) for part in (val, test))
+    return Seen(evaluation, classes, taxonomy, temperature, val, test, on_val, on_test)

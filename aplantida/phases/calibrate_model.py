@@ -6,17 +6,17 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from aplantida.evaluation.answers import TOP, Answers, answers_of
+from aplantida.evaluation.answers import TOP, Answers
 from aplantida.evaluation.bounds import LEVEL
-from aplantida.evaluation.conformal import fit_sets, set_sizes
-from aplantida.evaluation.decide import facts_of, read_decision
+from aplantida.evaluation.conformal import fit_sets
+from aplantida.evaluation.decide import read_decision
 from aplantida.evaluation.decision_file import decision_json
 from aplantida.evaluation.decisions import Threshold, at_threshold, find_threshold, precision_table
 from aplantida.evaluation.roll_up import fit_roll_up
-from aplantida.evaluation.rule_report import rule_report
-from aplantida.evaluation.taxa import Taxonomy
+from aplantida.evaluation.stranger_choice import GateChoice, GateTarget
 from aplantida.evaluation.temperatures import choose_temperatures
-from aplantida.phases._calibration_parts import read_classes, read_part
+from aplantida.phases._calibration_parts import Seen, look, read_classes, read_part
+from aplantida.phases._calibration_strangers import choose_gates, gates_json, read_strangers
 from aplantida.pipeline.config import PhaseConfig, Section
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -31,6 +31,14 @@ class SetsSection(Section):
     max_size: int = Field(default=5, ge=1, le=TOP)
 
 
+class StrangersSection(Section):
+    """What a photo of no plant, or of no known species, may do; read where the evaluation scored such photos."""
+
+    max_non_plants_passed: float = Field(default=0.05, gt=0.0, lt=1.0)
+    max_strangers_passed: float = Field(default=0.15, gt=0.0, lt=1.0)
+    max_known_refused: float = Field(default=0.05, gt=0.0, lt=0.5)
+
+
 class CalibrateModelConfig(PhaseConfig):
     """How sure the model must be before it names a species."""
 
@@ -39,8 +47,10 @@ class CalibrateModelConfig(PhaseConfig):
     min_accepted: int = Field(default=20, ge=1)
     num_bins: int = Field(default=15, ge=2)
     min_region_photos: int = Field(default=500, ge=1)
+    region_floor: float = Field(default=0.05, gt=0.0, le=1.0)
     table_thresholds: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
     sets: SetsSection = SetsSection()
+    strangers: StrangersSection = StrangersSection()
 
 
 def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
@@ -48,25 +58,18 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     config, evaluation = ctx.config, ctx.input("evaluation")
     classes = read_classes(evaluation)
     val, test = (read_part(evaluation, name, classes) for name in ("val", "test"))
-    taxonomy = Taxonomy.of(classes.index)
     chosen = choose_temperatures(val, test, config.num_bins, config.min_region_photos)
     for warning in chosen.warnings:
         ctx.log.warning(warning)
-    temperature = chosen.fit.temperature
-    on_val, on_test = (answers_of(part.scores, part.labels, temperature, taxonomy) for part in (val, test))
-    threshold = _threshold(ctx, on_val)
+    seen = look(evaluation, classes, val, test, chosen.fit.temperature)
+    threshold = _threshold(ctx, seen.on_val)
+    named = at_threshold(seen.on_test.confidences, seen.on_test.correct, threshold.value)
     limits = {"target_precision": config.target_precision, "min_accepted": config.min_accepted}
-    roll_up = fit_roll_up(on_val, on_test, taxonomy, threshold.value, bound=config.bound_level, **limits)
-    rules, sets = fit_sets(
-        on_val,
-        on_test,
-        config.sets.levels,
-        classes.prevalence,
-        lambda asked: set_sizes(test.scores, temperature, asked, classes.prevalence),
-    )
-    named = at_threshold(on_test.confidences, on_test.correct, threshold.value)
+    roll_up = fit_roll_up(seen.on_val, seen.on_test, seen.taxonomy, threshold.value, bound=config.bound_level, **limits)
+    rules, sets = fit_sets(seen.on_val, seen.on_test, config.sets.levels, classes.prevalence, seen.set_sizes)
+    gates = _gates(ctx, seen, threshold.value)
     decision = decision_json(
-        temperature,
+        seen.temperature,
         threshold,
         config.target_precision,
         named,
@@ -74,25 +77,52 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         roll_up=roll_up,
         sets=rules[config.sets.method],
         max_set_size=config.sets.max_size,
+        strangers=gates_json(gates),
+        region_floor=config.region_floor,
     )
     calibration = {
         "format": FORMAT,
         **chosen.report,
-        "threshold": _threshold_report(config, threshold, on_val, on_test),
+        "threshold": _threshold_report(config, threshold, seen.on_val, named),
         "precision_table": {
             name: precision_table(part.confidences, part.correct, config.table_thresholds)
-            for name, part in (("val", on_val), ("test", on_test))
+            for name, part in (("val", seen.on_val), ("test", seen.on_test))
         },
         "roll_up": roll_up,
         "sets": {"method": config.sets.method, "methods": sets},
-        "rules": _rules(on_test, decision, taxonomy),
+        "strangers": {name: choice.report for name, choice in gates.items()},
+        "region_prior": {"floor": config.region_floor, "regions": seen.region_prior(config.region_floor)},
+        "rules": seen.rules(read_decision(decision)),
     }
     ctx.output.write_json("calibration.json", calibration)
     ctx.output.write_json("decision.json", decision)
-    ctx.log.info("T %.3f, test ECE %.3f -> %.3f", temperature, *calibration["ece"].values())
+    ctx.log.info("T %.3f, test ECE %.3f -> %.3f", seen.temperature, *calibration["ece"].values())
     kept = ("temperature", "threshold", "target_precision", "target_reached", "precision", "coverage")
     errors = {f"ece_{name}": calibration["ece"][name] for name in ("before", "after")}
     return {"format": decision["format"], **{name: decision[name] for name in kept}, **errors}
+
+
+def _gates(ctx: PhaseContext[CalibrateModelConfig], seen: Seen, threshold: float) -> dict[str, GateChoice]:
+    """For no plants and for plants of other species; none where the evaluation scored none."""
+    limits, level = ctx.config.strangers, ctx.config.bound_level
+    samples = read_strangers(seen)
+    if samples is None:
+        return {}
+    gates = choose_gates(
+        samples,
+        threshold,
+        plant=GateTarget(limits.max_non_plants_passed, limits.max_known_refused, level),
+        known=GateTarget(limits.max_strangers_passed, limits.max_known_refused, level),
+    )
+    for name, choice in gates.items():
+        if choice.gate is not None and not choice.report["target_reached"]:
+            ctx.log.warning(
+                "strangers (%s): %.1f %% pass on val where %.1f %% of the known are refused; more was not allowed",
+                name,
+                100 * choice.report["val"]["passed"],
+                100 * choice.report["val"]["known_refused"],
+            )
+    return gates
 
 
 def _threshold(ctx: PhaseContext[CalibrateModelConfig], val: Answers) -> Threshold:
@@ -110,15 +140,9 @@ def _threshold(ctx: PhaseContext[CalibrateModelConfig], val: Answers) -> Thresho
     return threshold
 
 
-def _rules(test: Answers, decision: dict[str, Any], taxonomy: Taxonomy) -> dict[str, Any]:
-    rule = read_decision(decision)
-    return rule_report(test, facts_of(test, rule), rule, taxonomy)
-
-
 def _threshold_report(
-    config: CalibrateModelConfig, threshold: Threshold, val: Answers, test: Answers
+    config: CalibrateModelConfig, threshold: Threshold, val: Answers, on_test: dict[str, Any]
 ) -> dict[str, Any]:
-    on_test = at_threshold(test.confidences, test.correct, threshold.value)
     return {
         "target_precision": config.target_precision,
         "bound_level": config.bound_level,

@@ -26,6 +26,7 @@ from aplantida.evaluation.report import (
 )
 from aplantida.phases._device import device_here
 from aplantida.phases._judged_scores import Judged, ScoreFiles, class_means, provenance, score_shards
+from aplantida.phases._judged_strangers import score_strangers
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection
 from aplantida.phases._scorer import ScorerResources
@@ -52,6 +53,7 @@ class EvaluateModelConfig(PhaseConfig):
     frequency_bands: tuple[int, ...] = (10, 50, 200)
     max_confusions: int = Field(default=200, ge=1)
     bootstrap_resamples: int = Field(default=1000, ge=100)
+    num_non_plants: int = Field(default=0, ge=0)
     data: DataSection = DataSection()
     resources: ScorerResources = ScorerResources()
 
@@ -132,6 +134,7 @@ def _score(ctx: PhaseContext[EvaluateModelConfig], scored: pa.Table, splits: npt
     files = ScoreFiles(ctx, scorer, "", len(scored))
     with ctx.progress(total=len(scored), unit="photos", description="scoring") as progress:
         score_shards(ctx, files, scored, np.argsort(order, kind="stable"), "", progress)
+    score_strangers(ctx, scorer, ctx.input("split"), ctx.config.num_non_plants)
     image_ids = np.asarray(scored["image_id"].to_pylist(), dtype=str)
     return {name: files.publish(name, image_ids[splits == name]) for name in JUDGED}
 

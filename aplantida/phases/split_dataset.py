@@ -24,6 +24,7 @@ from aplantida.domain.region import Membership, Region, regions_from_mapping
 from aplantida.domain.split import PLACES, SPLITS
 from aplantida.phases._look_alikes import Pairs, find_look_alikes
 from aplantida.phases._scratch import scratch_database
+from aplantida.phases._set_aside import set_strangers_aside
 from aplantida.phases._split_reports import CardSection, Tally, num_shards_of, write_card, write_review
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import Section, SeededConfig, expand, root
@@ -59,6 +60,8 @@ class SplitDatasetConfig(SeededConfig):
     min_groups_to_hold_out: int = Field(default=3, ge=2)
     near_distance: int = Field(default=6, ge=0, le=16)
     min_images_per_species: int = Field(default=5, ge=1)
+    keep_strangers: bool = False
+    hold_out_species: int = Field(default=0, ge=0)
     regions: dict[str, list[str]] = Field(
         default_factory=lambda: {"EU_SW": ["ES", "PT", "FR", "AD"], "spain": ["ES"], "europe": EUROPE.split()}
     )
@@ -80,7 +83,8 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
         _read_shards(ctx, store)
         threads = config.resources.num_threads
         look_alikes = find_look_alikes(ctx, store, config.near_distance, config.review.distance, threads)
-        pairs = _leave_out(ctx, store, look_alikes.across)
+        pairs = _review(ctx, store, look_alikes.across)
+        num_strangers = set_strangers_aside(ctx, store)
         if not len(store):
             raise GateFailed(f"no species is left with {config.min_images_per_species} images")
         tally = Tally(regions, config.card, ctx.config.seed)
@@ -95,7 +99,7 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
     if undecided:
         ctx.log.warning("%d pairs of nearly equal photos of two species are left out: see review.html", undecided)
     summary = tally.summary(index) | {"excluded": sum(excluded.values()), "pairs_to_review": undecided}
-    summary["near_duplicates"] = look_alikes.counts
+    summary |= {"near_duplicates": look_alikes.counts} | ({"strangers": num_strangers} if num_strangers else {})
     ctx.log.info("%d classes; photos: %s", len(index), json.dumps(summary["photos"]))
     ctx.output.write_json("summary.json", summary)
     write_card(ctx, tally, excluded, summary, config.card)
@@ -123,14 +127,13 @@ def _read_shards(ctx: PhaseContext[SplitDatasetConfig], store: PhotoStore) -> No
             progress.update()
 
 
-def _leave_out(ctx: PhaseContext[SplitDatasetConfig], store: PhotoStore, look_alikes: Pairs) -> list[ReviewPair]:
-    """Leave out what a person has to look at, then species with too few photos. Returns the pairs to review."""
+def _review(ctx: PhaseContext[SplitDatasetConfig], store: PhotoStore, look_alikes: Pairs) -> list[ReviewPair]:
+    """Leave out what a person has to look at. Returns the pairs to review."""
     pairs = _to_review(ctx, store, look_alikes)
     dropped: dict[str, str] = {}
     for pair in pairs:
         dropped |= {key: why for key, why in pair.dropped().items() if key not in dropped}
     store.leave_out(Reason.NEAR_DUPLICATE_OF_ANOTHER_SPECIES, dropped.items())
-    store.leave_out_small_species(ctx.config.min_images_per_species)
     return pairs
 
 

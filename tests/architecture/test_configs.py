@@ -98,7 +98,7 @@ def test_every_file_in_configs_is_known() -> None:
     assert top - NO_PHASE - {f"{phase}.yaml" for phase in PHASES} <= mentioned
     nodes = {node.name for node in GRAPH} | {"run_pipeline", "release_student", "cleanup", "collection"}
     assert [str(path) for path in OVERLAYS if path.stem not in nodes] == []
-    assert len(top) == len(PHASES) + 5  # pipeline, targets, baseline, collection, weights
+    assert len(top) == len(PHASES) + 6  # pipeline, targets, baseline, collection, weights, strangers
     assert len(OVERLAYS) >= 20
 
 

@@ -18,7 +18,7 @@ from aplantida.evaluation.calibration import (
     loss_curves,
     nll,
 )
-from aplantida.evaluation.reliability import calibration_error
+from aplantida.evaluation.reliability import calibration_error, perfect_error
 
 
 def table_of(logits: np.ndarray) -> ScoreTable:
@@ -133,3 +133,13 @@ def test_parts_of_the_photos_get_their_own_temperatures_in_one_look() -> None:
     assert losses[1, second].mean() < losses[0, second].mean()
     assert values.shape == (2, 6000)
     assert correct.mean() == pytest.approx((table.logits.argmax(axis=1) == labels).mean())
+
+
+@pytest.mark.parametrize("scheme", ["equal_width", "equal_mass"])
+def test_a_perfect_model_seldom_exceeds_what_chance_gives_it(scheme: str) -> None:
+    draw = np.random.default_rng(4)
+    confidence = draw.beta(5, 1.5, size=300)
+    limit = perfect_error(confidence, 15, scheme)
+    errors = [calibration_error(confidence, draw.random(300) < confidence, 15, scheme)[0] for _ in range(400)]
+    assert np.mean(np.array(errors) > limit) == pytest.approx(0.05, abs=0.03)
+    assert calibration_error(confidence, draw.random(300) < 0.6 * confidence, 15, scheme)[0] > limit

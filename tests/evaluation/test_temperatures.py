@@ -63,3 +63,4 @@ def test_bins_are_counted_by_both_ways_of_cutting() -> None:
         for row in schemes.values():
             assert sum(part["num_photos"] for part in row["bins"]) == 2000
     assert found.report["ece"]["after"] < found.report["ece"]["before"]
+    assert found.report["ece_if_perfect"]["equal_width"] < found.report["ece"]["before"]

@@ -146,7 +146,7 @@ def seal_evaluation(classes: ClassIndex, scored: tuple[str, ...], logits: np.nda
 def test_the_scores_of_many_classes_are_never_in_memory_together(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aplantida.evaluation.calibration.CHUNK_ROWS", 512)
     classes = ClassIndex.of(PlantClass(class_id=f"Genus species{at:04d}") for at in range(2000))
-    logits = np.random.default_rng(1).normal(0, 2, (5_000, len(classes))).astype(np.float16)
+    logits = np.random.default_rng(1).normal(0, 2, (10_000, len(classes))).astype(np.float16)
     seal_evaluation(classes, classes.class_ids, logits)
     usual, counted = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
     pa.set_memory_pool(counted)

@@ -3,6 +3,7 @@
 import { AplantidaError, type ErrorCode } from "./errors";
 import { MANIFEST, type FileEntry, type Files } from "./files";
 import type { Preprocessing } from "./preprocess";
+import type { Gate } from "./stranger";
 import { sha256 } from "./sha256";
 
 /** bundle.json. */
@@ -18,6 +19,18 @@ export interface Decision {
   readonly format: string;
   readonly temperature: number;
   readonly threshold: number;
+  /** Since version 2: what comes after the species, and before it. */
+  readonly roll_up?: Readonly<Record<"genus" | "family", { readonly threshold: number | null }>>;
+  readonly sets: {
+    readonly method: "lac" | "aps" | "raps";
+    readonly penalty: number;
+    readonly max_size: number;
+    readonly levels: readonly { readonly level: number; readonly threshold: number }[];
+  };
+  /** By region, where a visitor chose it. */
+  readonly temperatures?: Readonly<Record<string, number>>;
+  readonly region_prior?: { readonly floor: number };
+  readonly strangers: { readonly plant: Gate | null; readonly known: Gate | null };
 }
 
 /** One entry of classes.json, in the order of the model's outputs. */
@@ -25,6 +38,9 @@ export interface PlantClass {
   readonly class_id: string;
   readonly common_names: readonly string[];
   readonly family: string | null;
+  readonly genus?: string | null;
+  readonly regions?: readonly string[];
+  readonly distribution?: readonly string[];
 }
 
 /** Where a bundle's bytes come from: HTTP and what is kept in a page, the disk in Node. */

@@ -1,0 +1,196 @@
+"""Which score tells strangers from known photos, and from where on: chosen on val, reported on test.
+
+Every candidate is judged on photos it did not learn from: val is dealt into folds in which no plant, no stranger's
+species and no kind of picture is on both sides. Among those that fit a page, the one wins that lets the fewest
+strangers pass where it refuses as many known photos as it may.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aplantida.evaluation.bounds import lower_bound, upper_bound
+from aplantida.evaluation.decide import Gate
+from aplantida.evaluation.stranger_candidates import (
+    CANDIDATES,
+    Candidate,
+    FloatArray,
+    Sample,
+    fit_centers,
+    fit_head,
+    scores_of,
+    size_in_page,
+)
+from aplantida.evaluation.stranger_scores import KINDS, Kind, StrangerScore
+
+MAX_BYTES = 130_000  # of one score in a page
+_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class GateTarget:
+    """What a gate is to reach.
+
+    Attributes:
+        max_passed: share of strangers that may pass, 0..1: what it is at most, at the one-sided level.
+        max_refused: share of known photos that may be refused for it.
+        level: of the bound.
+    """
+
+    max_passed: float
+    max_refused: float
+    level: float
+
+
+@dataclass(frozen=True, eq=False)
+class GateChoice:
+    """A gate and what there is to say of it; ``gate`` is None where there are too few strangers to learn from."""
+
+    gate: Gate | None
+    report: dict[str, Any]
+
+
+def choose_gate(
+    known: tuple[Sample, Sample], strangers: tuple[Sample, Sample], threshold: float, target: GateTarget
+) -> GateChoice:
+    """Choose on val, report on test.
+
+    Args:
+        known: val and test photos of known species.
+        strangers: val and test photos (pictures) of what is to be refused.
+        threshold: least probability of a species that is named: what passes a gate may still not be named.
+        target: what is to be reached.
+    """
+    val, test = (known[0], strangers[0]), (known[1], strangers[1])
+    if min(len(set(part.groups.tolist())) for part in val) < 2:
+        return GateChoice(None, {"reason": "too few strangers", "num_val": len(val[1]), "num_test": len(test[1])})
+    learned = {name: _out_of_fold(name, *val) for name in CANDIDATES}
+    table = [_row(name, learned[name], val, test, target) for name in CANDIDATES]
+    fitting = [row for row in table if row["fits"]]
+    best = min(fitting, key=lambda row: (row["val_passed_at_limit"], -row["val_auroc"], row["bytes"]))
+    winner: Kind = best["score"]
+    score = _learned(winner, *val)
+    cut, reached = _threshold(*learned[winner], target)
+    found = (score.of(test[0].answers, test[0].features), score.of(test[1].answers, test[1].features))
+    report = {
+        "score": winner,
+        "threshold": cut,
+        "target": {"max_passed": target.max_passed, "max_refused": target.max_refused, "level": target.level},
+        "target_reached": reached,
+        "val": _effect(*learned[winner], val[0].answers.confidences, val[1].answers.confidences, cut, threshold),
+        "test": _effect(*found, test[0].answers.confidences, test[1].answers.confidences, cut, threshold),
+        "curve": _curve(*found),
+        "scores": table,
+    }
+    return GateChoice(Gate(score, cut), report)
+
+
+def _learned(kind: Kind, known: Sample, strangers: Sample) -> StrangerScore:
+    if kind == "head":
+        return fit_head(known, strangers)
+    return fit_centers(known) if kind == "nearest_center" else StrangerScore(kind)
+
+
+def _out_of_fold(name: Candidate, known: Sample, strangers: Sample) -> tuple[FloatArray, FloatArray]:
+    """Scores of both, each by what learned from the other folds."""
+    folds = [_folds(part.groups) for part in (known, strangers)]
+    found = (np.empty(len(known)), np.empty(len(strangers)))
+    for fold in range(_FOLDS):
+        outside = (known.where(folds[0] != fold), strangers.where(folds[1] != fold))
+        for scores, part, places in zip(found, (known, strangers), folds, strict=True):
+            inside = places == fold
+            if inside.any():
+                scores[inside] = scores_of(name, *outside, part.where(inside))
+    return found
+
+
+def _folds(groups: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
+    """(N,) a fold for each photo, the same for a group, groups dealt in a fixed random order."""
+    names, group = np.unique(groups, return_inverse=True)
+    order = np.random.default_rng(0).permutation(len(names))
+    return (order % min(_FOLDS, len(names)))[group]
+
+
+def _row(
+    name: Candidate,
+    learned: tuple[FloatArray, FloatArray],
+    val: tuple[Sample, Sample],
+    test: tuple[Sample, Sample],
+    target: GateTarget,
+) -> dict[str, Any]:
+    """One candidate in the table."""
+    size = size_in_page(name, val[0].features.shape[1], len(val[0]))
+    row = {
+        "score": name,
+        "bytes": size,
+        "fits": name in KINDS and size <= MAX_BYTES,
+        "val_auroc": auroc(*learned),
+        "val_passed_at_limit": _passed_at(*learned, target.max_refused),
+    }
+    if min(len(part) for part in test):
+        found = (scores_of(name, *val, test[0]), scores_of(name, *val, test[1]))
+        row |= {"test_auroc": auroc(*found), "test_passed_at_limit": _passed_at(*found, target.max_refused)}
+    return row
+
+
+def auroc(known: FloatArray, strangers: FloatArray) -> float:
+    """How probable it is that a known photo scores above a stranger, ties counting half (Mann & Whitney 1947)."""
+    both = np.concatenate([known, strangers])
+    values, inverse, counts = np.unique(both, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse] if len(values) else np.zeros(0)
+    above = ranks[: len(known)].sum() - len(known) * (len(known) + 1) / 2
+    return float(above / (len(known) * len(strangers)))
+
+
+def _passed_at(known: FloatArray, strangers: FloatArray, max_refused: float) -> float:
+    """Share of strangers that pass where so many known photos are refused."""
+    return float((strangers >= np.quantile(known, max_refused, method="lower")).mean())
+
+
+def _threshold(known: FloatArray, strangers: FloatArray, target: GateTarget) -> tuple[float, bool]:
+    """The lowest threshold at which few enough strangers pass, as long as few enough known photos are refused."""
+    strictest = float(np.quantile(known, target.max_refused, method="lower"))
+    cuts = np.unique(np.concatenate([strangers[strangers < strictest], [strictest]]))
+    cuts = np.nextafter(cuts, np.inf) if len(cuts) > 1 else cuts
+    cuts[-1] = strictest
+    passed = (strangers[None, :] >= cuts[:, None]).sum(axis=1)
+    reaching = np.flatnonzero(upper_bound(passed, len(strangers), target.level) <= target.max_passed)
+    return (float(cuts[reaching[0]]), True) if len(reaching) else (strictest, False)
+
+
+def _effect(
+    known: FloatArray,
+    strangers: FloatArray,
+    sure: FloatArray,
+    sure_strangers: FloatArray,
+    cut: float,
+    threshold: float,
+) -> dict[str, Any]:
+    """Who passes, and who is then named as a species."""
+    named = int(((strangers >= cut) & (sure_strangers >= threshold)).sum())
+    count = len(strangers)
+    return {
+        "num_known": len(known),
+        "known_refused": float((known < cut).mean()) if len(known) else None,
+        "known_named": float(((known >= cut) & (sure >= threshold)).mean()) if len(known) else None,
+        "num_strangers": count,
+        "passed": float((strangers >= cut).mean()) if count else None,
+        "named_as_species": named / count if count else None,
+        "named_as_species_bounds": [
+            float(lower_bound(named, max(count, 1))) if count else 0.0,
+            float(upper_bound(named, count)),
+        ],
+        "named_without_gate": float((sure_strangers >= threshold).mean()) if count else None,
+    }
+
+
+def _curve(known: FloatArray, strangers: FloatArray) -> list[dict[str, float]]:
+    """Share of strangers that pass against the share of known photos that are refused."""
+    if not len(known) or not len(strangers):
+        return []
+    shares = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5)
+    return [{"known_refused": share, "passed": _passed_at(known, strangers, share)} for share in shares]

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from aplantida.domain.class_index import ClassIndex, PlantClass
+from aplantida.domain.scores import ScoreTable
+from aplantida.evaluation.answers import answers_of
+from aplantida.evaluation.stranger_candidates import CANDIDATES, Sample, scores_of, size_in_page
+from aplantida.evaluation.stranger_choice import MAX_BYTES, GateTarget, auroc, choose_gate
+from aplantida.evaluation.stranger_scores import StrangerScore
+from aplantida.evaluation.taxa import Taxonomy
+
+SIZE, WIDTH = 8, 24
+CLASSES = ClassIndex.of(PlantClass(class_id=f"Genus species{at}") for at in range(SIZE))
+TAXONOMY = Taxonomy.of(CLASSES)
+TARGET = GateTarget(max_passed=0.05, max_refused=0.05, level=0.9)
+
+
+def sample(seed: int, count: int, known: bool, sure: float = 4.0) -> Sample:
+    """Known photos lie around their class' axis; strangers around another, with logits of their own kind."""
+    draw = np.random.default_rng(seed)
+    labels = draw.integers(0, SIZE, count)
+    features = draw.normal(scale=0.6, size=(count, WIDTH))
+    features[np.arange(count), labels if known else SIZE + labels] += 3.0
+    logits = draw.normal(size=(count, SIZE))
+    logits[np.arange(count), labels] += sure
+    ids = np.array([f"{at:032x}" for at in range(count)])
+    table = ScoreTable(ids, np.zeros(count, np.int16), CLASSES.class_ids, logits.astype(np.float16))
+    answers = answers_of(table, labels if known else None, 1.0, TAXONOMY)
+    groups = np.array([f"plant {at // 2}" if known else f"kind {at % 10}" for at in range(count)])
+    return Sample(answers, features, groups)
+
+
+def test_features_tell_what_confident_logits_hide() -> None:
+    known = (sample(1, 600, True), sample(2, 600, True))
+    strangers = (sample(3, 200, False), sample(4, 200, False))
+    found = choose_gate(known, strangers, 0.7, TARGET)
+    table = {row["score"]: row for row in found.report["scores"]}
+    assert set(table) == set(CANDIDATES)
+    assert table["max_softmax"]["val_auroc"] < 0.6
+    for name in ("head", "nearest_center", "nearest_mean", "mahalanobis", "knn"):
+        assert table[name]["test_auroc"] > 0.95, name
+    assert table["head"]["val_auroc"] < table["nearest_center"]["val_auroc"]  # it learned of other kinds of strangers
+    assert found.report["score"] == "nearest_center"
+    assert found.gate is not None
+    assert found.report["target_reached"] is True
+    assert found.report["test"]["named_as_species"] <= 0.05 < found.report["test"]["named_without_gate"]
+    assert found.report["test"]["known_refused"] <= 0.08
+    again = StrangerScore.from_json(found.gate.score.to_json())
+    wanted = found.gate.score.of(strangers[1].answers, strangers[1].features)
+    np.testing.assert_array_equal(again.of(strangers[1].answers, strangers[1].features), wanted)
+
+
+def test_logits_are_enough_where_strangers_are_unsure() -> None:
+    known = (sample(1, 600, True, 9.0), sample(2, 600, True, 9.0))
+    strangers = (sample(3, 200, True, 0.0), sample(4, 200, True, 0.0))
+    found = choose_gate(known, strangers, 0.7, TARGET)
+    assert found.report["score"] in ("max_softmax", "energy", "entropy")
+    assert found.report["test"]["passed"] <= 0.05
+
+
+def test_the_price_in_known_photos_is_never_more_than_allowed() -> None:
+    known, strangers = (sample(1, 600, True), sample(2, 600, True)), (sample(3, 200, True), sample(4, 200, True))
+    found = choose_gate(known, strangers, 0.7, TARGET)
+    assert found.report["target_reached"] is False
+    assert found.report["val"]["known_refused"] <= 0.05
+
+
+@pytest.mark.parametrize("count", [0, 10])
+def test_too_few_strangers_make_no_gate(count: int) -> None:
+    few = sample(3, count, False)
+    one_kind = Sample(few.answers, few.features, np.array(["kind"] * count, dtype=str))
+    found = choose_gate((sample(1, 60, True), sample(2, 60, True)), (one_kind, one_kind), 0.7, TARGET)
+    assert found.gate is None
+    assert found.report["reason"] == "too few strangers"
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40))
+@settings(max_examples=60, deadline=None)
+def test_auroc_is_scikit_learns(seed: int, num_known: int, num_strangers: int) -> None:
+    draw = np.random.default_rng(seed)
+    known, strangers = draw.integers(0, 9, num_known) + 1.0, draw.integers(0, 9, num_strangers) * 1.0
+    truth = np.repeat([1, 0], [num_known, num_strangers])
+    assert auroc(known, strangers) == pytest.approx(roc_auc_score(truth, np.concatenate([known, strangers])))
+
+
+def test_what_a_page_would_load() -> None:
+    sizes = {name: size_in_page(name, 1280, 6000) for name in CANDIDATES}
+    assert [name for name, size in sizes.items() if size <= MAX_BYTES] == [
+        "max_softmax",
+        "energy",
+        "entropy",
+        "head",
+        "nearest_center",
+    ]
+
+
+def test_the_tenth_neighbor_by_hand() -> None:
+    known, asked = sample(1, 50, True), sample(2, 5, True)
+    unit = [part.features / np.linalg.norm(part.features, axis=1, keepdims=True) for part in (known, asked)]
+    wanted = np.sort(unit[1] @ unit[0].T, axis=1)[:, -10]
+    np.testing.assert_allclose(scores_of("knn", known, sample(3, 20, False), asked), wanted)
