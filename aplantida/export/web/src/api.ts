@@ -54,12 +54,28 @@ export interface Candidate {
   probability: number;
 }
 
-/** The answer for one photo. */
-export interface Prediction {
+/**
+ * What is said of a photo. Rules are asked in this order, and the first that holds decides: it looks like no plant; like
+ * a plant of no species of ours; the species, its genus or its family is likely enough; a few species together are.
+ */
+export type Outcome = "not_a_plant" | "unknown" | "species" | "genus" | "family" | "set" | "unsure";
+
+export interface Answer {
+  decision: Outcome;
+  /** The rule that decided: plant_score, known_score, species_threshold, genus_threshold, …, set_0.9, none. */
+  rule: string;
+  /** The species, genus or family that is named; null for the rest. */
+  taxon: string | null;
+  /** Of `taxon`, calibrated, 0..1. */
+  probability: number | null;
+  /** Of a "set": it is one of the first so many of `top`. */
+  set_size: number | null;
+}
+
+/** The answer for one photo, or for several of one plant. */
+export interface Prediction extends Answer {
   /** Best first. */
   top: Candidate[];
-  /** "unsure" when the best probability lies below the bundle's threshold. */
-  decision: "species" | "unsure";
   /** From decoded photo to answer. */
   milliseconds: number;
 }
@@ -78,8 +94,13 @@ export interface LoadOptions {
 export interface ClassifyOptions {
   /** Ends the wait with an `AbortError`; a photo whose turn has not come is never looked at. */
   signal?: AbortSignal;
-  /** Called before the answer with a small JPEG of the photo, so that the page need not decode the large one. */
-  onPreview?: (preview: Blob) => void;
+  /**
+   * Called before the answer with a small JPEG of each photo and its place in the list, so that the page need not
+   * decode the large one.
+   */
+  onPreview?: (preview: Blob, at: number) => void;
+  /** Where the plant grows, one of `places`: species not known to live there become less likely. Nowhere when not given. */
+  place?: string | null;
 }
 
 export interface Classifier {
@@ -91,12 +112,17 @@ export interface Classifier {
   readonly files: readonly string[];
   /** Scientific names in the order of the logits. */
   readonly scientificNames: readonly string[];
-  /** Below this probability the answer is "unsure". */
+  /** Regions and countries (ISO 3166-1 codes) that species are known to live in, sorted: what `place` may be. */
+  readonly places: readonly string[];
+  /** A species below this probability is not named. */
   readonly threshold: number;
   /** Where the work is done. */
   readonly thread: "worker" | "main";
-  /** The `k` likeliest species, 5 when not given. Photos wait their turn. */
-  classify(photo: Photo, k?: number, options?: ClassifyOptions): Promise<Prediction>;
+  /**
+   * The `k` likeliest species, 5 when not given, and what is said. Several photos are of one plant, and give one answer
+   * together. Photos wait their turn.
+   */
+  classify(photo: Photo | readonly Photo[], k?: number, options?: ClassifyOptions): Promise<Prediction>;
   /** The model's raw outputs for a photo. */
   logits(photo: Photo): Promise<Float32Array>;
   /** The model's input for a photo: `image_size` x `image_size` x RGB, 0..255. */

@@ -1,20 +1,14 @@
-/** The page: one photo in, five names out. */
+/** The page: one photo of a plant in, or several; its name out, or what else can be said. */
 
-import type { Candidate, Classifier, Prediction } from "./api";
+import { ASKED, isStranger, listed, showAnswer, type AnswerView } from "./answer-view";
+import type { Classifier, Prediction } from "./api";
 import { showCredits } from "./credits-view";
 import { showExamples } from "./examples";
 import { keepOffline, type OfflineNews } from "./offline";
+import { rememberedPlace, rememberPlace, showPlaces } from "./place-choice";
 import { loadProblem, passes, photoProblem, type Problem } from "./problem";
 import { startClassifier } from "./start-classifier";
-import {
-  commonNames,
-  preferredLanguage,
-  rememberLanguage,
-  speciesKnown,
-  text,
-  type Language,
-  type TextKey,
-} from "./texts";
+import { preferredLanguage, rememberLanguage, speciesKnown, text, type Language, type TextKey } from "./texts";
 import { clearFolder } from "./tidy";
 
 /** The page's own folder. */
@@ -33,15 +27,31 @@ function element<Kind extends HTMLElement>(id: string): Kind {
 const drop = element("drop");
 const input = element<HTMLInputElement>("photo");
 const preview = element<HTMLImageElement>("preview");
+const others = element("others");
 const answer = element("answer");
 const credits = element<HTMLDetailsElement>("credits");
+const closest = element<HTMLDetailsElement>("closest");
+const where = element<HTMLSelectElement>("place");
+const answerView: AnswerView = {
+  whole: answer,
+  verdict: element("verdict"),
+  together: element("together"),
+  winner: element("winner"),
+  names: element("winner-names"),
+  bars: element("bars"),
+  closest,
+  closestBars: element("closest-bars"),
+  note: element("note"),
+};
 
 let language: Language = preferredLanguage();
 let classifier: Classifier | undefined;
 let prediction: Prediction | undefined;
 let problem: Problem | undefined;
-/** A photo that was given before the model was here. */
-let early: Blob | undefined;
+/** The photos of one plant that were given last: looked at now, or when the model is here. */
+let given: readonly Blob[] = [];
+/** Where it grows, if the visitor says. */
+let place: string | null = null;
 /** Ends the look at the photo before. */
 let looking = new AbortController();
 /** What is said under the photo about the next visits. */
@@ -52,69 +62,28 @@ type View = "loading" | "ready" | "problem" | "result";
 function show(view: View): void {
   for (const id of ["loading", "ready", "problem", "result"]) element(id).hidden = id !== view;
   answer.setAttribute("aria-busy", String(view === "loading"));
-  credits.hidden = view !== "result";
+  if (view !== "result") credits.hidden = true;
   element("stuck").hidden = true;
   document.documentElement.dataset.view = view;
 }
 
-function percent(probability: number): string {
-  const digits = probability < 0.1 ? 1 : 0;
-  return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: digits }).format(probability);
-}
-
-function bar(candidate: Candidate): HTMLLIElement {
-  const item = document.createElement("li");
-  const name = document.createElement("span");
-  name.className = "name";
-  const scientific = document.createElement("i");
-  scientific.lang = "la";
-  scientific.textContent = candidate.scientific_name;
-  name.append(scientific);
-  const names = commonNames(language, candidate.common_names);
-  if (names.length > 0) {
-    const common = document.createElement("small");
-    common.textContent = names.slice(0, 2).join(", ");
-    name.append(common);
-  }
-  name.title = [candidate.scientific_name, ...names].join(" · ");
-  const share = document.createElement("span");
-  share.className = "share";
-  share.textContent = percent(candidate.probability);
-  const track = document.createElement("div");
-  track.className = "track";
-  const fill = document.createElement("div");
-  fill.className = "fill";
-  fill.style.width = `${100 * candidate.probability}%`;
-  track.append(fill);
-  item.append(name, share, track);
-  return item;
-}
-
 function showPrediction(found: Prediction): void {
-  const unsure = found.decision === "unsure";
-  const [best] = found.top;
-  answer.classList.toggle("unsure", unsure);
-  element("verdict").textContent = text(language, unsure ? "unsure" : "sure");
-  element("winner").textContent = unsure ? "" : best.scientific_name;
-  element("winner").hidden = unsure;
-  const names = [...commonNames(language, best.common_names).slice(0, 3), best.family ?? ""].filter(Boolean).join(" · ");
-  element("winner-names").textContent = unsure ? "" : names;
-  element("bars").replaceChildren(...found.top.map(bar));
-  element("note").textContent = text(language, unsure ? "unsureNote" : "sureNote");
+  showAnswer(answerView, found, given.length, language);
   show("result");
   offerCredits(found);
 }
 
-/** Who is to be credited for what was named: nothing is fetched before a visitor opens it. */
+/** Who is to be credited for what is named: nothing is fetched before a visitor opens it. */
 function offerCredits(found: Prediction): void {
-  const place = element("credits-list");
-  if (!classifier || !credits.open) {
-    place.replaceChildren();
+  credits.hidden = isStranger(found) && !closest.open;
+  const list = element("credits-list");
+  if (!classifier || !credits.open || credits.hidden) {
+    list.replaceChildren();
     return;
   }
-  const names = found.top.map((candidate) => candidate.scientific_name);
+  const names = listed(found).map((candidate) => candidate.scientific_name);
   const spoken = language;
-  void showCredits(place, classifier, names, spoken, () => prediction === found && language === spoken);
+  void showCredits(list, classifier, names, spoken, () => prediction === found && language === spoken);
 }
 
 function showProblem(found: Problem): void {
@@ -144,35 +113,49 @@ function showTexts(): void {
   other.textContent = language === "es" ? "English" : "Español";
   other.lang = language === "es" ? "en" : "es";
   if (classifier) {
+    showPlaces(where, classifier.places, language, place);
     element("knows").textContent = speciesKnown(language, classifier.scientificNames.length);
     element("model").textContent = `${classifier.name} ${classifier.version}`;
   }
   if (prediction) showPrediction(prediction);
   else if (problem) showProblem(problem);
   if (keeping) showKeeping(keeping);
-  if (early) element("loading-text").textContent = text(language, "waiting");
+  if (!classifier && given.length > 0) element("loading-text").textContent = text(language, "waiting");
 }
 
-function showPreview(photo: Blob): void {
+/** The first photo fills the frame, the others of the same plant stand small in a row. */
+function showPreview(photo: Blob, at: number): void {
+  const src = URL.createObjectURL(photo);
+  if (at > 0) {
+    others.append(Object.assign(document.createElement("img"), { src, alt: "" }));
+    return;
+  }
+  forgetOthers();
   if (preview.src) URL.revokeObjectURL(preview.src);
-  preview.src = URL.createObjectURL(photo);
+  preview.src = src;
   preview.hidden = false;
   element("invitation").hidden = true;
   element("another").hidden = false;
   drop.classList.add("filled");
 }
 
+function forgetOthers(): void {
+  for (const image of others.querySelectorAll("img")) URL.revokeObjectURL(image.src);
+  others.replaceChildren();
+}
+
 function hidePreview(): void {
+  forgetOthers();
   preview.hidden = true;
   element("invitation").hidden = false;
   element("another").hidden = true;
   drop.classList.remove("filled");
 }
 
-/** Look at a photo now, or as soon as the model is here; the photo before is looked at no longer. */
-async function identify(photo: Blob): Promise<void> {
+/** Look at a plant's photos now, or as soon as the model is here; those before are looked at no longer. */
+async function identify(photos: readonly Blob[]): Promise<void> {
+  given = photos;
   if (!classifier) {
-    early = photo;
     element("loading-text").textContent = text(language, "waiting");
     return;
   }
@@ -181,11 +164,12 @@ async function identify(photo: Blob): Promise<void> {
   const { signal } = looking;
   prediction = problem = undefined;
   element("loading-text").textContent = text(language, "looking");
+  closest.open = false;
   element("progress").hidden = true;
   element("loading-size").hidden = true;
   show("loading");
   try {
-    const found = await classifier.classify(photo, 5, { signal, onPreview: showPreview });
+    const found = await classifier.classify(photos, ASKED, { signal, onPreview: showPreview, place });
     prediction = found;
     showPrediction(found);
   } catch (error) {
@@ -196,14 +180,24 @@ async function identify(photo: Blob): Promise<void> {
   }
 }
 
-function firstPhoto(files: FileList | null | undefined): File | undefined {
-  return Array.from(files ?? []).find((file) => file.type.startsWith("image/")) ?? files?.[0];
+/** The photos among files; where there is none, one file to say so of. */
+function photosAmong(files: FileList | null | undefined): File[] {
+  const all = Array.from(files ?? []);
+  const photos = all.filter((file) => file.type.startsWith("image/"));
+  return photos.length > 0 ? photos : all.slice(0, 1);
+}
+
+/** The same photos once more, now that it is known where the plant grows. */
+function choosePlace(): void {
+  place = where.value || null;
+  rememberPlace(place);
+  if (given.length > 0) void identify(given);
 }
 
 function listen(): void {
   const take = (files: FileList | null | undefined) => {
-    const photo = firstPhoto(files);
-    if (photo) void identify(photo);
+    const photos = photosAmong(files);
+    if (photos.length > 0) void identify(photos);
   };
   input.addEventListener("change", () => {
     take(input.files);
@@ -224,9 +218,12 @@ function listen(): void {
     drop.classList.remove("over");
     take(event.dataTransfer?.files);
   });
-  credits.addEventListener("toggle", () => {
-    if (prediction) offerCredits(prediction);
-  });
+  for (const part of [credits, closest]) {
+    part.addEventListener("toggle", () => {
+      if (prediction) offerCredits(prediction);
+    });
+  }
+  where.addEventListener("change", choosePlace);
   element("retry").addEventListener("click", () => location.reload());
   element("repair").addEventListener("click", () => void clearFolder(FOLDER).finally(() => location.reload()));
   element("language").addEventListener("click", () => {
@@ -245,7 +242,7 @@ function showProgress(loaded: number, total: number): void {
 async function offerExamples(loaded: Classifier): Promise<void> {
   const photos = element("example-photos");
   const label = (name: string) => `${text(language, "example")}: ${name}`;
-  await showExamples(photos, loaded, label, (photo) => void identify(photo));
+  await showExamples(photos, loaded, label, (photo) => void identify([photo]));
   element("examples").hidden = photos.childElementCount === 0;
 }
 
@@ -280,17 +277,17 @@ function begin(loaded: Classifier): void {
   classifier = loaded;
   problem = undefined;
   input.disabled = false;
+  place = rememberedPlace(loaded.places);
+  element("where").hidden = loaded.places.length === 0;
   showTexts();
-  const photo = early;
-  early = undefined;
-  if (photo) void identify(photo);
+  if (given.length > 0) void identify(given);
   else show("ready");
   void offerExamples(loaded).catch((error) => console.warn(error));
   void askToPersist();
 }
 
 async function attempt(): Promise<void> {
-  element("loading-text").textContent = text(language, early ? "waiting" : "loading");
+  element("loading-text").textContent = text(language, given.length > 0 ? "waiting" : "loading");
   show("loading");
   begin(await startClassifier(FOLDER, { onProgress: showProgress }));
 }

@@ -78,10 +78,11 @@ class Loaded implements Classifier {
   readonly digest: string;
   readonly files: readonly string[];
   readonly scientificNames: readonly string[];
+  readonly places: readonly string[];
   readonly threshold: number;
   readonly thread: "worker" | "main";
   private readonly listed: Credits;
-  private readonly places: Map<string, number>;
+  private readonly ranks: Map<string, number>;
 
   constructor(
     private readonly bundle: Bundle,
@@ -94,16 +95,22 @@ class Loaded implements Classifier {
     this.digest = bundle.digest;
     this.files = Object.keys(manifest.files);
     this.scientificNames = facts.names.split("\n");
+    this.places = facts.places ? facts.places.split("\n") : [];
     this.threshold = facts.threshold;
     this.thread = link.thread;
     this.listed = new Credits(bundle);
-    this.places = new Map(this.scientificNames.map((name, place) => [name, place]));
+    this.ranks = new Map(this.scientificNames.map((name, place) => [name, place]));
   }
 
-  async classify(photo: Photo, k = 5, { signal, onPreview }: ClassifyOptions = {}) {
+  async classify(photo: Photo | readonly Photo[], k = 5, options: ClassifyOptions = {}) {
     checkedCount(k);
-    const order = { op: "classify", photo: await this.given(photo, signal), k, preview: Boolean(onPreview) } as const;
-    return this.link.ask(order, { signal, onPreview, transfer: transferred(order.photo) });
+    const { signal, onPreview, place = null } = options;
+    checkPlace(place);
+    const all = Array.isArray(photo) ? (photo as readonly Photo[]) : [photo as Photo];
+    if (all.length === 0) throw new AplantidaError("argument", "no photo was given");
+    const photos = await Promise.all(all.map((one) => this.given(one, signal)));
+    const order = { op: "classify", photos, k, place, preview: Boolean(onPreview) } as const;
+    return this.link.ask(order, { signal, onPreview, transfer: photos.flatMap(transferred) });
   }
 
   async logits(photo: Photo) {
@@ -121,8 +128,8 @@ class Loaded implements Classifier {
   }
 
   async credits(scientificName: string) {
-    const place = this.places.get(scientificName);
-    return place === undefined ? null : this.listed.of(scientificName, place);
+    const rank = this.ranks.get(scientificName);
+    return rank === undefined ? null : this.listed.of(scientificName, rank);
   }
 
   async read(name: string) {
@@ -137,6 +144,11 @@ class Loaded implements Classifier {
     signal?.throwIfAborted();
     return given(photo);
   }
+}
+
+function checkPlace(place: unknown): void {
+  if (place === null || typeof place === "string") return;
+  throw new AplantidaError("argument", `the place is ${String(place)}; give one of places, or null`);
 }
 
 /** Bitmaps are made for the engine, and go there without a copy. */

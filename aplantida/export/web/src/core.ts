@@ -1,6 +1,7 @@
 /** The classifier without a platform: what the page's engine and the Node program have in common. */
 
 import type { Bundle, Decision, PlantClass } from "./bundle";
+import type { Outputs } from "./decide";
 import { Model } from "./model";
 import { prepare, type Preprocessing } from "./preprocess";
 import type { PixelSource } from "./resize";
@@ -22,6 +23,11 @@ export async function open(bundle: Bundle): Promise<Parts> {
   ]);
   const model = await Model.load(bundle, preprocessing.image_size, classes.length);
   return { bundle, preprocessing, classes, decision, model };
+}
+
+/** Logits and features of one photo. */
+export function outputsOf(parts: Parts, source: PixelSource): Outputs {
+  return parts.model.outputs(prepare(source, parts.preprocessing));
 }
 
 /** Logits of one photo. */

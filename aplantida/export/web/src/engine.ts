@@ -4,19 +4,29 @@
  */
 
 import { AplantidaError } from "./errors";
-import { Bundle, BundleError } from "./bundle";
-import { open, type Parts } from "./core";
+import { Bundle, BundleError, type PlantClass } from "./bundle";
+import { open, outputsOf, type Parts } from "./core";
 import { checkedCount } from "./count";
-import { decide } from "./decide";
-import { decode } from "./decode";
+import { decide, fuse, type Outputs } from "./decide";
+import { decode, type Decoded } from "./decode";
 import { prepare } from "./preprocess";
 import { PROTOCOL, WORKER_NAME, type Failure, type Given, type Line, type Order, type ToEngine } from "./protocol";
 
 type Numbered = { readonly id: number } & Order;
+type Classify = Extract<Numbered, { op: "classify" }>;
 
 /** Let messages in, a cancellation above all. */
 function breath(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** Regions and countries that species are known to live in, sorted. */
+function placesOf(classes: readonly PlantClass[]): string[] {
+  const places = new Set<string>();
+  for (const { regions, distribution } of classes) {
+    for (const place of [...(regions ?? []), ...(distribution ?? [])]) places.add(place);
+  }
+  return [...places].sort();
 }
 
 /** What fails without a code is the bundle's fault while it is opened, and this thread's later: its memory, say. */
@@ -49,6 +59,7 @@ class Engine {
       this.line.postMessage({ id, failure: failureOf(error, order.op) }, []);
     } finally {
       this.cancelled.delete(id);
+      if (order.op === "classify") letGo(order.photos);
     }
   }
 
@@ -73,23 +84,30 @@ class Engine {
     };
     this.parts = await open(new Bundle(order.manifest, order.digest, { file }));
     const { classes, decision } = this.parts;
-    return { names: classes.map((plant) => plant.class_id).join("\n"), threshold: decision.threshold };
+    const names = classes.map((plant) => plant.class_id).join("\n");
+    return { names, places: placesOf(classes).join("\n"), threshold: decision.threshold };
   }
 
-  private async classify(parts: Parts, order: Extract<Numbered, { op: "classify" }>): Promise<unknown> {
-    const k = checkedCount(order.k);
-    const photo = await decode(order.photo);
-    try {
-      if (order.preview) this.line.postMessage({ id: order.id, preview: await photo.preview() }, []);
-      await breath();
-      if (this.cancelled.has(order.id)) return null;
-      const start = performance.now();
-      const input = prepare(photo.source, parts.preprocessing);
-      const answer = decide(parts.model.logits(input), parts.classes, parts.decision, k);
-      return { ...answer, milliseconds: performance.now() - start };
-    } finally {
-      photo.close();
+  private async classify(parts: Parts, { id, photos, k, place, preview }: Classify): Promise<unknown> {
+    checkedCount(k);
+    const found: Outputs[] = [];
+    let milliseconds = 0;
+    for (const [at, given] of photos.entries()) {
+      const photo = await decoded(given, at, photos.length);
+      try {
+        if (preview) this.line.postMessage({ id, preview: await photo.preview(), at }, []);
+        await breath();
+        if (this.cancelled.has(id)) return null;
+        const start = performance.now();
+        found.push(outputsOf(parts, photo.source));
+        milliseconds += performance.now() - start;
+      } finally {
+        photo.close();
+      }
     }
+    const start = performance.now();
+    const answer = decide(fuse(found), parts.classes, parts.decision, k, place);
+    return { ...answer, milliseconds: milliseconds + performance.now() - start };
   }
 
   private async input(parts: Parts, given: Given): Promise<Float32Array> {
@@ -100,6 +118,21 @@ class Engine {
       photo.close();
     }
   }
+}
+
+/** Of several photos the one that cannot be read is named. */
+async function decoded(given: Given, at: number, count: number): Promise<Decoded> {
+  try {
+    return await decode(given);
+  } catch (error) {
+    if (count === 1 || !(error instanceof AplantidaError)) throw error;
+    throw new AplantidaError(error.code, `photo ${at + 1} of ${count}: ${error.message}`, error.file);
+  }
+}
+
+/** Bitmaps were made for this order; those that nobody looked at hold memory, too. */
+function letGo(photos: readonly Given[]): void {
+  for (const photo of photos) if (photo instanceof ImageBitmap) photo.close();
 }
 
 function floats(values: Float32Array): [Float32Array, Transferable[]] {

@@ -15,7 +15,14 @@ export const INDEX = "index.html";
 /** Without these the page does not open. */
 export const SHELL = [INDEX, "app.js", "classifier.js"] as const;
 /** These the page shows, and works without. */
-export const EXTRAS = ["style.css", "icon.svg", "manifest.webmanifest", "attributions.html", "LICENSE-MODEL.md"] as const;
+export const EXTRAS = [
+  "style.css",
+  "icon.svg",
+  "manifest.webmanifest",
+  "attributions.html",
+  "LICENSE-MODEL.md",
+  "THIRD_PARTY.html",
+] as const;
 
 const SIMD = "tfjs-backend-wasm-simd.wasm";
 const PLAIN = "tfjs-backend-wasm.wasm";

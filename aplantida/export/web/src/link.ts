@@ -6,12 +6,12 @@ import type { FromEngine, Line, Order, ToEngine } from "./protocol";
 interface Waiting {
   resolve(result: any): void;
   reject(error: unknown): void;
-  onPreview?: (preview: Blob) => void;
+  onPreview?: (preview: Blob, at: number) => void;
 }
 
 export interface AskOptions {
   readonly signal?: AbortSignal;
-  readonly onPreview?: (preview: Blob) => void;
+  readonly onPreview?: (preview: Blob, at: number) => void;
   readonly transfer?: Transferable[];
 }
 
@@ -75,7 +75,7 @@ export class Link {
     const waiting = this.waiting.get(data.id);
     if (!waiting) return;
     if ("preview" in data) {
-      waiting.onPreview?.(data.preview);
+      waiting.onPreview?.(data.preview, data.at);
       return;
     }
     this.waiting.delete(data.id);

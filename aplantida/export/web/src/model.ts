@@ -1,4 +1,4 @@
-/** The TF.js graph of a bundle on the WebAssembly backend: one photo in, logits out. */
+/** The TF.js graph of a bundle on the WebAssembly backend: one photo in, logits and features out. */
 
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { loadGraphModel, type GraphModel } from "@tensorflow/tfjs-converter";
@@ -18,6 +18,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { AplantidaError } from "./errors";
 import { BundleError, type Bundle } from "./bundle";
+import type { Outputs } from "./decide";
 import { joined } from "./download";
 import { wasmFile } from "./files";
 
@@ -94,8 +95,8 @@ async function artifactsOf(bundle: Bundle): Promise<io.ModelArtifacts> {
   };
 }
 
-/** Run the graph once, which also compiles it, and name the output that holds one number per class. */
-function logitsNode(graph: GraphModel, imageSize: number, numClasses: number): string {
+/** Run the graph once, which also compiles it; the output of one number per class, and that of features if any. */
+function outputNodes(graph: GraphModel, imageSize: number, numClasses: number): [string, string | null] {
   const names = graph.outputNodes;
   const sizes = tidy(() => {
     const results = graph.execute(zeros([1, imageSize, imageSize, 3]), names);
@@ -107,7 +108,9 @@ function logitsNode(graph: GraphModel, imageSize: number, numClasses: number): s
     const found = names.map((name, position) => `${name} (${sizes[position]})`).join(", ");
     throw new BundleError(`model.json gives ${found}; classes.json has ${numClasses} classes`);
   }
-  return output;
+  const others = names.filter((name) => name !== output);
+  const pooled = others.find((name) => name.replace(/:\d+$/, "") === "pooled") ?? (others.length === 1 ? others[0] : null);
+  return [output, pooled];
 }
 
 /** A loaded graph with its one image input and its logits output. */
@@ -115,6 +118,7 @@ export class Model {
   private constructor(
     private readonly graph: GraphModel,
     private readonly output: string,
+    private readonly pooled: string | null,
     private readonly shape: [number, number, number, number],
     readonly numClasses: number,
   ) {}
@@ -133,22 +137,32 @@ export class Model {
     if (found !== `${imageSize}x${imageSize}x3`) {
       throw new BundleError(`model.json takes ${found}, preprocessing.json gives ${imageSize}x${imageSize}x3`);
     }
-    const output = logitsNode(graph, imageSize, numClasses);
+    const [output, pooled] = outputNodes(graph, imageSize, numClasses);
     users++;
-    return new Model(graph, output, [1, imageSize, imageSize, 3], numClasses);
+    return new Model(graph, output, pooled, [1, imageSize, imageSize, 3], numClasses);
   }
 
   private live = true;
 
   /** Logits for one prepared photo (H x W x RGB, float32 0..255). */
   logits(input: Float32Array): Float32Array {
+    return this.run(input, [this.output])[0];
+  }
+
+  /** Logits and pooled features, in one run of the graph. */
+  outputs(input: Float32Array): Outputs {
+    const [logits, features = null] = this.run(input, this.pooled === null ? [this.output] : [this.output, this.pooled]);
+    return { logits, features };
+  }
+
+  private run(input: Float32Array, names: string[]): Float32Array[] {
     const wanted = this.shape.reduce((product, side) => product * side, 1);
     if (input.length !== wanted) {
       throw new AplantidaError("argument", `the input has ${input.length} values; ${this.shape.join("x")} are ${wanted}`);
     }
     return tidy(() => {
-      const result = this.graph.execute(tensor(input, this.shape), this.output) as Tensor;
-      return result.dataSync<"float32">().slice();
+      const results = this.graph.execute(tensor(input, this.shape), names) as Tensor | Tensor[];
+      return [results].flat().map((result) => result.dataSync<"float32">().slice());
     });
   }
 

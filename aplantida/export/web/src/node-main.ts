@@ -5,6 +5,8 @@
  * of the payload), the JSON, the payload. The first answer says whether the bundle could be read.
  *
  *     {"op": "classify", "width": W, "height": H, "k": 5} + W*H*3 bytes RGB  -> {"top": …, "decision": …}
+ *     {"op": "outputs", "width": W, "height": H}  + W*H*3 bytes RGB  -> {"num_features": F} + float32 logits, features
+ *     {"op": "decide", "num_features": F, "k": 5} + such outputs of photos of one plant    -> {"top": …, "decision": …}
  *     {"op": "logits", "width": W, "height": H}           + W*H*3 bytes RGB  -> {} + float32 logits
  *     {"op": "prepare", "width": W, "height": H}          + W*H*3 bytes RGB  -> {} + float32 input
  *     {"op": "logits_of_input"}                           + float32 input    -> {} + float32 logits
@@ -13,9 +15,9 @@
 import { readFileSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { Bundle, checked } from "./bundle";
-import { logitsOf, open, type Parts } from "./core";
+import { logitsOf, open, outputsOf, type Parts } from "./core";
 import { checkedCount } from "./count";
-import { decide } from "./decide";
+import { decide, fuse, type Outputs } from "./decide";
 import { MANIFEST, type FileEntry } from "./files";
 import { prepare } from "./preprocess";
 import type { PixelSource } from "./resize";
@@ -24,10 +26,12 @@ const INPUT = 0;
 const OUTPUT = 1;
 
 interface Request {
-  op: "classify" | "logits" | "prepare" | "logits_of_input";
+  op: "classify" | "outputs" | "decide" | "logits" | "prepare" | "logits_of_input";
   width: number;
   height: number;
   k: number;
+  num_features: number;
+  place?: string | null;
 }
 
 interface Answer {
@@ -91,11 +95,35 @@ function bytesOf(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
+/** What `outputs` gave for one or more photos, one after the other. */
+function given(parts: Parts, { num_features: size }: Request, payload: Uint8Array<ArrayBuffer>): Outputs[] {
+  const values = new Float32Array(payload.buffer);
+  const width = parts.classes.length + size;
+  if (values.length === 0 || values.length % width !== 0) {
+    throw new RangeError(`${values.length} numbers are not photos of ${width}`);
+  }
+  return Array.from({ length: values.length / width }, (_, row) => {
+    const photo = values.subarray(row * width, (row + 1) * width);
+    const features = size > 0 ? photo.subarray(parts.classes.length) : null;
+    return { logits: photo.subarray(0, parts.classes.length), features };
+  });
+}
+
 function answer(parts: Parts, request: Request, payload: Uint8Array<ArrayBuffer>): Answer {
   switch (request.op) {
     case "classify": {
-      const logits = logitsOf(parts, sourceOf(request, payload));
-      return { header: decide(logits, parts.classes, parts.decision, checkedCount(request.k)) };
+      const k = checkedCount(request.k);
+      const outputs = outputsOf(parts, sourceOf(request, payload));
+      return { header: decide(outputs, parts.classes, parts.decision, k, request.place) };
+    }
+    case "outputs": {
+      const { logits, features } = outputsOf(parts, sourceOf(request, payload));
+      const both = Float32Array.from([...logits, ...(features ?? [])]);
+      return { header: { num_features: features?.length ?? 0 }, payload: bytesOf(both) };
+    }
+    case "decide": {
+      const outputs = fuse(given(parts, request, payload));
+      return { header: decide(outputs, parts.classes, parts.decision, checkedCount(request.k), request.place) };
     }
     case "logits":
       return { header: {}, payload: bytesOf(logitsOf(parts, sourceOf(request, payload))) };

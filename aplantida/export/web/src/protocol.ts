@@ -5,7 +5,7 @@ import type { Prediction } from "./api";
 import type { ErrorCode } from "./errors";
 
 /** Raised when the messages change: an engine of another bundle's state is refused, not misunderstood. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 /** Tells an engine that it is alone in a worker of its own. */
 export const WORKER_NAME = "aplantida-engine";
 
@@ -20,7 +20,14 @@ export type Order =
       readonly digest: string;
       readonly files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
     }
-  | { readonly op: "classify"; readonly photo: Given; readonly k: number; readonly preview: boolean }
+  | {
+      readonly op: "classify";
+      /** One or more, all of one plant. */
+      readonly photos: readonly Given[];
+      readonly k: number;
+      readonly place: string | null;
+      readonly preview: boolean;
+    }
   | { readonly op: "logits" | "prepare"; readonly photo: Given }
   | { readonly op: "logitsOfInput"; readonly input: Float32Array };
 
@@ -31,6 +38,8 @@ export type ToEngine = ({ readonly id: number } & Order) | { readonly cancel: nu
 export interface Opened {
   /** Joined by line feeds, which is read many times faster than an array. */
   readonly names: string;
+  /** Likewise; empty where nothing is known of where species live. */
+  readonly places: string;
   readonly threshold: number;
 }
 
@@ -41,7 +50,7 @@ export interface Failure {
 }
 
 export type FromEngine =
-  | { readonly id: number; readonly preview: Blob }
+  | { readonly id: number; readonly preview: Blob; readonly at: number }
   | { readonly id: number; readonly result: Opened | Prediction | Float32Array }
   | { readonly id: number; readonly failure: Failure };
 

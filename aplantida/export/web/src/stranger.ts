@@ -1,5 +1,7 @@
 /** Scores that say how much a photo looks like what the model knows; the twin of evaluation/stranger_scores.py. */
 
+import { BundleError } from "./bundle";
+
 /** A score and the threshold below which a photo is a stranger, as decision.json has it. */
 export interface Gate {
   readonly score: "max_softmax" | "energy" | "entropy" | "head" | "nearest_center";
@@ -54,7 +56,7 @@ function dot(one: ArrayLike<number>, other: ArrayLike<number>, offset: number): 
 }
 
 function widthError(gate: Gate, wanted: number, found: number): Error {
-  return new Error(`decision.json: ${gate.score} of ${wanted} features, the model gives ${found}`);
+  return new BundleError(`decision.json: ${gate.score} of ${wanted} features, the model gives ${found}`, "decision.json");
 }
 
 function headScore(gate: Gate, spread: Spread, features: Float32Array): number {
@@ -89,6 +91,6 @@ export function strangerScore(gate: Gate, spread: Spread, features: Float32Array
     case "nearest_center":
       return features && centerScore(gate, features);
     default:
-      throw new Error(`decision.json: unknown score ${JSON.stringify(gate.score)}`);
+      throw new BundleError(`decision.json: unknown score ${JSON.stringify(gate.score)}`, "decision.json");
   }
 }

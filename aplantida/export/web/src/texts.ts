@@ -1,5 +1,7 @@
 /** What a visitor reads, in the languages of the page. */
 
+import { remember, remembered } from "./memory";
+
 export type Language = "en" | "es";
 
 const ENGLISH = {
@@ -7,6 +9,11 @@ const ENGLISH = {
   lead: "Give me a photo of a leaf, a flower or the whole plant, and I will tell you what it may be.",
   choose: "Choose or take a photo",
   hint: "or drop it here, or paste it",
+  several: "Several photos of one plant are looked at together",
+  where: "Where does it grow?",
+  anywhere: "I do not say",
+  countries: "Countries",
+  regions: "Regions",
   another: "Another photo",
   loading: "Fetching the model, once only…",
   ready: "Ready. Choose a photo.",
@@ -14,6 +21,7 @@ const ENGLISH = {
   privacy: "Your photo never leaves this device: the plant is named here, in your browser.",
   credits: "Photo credits",
   license: "Model license",
+  thirdParties: "Software by others",
   speciesCredits: "Whose photos I learned these plants from",
   authorNotGiven: "author not given",
   noCredits: "I learned it from no photo that is to be credited.",
@@ -26,6 +34,17 @@ const ENGLISH = {
   unsure: "I am not sure",
   unsureNote: "None of these is likely enough to be named. Try closer, sharper, with a flower or a leaf in the middle.",
   sureNote: "Never eat or use a plant because of this answer alone.",
+  notAPlant: "I see no plant here",
+  notAPlantNote: "Try a photo with one plant in the middle: a leaf, a flower, the whole plant.",
+  unknownPlant: "A plant I do not know",
+  unknownPlantNote: "It looks like none of the species I have learned.",
+  genus: "Probably of the genus",
+  family: "Probably of the family",
+  oneOf: "One of these",
+  oneOfNote: "These few together are likely enough; none of them alone is.",
+  perhaps: "Perhaps this one",
+  perhapsNote: "It is the likeliest by far, yet not likely enough to be named.",
+  closest: "What comes closest, all the same",
   unreadable: "I cannot read this photo: the file is damaged.",
   unsupported: "I cannot read this kind of file. JPEG, PNG and WebP work.",
   tooSmall: "This photo is too small to show a plant.",
@@ -55,6 +74,11 @@ const SPANISH: Record<TextKey, string> = {
   lead: "Dame una foto de una hoja, una flor o la planta entera y te diré cuál puede ser.",
   choose: "Elige o haz una foto",
   hint: "o suéltala aquí, o pégala",
+  several: "Varias fotos de una misma planta se miran juntas",
+  where: "¿Dónde crece?",
+  anywhere: "No lo digo",
+  countries: "Países",
+  regions: "Regiones",
   another: "Otra foto",
   loading: "Descargando el modelo, solo esta vez…",
   ready: "Listo. Elige una foto.",
@@ -62,6 +86,7 @@ const SPANISH: Record<TextKey, string> = {
   privacy: "Tu foto no sale de este dispositivo: la planta se reconoce aquí, en tu navegador.",
   credits: "Autores de las fotos",
   license: "Licencia del modelo",
+  thirdParties: "Software de otros",
   speciesCredits: "De quién son las fotos con las que aprendí estas plantas",
   authorNotGiven: "autor no indicado",
   noCredits: "No la aprendí de ninguna foto que haya que acreditar.",
@@ -74,6 +99,17 @@ const SPANISH: Record<TextKey, string> = {
   unsure: "No estoy seguro",
   unsureNote: "Ninguna es bastante probable. Prueba más cerca y con más nitidez, con una flor o una hoja en el centro.",
   sureNote: "No comas ni uses nunca una planta fiándote solo de esta respuesta.",
+  notAPlant: "Aquí no veo ninguna planta",
+  notAPlantNote: "Prueba con una foto con una sola planta en el centro: una hoja, una flor, la planta entera.",
+  unknownPlant: "Una planta que no conozco",
+  unknownPlantNote: "No se parece a ninguna de las especies que he aprendido.",
+  genus: "Probablemente del género",
+  family: "Probablemente de la familia",
+  oneOf: "Una de estas",
+  oneOfNote: "Entre estas pocas está con bastante probabilidad; ninguna por sí sola lo es.",
+  perhaps: "Quizá esta",
+  perhapsNote: "Es la más probable con diferencia, pero no tanto como para darle el nombre.",
+  closest: "Lo que más se parece, de todos modos",
   unreadable: "No puedo leer esta foto: el archivo está dañado.",
   unsupported: "No puedo leer este tipo de archivo. JPEG, PNG y WebP funcionan.",
   tooSmall: "Esta foto es demasiado pequeña para mostrar una planta.",
@@ -101,21 +137,12 @@ const STORED = "aplantida.language";
 
 /** The language chosen before, else the browser's, else English. */
 export function preferredLanguage(): Language {
-  let wanted: string = navigator.language;
-  try {
-    wanted = localStorage.getItem(STORED) ?? wanted;
-  } catch {
-    // A browser that keeps nothing for this page still has a language.
-  }
+  const wanted = remembered(STORED) ?? navigator.language;
   return wanted.toLowerCase().startsWith("es") ? "es" : "en";
 }
 
 export function rememberLanguage(language: Language): void {
-  try {
-    localStorage.setItem(STORED, language);
-  } catch {
-    // The choice then lasts as long as the page.
-  }
+  remember(STORED, language);
 }
 
 export function text(language: Language, key: TextKey): string {
@@ -137,6 +164,11 @@ export function commonNames(language: Language, names: readonly string[]): strin
 export function speciesKnown(language: Language, count: number): string {
   const number = new Intl.NumberFormat(language).format(count);
   return language === "es" ? `Conozco ${number} especies.` : `I know ${number} species.`;
+}
+
+export function photosTogether(language: Language, count: number): string {
+  const number = new Intl.NumberFormat(language).format(count);
+  return language === "es" ? `De ${number} fotos de una planta` : `From ${number} photos of one plant`;
 }
 
 /** Which file of which artifact lists every photo. */
