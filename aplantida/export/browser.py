@@ -89,7 +89,7 @@ class BrowserResult:
 
     Attributes:
         top: as the page gets it: dicts of scientific_name, common_names, family, probability, best first.
-        decision: ``species`` or ``unsure``.
+        decision: what is said; see :mod:`aplantida.evaluation.decide`.
         logits: (C,) raw outputs.
         seconds: decoding, resize, model and decision, as the page sees them.
     """
