@@ -183,7 +183,7 @@ def test_several_photos_of_one_plant_are_one_answer(
     assert main(["--bundle", str(bundle), "--json", "--plant", *given]) == 0
     (row,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert row["photos"] == [given[0], given[2]]
-    assert f"{page}: not a photo" in row["reason"]
+    assert f"{page}: not_an_image" in row["reason"]
     with NodeClassifier(bundle) as node:
         logits = np.mean([node.logits(read_photo(path)).astype(float) for path in photos[:2]], axis=0)
         temperature, names = node.info.temperature, node.info.class_ids
