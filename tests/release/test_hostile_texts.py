@@ -37,7 +37,7 @@ from aplantida.release.targets import TargetResult
 from tests.fixtures.hostile import HOSTILE, HOSTILE_UTF8
 
 DECIDED = ("decided", "by", "date")
-ELEMENTS = {
+ELEMENTS = {"ul", "li", 
     *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "table", "tr", "th", "td", "a", "div", "br"),
     *("figure", "img", "figcaption", "i", "span", "code"),
     *("svg", "defs", "g", "path", "use", "text", "tspan", "clippath", "rect", "metadata", "rdf:rdf", "cc:work"),
@@ -121,12 +121,15 @@ def audit_report() -> dict[str, Any]:
     counts = dict.fromkeys(HOSTILE, 2)
     totals = ("num_documents", "num_species", "num_entries", "num_acceptable_entries", "num_acceptable_species")
     texts = [{"text": text, "problem": text, "num_entries": 1} for text in HOSTILE]
+    unread = [{"text": text, "num_entries": 1, "num_documents": 1} for text in HOSTILE]
     columns = ("license_spellings", "entries_by_license", "refused_by_reason", "refused_names")
     return {
         **dict.fromkeys(totals, 1),
         **dict.fromkeys((*columns, "entries_without", "documents_without"), counts),
         "verdict": "pass",
         "images_per_species": {"min": 1, "median": 1, "max": 1},
+        "warnings": list(HOSTILE),
+        **{f"unreadable_{name}": {"num_texts": 1, "texts": unread} for name in ("dates", "countries", "distributions")},
         "unreadable_licenses": {"num_entries": 1, "num_texts": 1, "texts": texts},
         "links": {"broken": 1, "asked": 2, "broken_fraction": 0.5, "max_broken_fraction": 0.5, "by_reason": counts},
     }
