@@ -37,7 +37,8 @@ from aplantida.release.targets import TargetResult
 from tests.fixtures.hostile import HOSTILE, HOSTILE_UTF8
 
 DECIDED = ("decided", "by", "date")
-ELEMENTS = {"ul", "li", 
+ELEMENTS = {
+    *("ul", "li"),
     *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "table", "tr", "th", "td", "a", "div", "br"),
     *("figure", "img", "figcaption", "i", "span", "code"),
     *("svg", "defs", "g", "path", "use", "text", "tspan", "clippath", "rect", "metadata", "rdf:rdf", "cc:work"),
