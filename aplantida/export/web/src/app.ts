@@ -85,7 +85,15 @@ const SAID: Record<Outcome, readonly [TextKey, TextKey | null]> = {
   not_a_plant: ["notAPlant", "notAPlantNote"],
 };
 
+/** What comes closest to a stranger is there for who asks. */
+const closest = document.createElement("button");
+closest.type = "button";
+closest.id = "closest";
+element("bars").before(closest);
+closest.addEventListener("click", () => (element("bars").hidden = !element("bars").hidden));
+
 function showPrediction(found: Prediction): void {
+  const stranger = found.decision === "not_a_plant" || found.decision === "unknown";
   const unsure = found.taxon === null;
   const [best] = found.top;
   answer.classList.toggle("unsure", unsure);
@@ -95,6 +103,9 @@ function showPrediction(found: Prediction): void {
   element("winner").hidden = unsure;
   const names = [...commonNames(language, best.common_names).slice(0, 3), best.family ?? ""].filter(Boolean).join(" · ");
   element("winner-names").textContent = found.decision === "species" ? names : "";
+  closest.hidden = !stranger;
+  closest.textContent = text(language, "closest");
+  element("bars").hidden = stranger;
   element("bars").replaceChildren(...found.top.map(bar));
   element("note").textContent = [note, "sureNote" as const].map((key) => key && text(language, key)).join(" ").trim();
   show("result");
