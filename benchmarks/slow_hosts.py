@@ -11,6 +11,7 @@ import random
 import socket
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,14 +21,15 @@ from typing import Any
 import pyarrow as pa
 
 from aplantida.data.actors import PhotoFetcher, PhotoSettings
+from aplantida.data.answers import Fetched
 from aplantida.data.fetching import FetchSettings
 from aplantida.demo.cdn import serve_folder
 from benchmarks.fetch_images import QUALITY, SHORT_SIDE, Server
 from benchmarks.photos import draw_jpegs
 from benchmarks.report import Row, show
 
-NUM_PHOTOS, NUM_DRAWN, NUM_DEAD_HOSTS, REPEATS = 3_000, 48, 40, 3
-CONCURRENCY, LATENCY_SECONDS, STALL_SECONDS = 32, 0.05, 120.0
+NUM_PHOTOS, NUM_DRAWN, NUM_DEAD_HOSTS, REPEATS = 1_600, 48, 40, 3
+CONCURRENCY, LATENCY_SECONDS, STALL_SECONDS, READ_TIMEOUT_SECONDS = 32, 0.05, 120.0, 4.0
 LEAST = 0.9
 
 
@@ -49,15 +51,24 @@ def closed_ports(count: int) -> list[str]:
 
 
 class Watched(PhotoFetcher):
-    """Notes when the last healthy photo was there; the rows themselves come many at a time."""
+    """Notes how many photos were stored, and when the last healthy URL was done."""
 
-    healthy: frozenset[str]
-    last = 0.0
+    def watch(self, healthy: frozenset[str]) -> None:
+        """Begin."""
+        self.healthy, self.left, self.stored, self.last = healthy, len(healthy), 0, 0.0
+        self.done = threading.Event()
 
     async def _one(self, row: dict[str, Any], rank: int, patiently: bool) -> None:
         await super()._one(row, rank, patiently)
         if row["url"] in self.healthy:
-            self.last = time.perf_counter()
+            self.left, self.last = self.left - 1, time.perf_counter()
+            if not self.left:
+                self.done.set()
+
+    def _store(self, fetched: Fetched) -> dict[str, Any]:
+        told = super()._store(fetched)
+        self.stored += "image" in told
+        return told
 
 
 def healthy_rate(urls: Sequence[str], healthy: frozenset[str], allowed: Sequence[str]) -> float:
@@ -67,23 +78,24 @@ def healthy_rate(urls: Sequence[str], healthy: frozenset[str], allowed: Sequence
             user_agent="aplantida benchmarks",
             concurrency=CONCURRENCY,
             concurrency_per_host=CONCURRENCY,
+            read_timeout_seconds=READ_TIMEOUT_SECONDS,
             allow_addresses=tuple(allowed),
         ),
         PhotoSettings(short_side_pixels=SHORT_SIDE, jpeg_quality=QUALITY, max_pixels=80_000_000),
         decode_threads=2,
     )
-    fetcher.healthy = healthy
+    fetcher.watch(healthy)
     table = pa.table({"image_id": list(urls), "url": list(urls)})
     started = time.perf_counter()
-    rows = [
-        row
-        for outcomes in fetcher.outcomes(table, patiently=False)
-        for row in outcomes.select(["image_id", "reason"]).to_pylist()
-    ]
+    collecting = threading.Thread(target=lambda: list(fetcher.outcomes(table, patiently=False)))
+    collecting.start()
+    fetcher.done.wait()
+    seconds = fetcher.last - started
+    collecting.join()
     fetcher.close()
-    if lost := [row for row in rows if row["image_id"] in healthy and row["reason"] is not None]:
-        raise RuntimeError(f"{len(lost)} healthy photos were not stored, e.g. {lost[0]}")
-    return len(healthy) / (fetcher.last - started)
+    if fetcher.stored != len(healthy):
+        raise RuntimeError(f"{fetcher.stored} of {len(healthy)} healthy photos were stored")
+    return len(healthy) / seconds
 
 
 def mixed(healthy: Sequence[str], others: Sequence[str]) -> list[str]:

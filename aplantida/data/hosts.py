@@ -115,8 +115,8 @@ class Hosts:
     def failed(self, place: Place, error: Exception) -> None:
         """The host could not be reached, broke off, did not answer in time, or answered 5xx."""
         host = place.host
-        if host.last_answer > place.began:
-            return  # it answered others meanwhile: this is the file's trouble
+        if host.last_answer > place.began or self._now() < host.alone_until:
+            return  # it answered others meanwhile: this is the file's trouble; or that is known
         host.failures += 1
         host.last_failure = error
         if host.failures >= (FRIENDS_FAILURES if host.has_answered else STRANGERS_FAILURES):
@@ -126,7 +126,7 @@ class Hosts:
         """The host wants a pause; what was asked before it said so does not count again."""
         host, now = place.host, self._now()
         host.not_before = max(host.not_before, now + seconds)
-        if place.began < host.paused_at:
+        if place.began < host.paused_at or now < host.alone_until:
             return
         host.paused_at, host.pauses = now, host.pauses + 1
         host.last_failure = error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from PIL import UnidentifiedImageError
+
 from aplantida.domain.record import Reason
 
 _OTHER_FORMATS = {
@@ -40,6 +42,13 @@ class ImageRejected(Exception):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+def damaged(error: Exception) -> ImageRejected:
+    """The refusal of what Pillow could not read, in words that are the same each time."""
+    if isinstance(error, UnidentifiedImageError):  # it names an object's address
+        return ImageRejected(Reason.TRUNCATED, "a header that cannot be read")
+    return ImageRejected(Reason.TRUNCATED, str(error))
 
 
 def sniff(data: bytes) -> str | None:

@@ -18,7 +18,7 @@ import numpy as np
 import simplejpeg  # pyright: ignore[reportMissingTypeStubs]
 from PIL import Image
 
-from aplantida.data.image_formats import ImageRejected
+from aplantida.data.image_formats import ImageRejected, damaged
 from aplantida.data.orientation import UPRIGHT, orientation_of
 from aplantida.domain.pixels import Pixels
 from aplantida.domain.record import Reason
@@ -164,7 +164,7 @@ def _pillow_pixels(data: bytes, space: str) -> Pixels:
             pixels = np.asarray(image if space == "CMYK" else image.convert("RGB"))
             return ~pixels if space == "CMYK" and "adobe" in image.info else pixels
     except (OSError, SyntaxError) as error:
-        raise ImageRejected(Reason.TRUNCATED, str(error)) from None
+        raise damaged(error) from None
 
 
 def _tidy(data: bytes) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from aplantida.data.image_formats import ImageRejected
+from aplantida.data.image_formats import ImageRejected, damaged
 from aplantida.data.orientation import orientation_of
 from aplantida.data.png_colours import colour_profile
 from aplantida.domain.pixels import Pixels
@@ -159,7 +159,7 @@ def _pixels(header: PngHeader, shared: dict[bytes, bytes], packed: list[bytes]) 
             parts.clear()
             return _eight_bits(image)
     except (OSError, SyntaxError) as error:
-        raise ImageRejected(Reason.TRUNCATED, str(error)) from None
+        raise damaged(error) from None
 
 
 def _share(shared: dict[bytes, bytes], name: bytes, payload: bytes, header: PngHeader) -> None:

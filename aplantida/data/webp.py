@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from aplantida.data.image_formats import ImageRejected
+from aplantida.data.image_formats import ImageRejected, damaged
 from aplantida.domain.pixels import Pixels
 from aplantida.domain.record import Reason
 
@@ -40,4 +40,4 @@ def decode(data: bytes) -> tuple[Pixels, bytes | None]:
             profile = image.info.get("icc_profile")
             return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB")), profile
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageRejected(Reason.TRUNCATED, str(error)) from None
+        raise damaged(error) from None

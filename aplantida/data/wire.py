@@ -67,7 +67,8 @@ def read_head(raw: bytes) -> Head:
     if found is None:
         raise BadAnswer(f"no HTTP answer: {raw[:40]!r}")
     is_11 = (int(found[1] or 1), int(found[2] or 0)) >= (1, 1)
-    status = min(int(found[3] or 200), 999)
+    digits = found[3] or b"200"
+    status = int(digits) if len(digits) == 3 and digits >= b"100" else 999
     headers = _headers(lines[1:])
     is_chunked = is_11 and _has_word(headers[b"transfer-encoding"], b"chunked")
     lengths, targets = ({*headers[name]} for name in (b"content-length", b"location"))
@@ -81,7 +82,7 @@ def read_head(raw: bytes) -> Head:
     )
     if status in _NO_BODY:
         is_chunked, length = False, 0
-    lines = [b"HTTP/1.1 %d OK" % max(status, 100)]
+    lines = [b"HTTP/1.1 %d OK" % status]
     lines += [b"%s: %s" % (name, value) for name in _PASSED_ON for value in headers[name]]
     lines += [b"transfer-encoding: chunked"] * is_chunked
     lines += [b"content-length: %d" % length] if length is not None else []

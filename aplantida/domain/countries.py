@@ -15,9 +15,9 @@ from babel import Locale
 LANGUAGES = ("es", "en")
 _KOSOVO = "XK"  # no code of ISO's, but the one that is used
 _CODE = re.compile(r"[A-Za-z]{2}")
-_LISTED = re.compile(r"[,;/|•·\n]+")
+_LISTED = re.compile(r"[,;/|•·\n]+|\s[-–—]\s")
 _AND = re.compile(r"\s+(?:y|e|and|&)\s+", re.IGNORECASE)
-_ARTICLE = re.compile(r"^(?:the|la|el|las|los|republica de|republic of) ")
+_ARTICLE = re.compile(r"^(?:the|la|el|las|los|republica de|republic of|reino de|kingdom of) ")
 _IN_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
 # what neither CLDR nor ISO lists and people write all the same
 _ALSO = {
@@ -26,7 +26,7 @@ _ALSO = {
     "irlanda del norte; northern ireland",
     "GR": "el",
     "NL": "holanda; holland",
-    "CZ": "republica checa; chequia; czech republic; czechia",
+    "CZ": "republica checa; rep checa; chequia; czech republic; czechia",
     "TR": "turquia; turkey; turkiye",
     "CI": "costa de marfil; ivory coast",
     "MM": "birmania; burma",
@@ -104,11 +104,11 @@ def _codes_in(piece: str) -> list[str]:
     whole = code_of(piece)
     if whole is not None:
         return [whole]
-    for parts in (_AND.split(piece), piece.split()):
-        if len(parts) > 1:
-            codes = [code for code in map(code_of, parts) if code is not None]
-            if len(codes) == len(parts):
-                return codes
+    several = [parts for parts in (_AND.split(piece), piece.split()) if len(parts) > 1]
+    for parts in (*several, _IN_BRACKETS.findall(piece)):
+        codes = [code for code in map(code_of, parts) if code is not None]
+        if codes and len(codes) == len(parts):
+            return codes
     return []
 
 

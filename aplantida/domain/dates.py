@@ -30,7 +30,9 @@ _ROMAN = [
     "xii",
 ]  # months, as herbarium labels have them
 _FIRST_YEAR_OF_TWO_DIGITS = 1969  # 69 is 1969 and 68 is 2068, as POSIX has it
-_TIME = re.compile(r"(?:[\s,]+(?:a las |at )?|t)\d{1,2}(?::\d{2}|\s?h\b).*$", re.DOTALL)
+_TIME = re.compile(r"(?:[\s,]+(?:a las |at )?|t)\d{1,2}(?::\d{2}|\s?h\b|\s?[ap]\.?\s?m\b).*$", re.DOTALL)
+_CLOCK = re.compile(r"\s\d{1,2}:\d{2}(?::\d{2})?(?:\s[a-z]{2,5})?(?=\s\d{4}$)")  # in the middle, as Unix writes dates
+_REMARK = re.compile(r"\s*\([^()]*\)$")
 _ORDINAL = re.compile(r"(?<=\d)\.?\s?(?:st|nd|rd|th|er|ro|do|to|º|ª|°|o)(?=[\s,/.-]|$)")
 _NUMBERS = re.compile(r"(\d{4}|\d{1,2})(\s*[/.\-–]\s*|\s+)(\d{1,2})(?:\2)(\d{4}|\d{1,2})")
 _A_DAY_AND_A_YEAR = ([1, 2], [2, 2], [1, 4], [2, 4])  # their numbers of digits
@@ -62,7 +64,7 @@ def read_date(text: str, order: DateOrder = "day_first") -> ReadDate:
         return ReadDate(iso)
     if len(text) > LONGEST:
         return _NOTHING
-    plain = _TIME.sub("", _plain(text)).strip(" ,.;")
+    plain = _TIME.sub("", _CLOCK.sub("", _REMARK.sub("", _plain(text)))).strip(" ,.;")
     numbers = _NUMBERS.fullmatch(plain)
     if numbers is not None:
         return _of_numbers(numbers[1], numbers[3], numbers[4], order)
@@ -154,7 +156,7 @@ class _Words(parserinfo):
         ]
         self.MONTHS = cast("Any", months)
         self.WEEKDAYS = cast("Any", days)
-        self.JUMP = [" ", ".", ",", ";", "-", "/", "de", "del", "of", "the", "el", "dia", "on"]
+        self.JUMP = [" ", ".", ",", ";", "-", "/", "de", "del", "of", "the", "el", "dia", "ano", "on"]
         super().__init__()
 
     def convertyear(self, year: int, century_specified: bool = False) -> int:

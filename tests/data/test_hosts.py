@@ -122,6 +122,23 @@ def test_a_host_that_asks_for_pauses_only_is_let_alone(other: FaultyServer) -> N
     assert other.requests["/429"] < 40
 
 
+def test_a_host_is_let_alone_once_however_many_fail_at_a_time() -> None:
+    async def fail_together() -> float:
+        everyone = hosts.Hosts(64, 64, None, 4)
+
+        async def one() -> None:
+            async with everyone.turn("h:80") as place:
+                everyone.spoke(place)
+                await asyncio.sleep(0.05)
+                everyone.failed(place, OSError("broken"))
+
+        await asyncio.gather(*(one() for _ in range(40)))
+        (host,) = everyone._hosts.values()  # pyright: ignore[reportPrivateUsage]
+        return host.alone_until - asyncio.get_running_loop().time()
+
+    assert asyncio.run(fail_together()) == pytest.approx(hosts.REST_SECONDS, abs=1.0)
+
+
 def test_a_host_that_was_let_alone_has_another_chance(other: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "REST_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as closed:

@@ -32,6 +32,7 @@ def test_every_code_and_every_name_in_both_languages_is_its_country() -> None:
         *(("República Checa", "CZ"), ("Czech Republic", "CZ"), ("Costa de Marfil", "CI"), ("Cote d'Ivoire", "CI")),
         *(("Corea del Sur", "KR"), ("Rusia", "RU"), ("Bolivia", "BO"), ("Venezuela", "VE"), ("Irán", "IR")),
         *(("Trinidad y Tobago", "TT"), ("Bosnia and Herzegovina", "BA"), ("Kosovo", "XK"), ("Sudáfrica", "ZA")),
+        *(("Reino de España", "ES"), ("ES - España", "ES"), ("Gran Canaria (España)", "ES"), ("España/Spain", "ES")),
         *(("Madrid, España", "ES"), ("ES, PT", "ES"), ("es pt", "ES"), ("Porto; Portugal", "PT"), ("NA", "NA")),
     ],
 )

@@ -101,6 +101,17 @@ def test_the_order_of_numbers_is_the_configs_and_said_where_it_decides() -> None
                 assert (text, read.day, read.ambiguous) == (text, day.isoformat(), decides)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Fri May 03 10:00:00 CEST 2019", "3 de mayo del año 2019", "03/05/2019 (tarde)", "May 3rd 2019, 10am"),
+        *("viernes, 3 de may. de 2019", "1er día", "3-may.-2019", "3 de Mayo de 2019.", "2019.05.03.", "2019-05-03?"),
+    ],
+)
+def test_what_stands_around_a_date_is_no_part_of_it(text: str) -> None:
+    assert read_date(text).day == (None if text == "1er día" else "2019-05-03")
+
+
 def test_an_impossible_order_is_the_other_one() -> None:
     assert read_date("05/25/2021").day == read_date("25/05/2021", "month_first").day == "2021-05-25"
 

@@ -38,6 +38,7 @@ from tests.fixtures.hostile import HOSTILE, HOSTILE_UTF8
 
 DECIDED = ("decided", "by", "date")
 ELEMENTS = {
+    *("ul", "li"),
     *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "table", "tr", "th", "td", "a", "div", "br"),
     *("figure", "img", "figcaption", "i", "span", "code"),
     *("svg", "defs", "g", "path", "use", "text", "tspan", "clippath", "rect", "metadata", "rdf:rdf", "cc:work"),
@@ -91,6 +92,7 @@ def findings() -> Findings:
         losses=[(text, text, 1) for text in HOSTILE],
         species=[{"class_id": text, "train": 1, "val": 1, "test": 1} for text in HOSTILE],
         curves={text: [{"epoch": 1, "val_top1": 0.5}] for text in HOSTILE[:6]},
+        gains=[(text, text, None) for text in HOSTILE],
         models=[(text, {"num_classes": 3, "coverage": {"test": {"share": 1.0}}, "test": test}) for text in HOSTILE[:6]],
         calibration={
             "temperature": 1.0,
@@ -111,7 +113,7 @@ def test_the_dashboard_and_its_picture() -> None:
     targets = [TargetResult(text, text, text, text, "not measured") for text in HOSTILE]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph|constrained_layout not applied")
-        check_page(dashboard_page(findings(), targets, HOSTILE[0], HOSTILE[1], HOSTILE[2]))
+        check_page(dashboard_page(findings(), targets, HOSTILE[0]))
         for title in (HOSTILE[0], HOSTILE[1], "$$"):
             with Image.open(io.BytesIO(to_png(findings(), title))) as picture:
                 assert picture.width == 1800
@@ -121,12 +123,15 @@ def audit_report() -> dict[str, Any]:
     counts = dict.fromkeys(HOSTILE, 2)
     totals = ("num_documents", "num_species", "num_entries", "num_acceptable_entries", "num_acceptable_species")
     texts = [{"text": text, "problem": text, "num_entries": 1} for text in HOSTILE]
+    unread = [{"text": text, "num_entries": 1, "num_documents": 1} for text in HOSTILE]
     columns = ("license_spellings", "entries_by_license", "refused_by_reason", "refused_names")
     return {
         **dict.fromkeys(totals, 1),
         **dict.fromkeys((*columns, "entries_without", "documents_without"), counts),
         "verdict": "pass",
         "images_per_species": {"min": 1, "median": 1, "max": 1},
+        "warnings": list(HOSTILE),
+        **{f"unreadable_{name}": {"num_texts": 1, "texts": unread} for name in ("dates", "countries", "distributions")},
         "unreadable_licenses": {"num_entries": 1, "num_texts": 1, "texts": texts},
         "links": {"broken": 1, "asked": 2, "broken_fraction": 0.5, "max_broken_fraction": 0.5, "by_reason": counts},
     }
