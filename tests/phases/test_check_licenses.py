@@ -78,7 +78,9 @@ def test_a_photo_against_the_policy_is_named_and_exit_is_4(root: Path) -> None:
     assert main(PHASE, ["--config", BASE, *flags, "--output", "licenses"]) == 4
     assert not (root / "licenses" / "artifact.json").exists()
     make_checkpoint("clean", LINEAGE)
-    policy: dict[str, Any] = {"license_policy": {"also_allowed": ["CC-BY-NC-4.0"]}}  # another recipe starts afresh at the same place
+    policy: dict[str, Any] = {
+        "license_policy": {"also_allowed": ["CC-BY-NC-4.0"]}
+    }  # another recipe starts afresh at the same place
     passed = check(["clean"], **policy)
     assert json.loads(passed.file("license_report.json").read_text())["production_safe"] is True
     assert not (root / "licenses/license_violations.json").exists()
