@@ -18,12 +18,11 @@ from aplantida.domain.record import Reason
 def check_each(entries: pa.Table, guard: AddressGuard, opt_outs: OptOuts, policy: LicensePolicy) -> pa.Table:
     """Give every entry without a reason the first one of: address refused, opted out, licence refused."""
     urls = UrlChecker(guard)
-    some_opted_out = bool(opt_outs.authors or opt_outs.hosts)
     refusal_of = lru_cache(maxsize=None)(policy.refusal)
     reasons: list[str | None] = entries["reason"].to_pylist()
     details: list[str | None] = entries["detail"].to_pylist()
-    names = ("url", "author", "license_id", "license_text")
-    for row, (url, author, license_id, text) in enumerate(
+    names = ("url", "author", "license_id", "license_text", "image_id")
+    for row, (url, author, license_id, text, image_id) in enumerate(
         zip(*(entries[name].to_pylist() for name in names), strict=True)
     ):
         if reasons[row] is not None:
@@ -33,7 +32,7 @@ def check_each(entries: pa.Table, guard: AddressGuard, opt_outs: OptOuts, policy
         except AddressRefused as refusal:
             reasons[row], details[row] = Reason.ADDRESS_REFUSED, f"{refusal}{_cure(url)}"
             continue
-        unwilling = opt_outs.refusal(author, host) if some_opted_out else None
+        unwilling = opt_outs.refusal(author, host, image_id, url) if opt_outs else None
         if unwilling is not None:
             reasons[row], details[row] = Reason.OPTED_OUT, unwilling
             continue

@@ -1,4 +1,4 @@
-"""People and sites that want no part in it: their photos are refused, whatever the licence allows."""
+"""People and sites that want no part in it, and photos that were withdrawn: refused, whatever the licence allows."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
+from aplantida.domain.address_secrets import public_address
 from aplantida.domain.host_names import ascii_host
-from aplantida.domain.text import clean_text
+from aplantida.domain.text import clean_text, valid_address
 
+_IMAGE_ID = re.compile(r"[0-9a-f]{32}")  # as domain/record.image_id_of makes them
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)")
+_SENT_AS_WRITTEN = "".join(map(chr, range(0x21, 0x7F)))
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9])?")
 
 
@@ -20,17 +26,22 @@ class OptOuts:
     Attributes:
         authors: compared without regard to case, repeated spaces and the ways Unicode has of writing one letter.
         hosts: host names in IDNA's ASCII form; each stands for its subdomains too.
+        image_ids: photos by id, in lower case.
+        addresses: photos by address, as :func:`address_key` writes it.
     """
 
     authors: frozenset[str] = field(default_factory=frozenset[str])
     hosts: frozenset[str] = field(default_factory=frozenset[str])
+    image_ids: frozenset[str] = field(default_factory=frozenset[str])
+    addresses: frozenset[str] = field(default_factory=frozenset[str])
 
     @classmethod
-    def of(cls, authors: Iterable[str], hosts: Iterable[str]) -> OptOuts:
+    def of(cls, authors: Iterable[str], hosts: Iterable[str], images: Iterable[str] = ()) -> OptOuts:
         """Build from what people write.
 
         Raises:
-            ValueError: for an empty author, or a host that is no host name.
+            ValueError: for an empty author, a host that is no host name, or an image that is neither the id of a photo
+                nor an address.
         """
         names = [_name(author) for author in authors]
         if "" in names:
@@ -39,10 +50,31 @@ class OptOuts:
         for host, ascii_form in plain.items():
             if not _HOST.fullmatch(ascii_form):
                 raise ValueError(f"host {host!r}: want a host name, e.g. photos.example.org")
-        return cls(frozenset(names), frozenset(plain.values()))
+        written = [valid_address(image) for image in images]
+        ids = {text for text in written if _IMAGE_ID.fullmatch(text.lower())}
+        for text in written:
+            if text not in ids and not _has_host(text):
+                raise ValueError(f"image {text!r}: want the id of a photo (32 digits 0-9a-f) or an address (https://…)")
+        addresses = frozenset(address_key(text) for text in written if text not in ids)
+        return cls(frozenset(names), frozenset(plain.values()), frozenset(map(str.lower, ids)), addresses)
 
-    def refusal(self, author: str | None, host: str) -> str | None:
-        """Why a photo by ``author`` on ``host`` is left out; None when nobody objects."""
+    def __bool__(self) -> bool:
+        """Whether anybody is on the list."""
+        return bool(self.authors or self.hosts or self.image_ids or self.addresses)
+
+    def refusal(self, author: str | None, host: str, image_id: str | None = None, url: str | None = None) -> str | None:
+        """Why a photo is left out; None when nobody objects.
+
+        Args:
+            author: who took it.
+            host: where it is.
+            image_id: its id.
+            url: its address, with or without its secrets.
+        """
+        if image_id is not None and image_id in self.image_ids:
+            return f"the photo {image_id} was withdrawn"
+        if url is not None and self.addresses and address_key(url) in self.addresses:
+            return f"the photo at {public_address(url)} was withdrawn"
         if author is not None and self.authors and _name(author) in self.authors:
             return f"the author {author!r} opted out"
         if self.hosts and self.has_host(host):
@@ -53,6 +85,27 @@ class OptOuts:
         """Whether ``host``, in Unicode or ASCII, or a domain it belongs to is on the list."""
         labels = ascii_host(host).split(".")
         return any(".".join(labels[start:]) in self.hosts for start in range(len(labels)))
+
+
+def address_key(url: str) -> str:
+    """An address in the form in which withdrawn ones are compared.
+
+    That is without secrets and fragment, scheme and host in lower case (the host in IDNA), without the scheme's port.
+    Path and query stay as they are sent (letters beyond ASCII in percent signs): a server may tell them apart.
+    """
+    text = public_address(valid_address(url))
+    parts = _ADDRESS.match(text)
+    if parts is None:
+        return text
+    scheme, place, rest = parts[1].lower(), parts[2], quote(parts[3], safe=_SENT_AS_WRITTEN, errors="replace")
+    host, colon, port = place.partition(":") if not place.startswith("[") else (place.lower(), "", "")
+    authority = (ascii_host(host) + colon + port).removesuffix(_DEFAULT_PORTS.get(scheme, "\0"))
+    return f"{scheme}://{authority}{rest if rest.startswith('/') else f'/{rest}'}"
+
+
+def _has_host(text: str) -> bool:
+    parts = _ADDRESS.match(text)
+    return parts is not None and bool(parts[2])
 
 
 def _name(author: str) -> str:

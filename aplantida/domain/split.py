@@ -29,6 +29,7 @@ SPLIT_SCHEMA = pa.schema(
     ]
 )
 
+STRANGERS_FILE = "strangers.parquet"  # of a split that knows photos of species that are no classes
 STRANGER_SCHEMA = pa.schema(
     [
         pa.field("image_id", pa.string(), nullable=False),

@@ -70,15 +70,16 @@ class OptOutSection(Section):
 
     authors: list[str] = Field(default_factory=list)
     hosts: list[str] = Field(default_factory=list)
+    images: list[str] = Field(default_factory=list)
 
     def to_opt_outs(self) -> OptOuts:
         """As domain/opt_out wants it.
 
         Raises:
-            BadRequest: for what is no author or no host.
+            BadRequest: for what is no author, no host, or no photo.
         """
         try:
-            return OptOuts.of(self.authors, self.hosts)
+            return OptOuts.of(self.authors, self.hosts, self.images)
         except ValueError as error:
             raise BadRequest(f"opt_out: {error}") from None
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 from aplantida.data.photo_store import PhotoStore
 from aplantida.domain.record import Reason
 from aplantida.domain.seeds import derive_seed
-from aplantida.domain.split import STRANGER_SCHEMA
+from aplantida.domain.split import STRANGER_SCHEMA, STRANGERS_FILE
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import PhaseContext
 
-FILE = "strangers.parquet"
+FILE = STRANGERS_FILE
 
 
 class _Config(Protocol):

@@ -1,4 +1,4 @@
-"""The licence gate: every photo of the split and all weights of the lineage, or exit 4; and the credits."""
+"""The licence gate: every photo of the split, by today's opt-outs too, and all weights of the lineage; the credits."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import datetime
 import itertools
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.domain.licensing import LicensePolicy, is_share_alike
+from aplantida.domain.split import STRANGERS_FILE
 from aplantida.domain.weights import ALLOWED_LICENSES
-from aplantida.phases._collection_file import CollectionFile, FileOnly
+from aplantida.phases._collection_file import CollectionFile, FileOnly, OptOutSection
 from aplantida.phases._scratch import scratch_database
 from aplantida.phases._weights import stated_weights
-from aplantida.pipeline.artifact import hash_file
+from aplantida.pipeline.artifact import Artifact, hash_file
 from aplantida.pipeline.config import PhaseConfig, Section, find_file
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
@@ -69,6 +71,7 @@ class CheckLicensesConfig(PhaseConfig):
 
     collection: FileOnly = ""
     license_policy: PhotoPolicy = PhotoPolicy()
+    opt_out: OptOutSection = OptOutSection()
     decisions: tuple[Decision, ...] = ()
     allowed_weight_licenses: tuple[str, ...] = ALLOWED_LICENSES
     weights_list: str = "configs/weights.yaml"
@@ -85,7 +88,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
     config, images, split = ctx.config, ctx.input("images"), ctx.input("split")
     policy = LicensePolicy(config.license_policy.allow_share_alike, config.license_policy.also_allowed)
     with scratch_database(ctx, "credits", config.resources.memory_mb) as database:
-        credits = CreditStore(database, split.file("split.parquet"))
+        credits = CreditStore(database, split.file("split.parquet"), _strangers(split))
         _read_credits(ctx, credits)
         photos = audit_photos(credits, policy, require_author=config.license_policy.require_author)
         lineage = trace(ctx.input_list("checkpoints"))
@@ -141,14 +144,24 @@ def _decisions(config: CheckLicensesConfig, by_license: Mapping[str, int]) -> li
 
 def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) -> None:
     """Fill ``credits`` with those of every photo of the split."""
+    from aplantida.data.withdrawn import withdrawn_among
     from aplantida.release.credit_store import CREDIT_SCHEMA
 
     images, split = ctx.input("images"), ctx.input("split")
+    opt_outs = ctx.config.opt_out.to_opt_outs()
     for shard in images.files_under("shards"):
-        credits.add(pq.read_table(shard, columns=CREDIT_SCHEMA.names))
+        photos = pq.read_table(shard, columns=CREDIT_SCHEMA.names)
+        credits.add(photos)
+        if opt_outs:
+            credits.withdraw(withdrawn_among(photos, opt_outs))
     num_absent, first = credits.absent()
     if num_absent:
         raise BadRequest(f"{images.path}: lacks {num_absent} photos of {split.path}, {first} among them")
+
+
+def _strangers(split: Artifact) -> Path | None:
+    """Where the split lists photos of species that are no classes: a model is calibrated on them."""
+    return split.file(STRANGERS_FILE) if STRANGERS_FILE in split.files else None
 
 
 def _list_offenders(

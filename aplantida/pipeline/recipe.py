@@ -49,7 +49,9 @@ def fingerprint_of(recipe: Mapping[str, Any]) -> str:
 
 def changes_since(earlier: Mapping[str, Any], recipe: Mapping[str, Any], config_type: type[PhaseConfig]) -> list[str]:
     """What differs between an earlier recipe, in today's terms, and this one; empty for the same."""
-    config = {key: value for key, value in _today(earlier["config"], config_type).items() if key not in NOT_IDENTITY}
+    config = {
+        key: value for key, value in in_todays_terms(earlier["config"], config_type).items() if key not in NOT_IDENTITY
+    }
     old = {**earlier, "config": config, "inputs": _given(earlier["inputs"])}
     return differences(old, {**recipe, "inputs": _given(recipe["inputs"])})
 
@@ -72,10 +74,10 @@ def gates_of(config: PhaseConfig) -> dict[str, Any]:
 
 def gates_passed(artifact: Artifact, config_type: type[PhaseConfig]) -> dict[str, Any]:
     """The bounds a sealed artifact passed, in today's terms."""
-    return _today(artifact.config, config_type).get("gates", {})
+    return in_todays_terms(artifact.config, config_type).get("gates", {})
 
 
-def _today(config: Mapping[str, Any], config_type: type[PhaseConfig]) -> dict[str, Any]:
+def in_todays_terms(config: Mapping[str, Any], config_type: type[PhaseConfig]) -> dict[str, Any]:
     """An earlier config in today's terms: moved keys in their new places, defaults for the keys it lacks."""
     moved = dict(config)
     for old, new in moved_keys(config_type).items():

@@ -16,6 +16,7 @@ from aplantida.domain.record import RECORD_SCHEMA
 CREDIT_SCHEMA = pa.schema(
     [RECORD_SCHEMA.field(name) for name in ("image_id", "scientific_name", "author", "license_id", "source", "url")]
 )
+_WITHDRAWN = pa.schema([(name, pa.string()) for name in ("image_id", "scientific_name", "url", "refusal")])
 _REFUSALS = pa.schema([("license_id", pa.string()), ("nameless", pa.bool_()), ("refusal", pa.string())])
 
 
@@ -25,12 +26,16 @@ class CreditStore:
     Args:
         database: an empty one.
         split: ``split.parquet``.
+        strangers: ``strangers.parquet``, where the split has one.
     """
 
-    def __init__(self, database: Database, split: Path) -> None:
+    def __init__(self, database: Database, split: Path, strangers: Path | None = None) -> None:
         self._database = database
         database.create("credits", CREDIT_SCHEMA)
         database.run(f"CREATE TABLE wanted AS SELECT image_id FROM read_parquet({quoted(split)})")
+        seen = "" if strangers is None else f" UNION SELECT image_id FROM read_parquet({quoted(strangers)})"
+        database.run(f"CREATE VIEW seen AS SELECT image_id FROM wanted{seen}")
+        database.create("withdrawn", _WITHDRAWN)
 
     def add(self, photos: pa.Table) -> None:
         """Keep the credits of the split's photos among these; an empty author is null.
@@ -72,6 +77,19 @@ class CreditStore:
             f"ORDER BY count(*) DESC, author LIMIT {int(limit)}"
         )
 
+    def withdraw(self, photos: pa.Table) -> None:
+        """Refuse the photos of the split among these, and its strangers, whatever their licence.
+
+        Args:
+            photos: rows of ``image_id``, ``scientific_name``, ``url`` and ``refusal``.
+        """
+        urls = pa.array([public_address(url) for url in photos["url"].to_pylist()], pa.string())
+        photos = photos.set_column(photos.schema.get_field_index("url"), "url", urls)
+        self._database.create("opted_out", _WITHDRAWN)
+        self._database.insert("opted_out", photos.select(_WITHDRAWN.names).cast(_WITHDRAWN))
+        self._database.run("INSERT INTO withdrawn SELECT * FROM opted_out SEMI JOIN seen USING (image_id)")
+        self._database.run("DROP TABLE opted_out")
+
     def refuse(self, refusals: Mapping[tuple[str, bool], str]) -> None:
         """Say which photos are refused, before :meth:`violations` is read.
 
@@ -89,6 +107,9 @@ class CreditStore:
                    'photo ' || image_id || ' (' || scientific_name || ', ' || url || '): ' || refusal AS sentence
             FROM credits JOIN refusals
             ON credits.license_id = refusals.license_id AND (credits.author IS NULL) = refusals.nameless
+            UNION ALL
+            SELECT image_id, 'photo ' || image_id || ' (' || scientific_name || ', ' || url || '): ' || refusal
+            FROM withdrawn
             """
         )
 

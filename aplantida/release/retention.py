@@ -64,8 +64,8 @@ class Found:
 
 
 @dataclass(frozen=True)
-class _Places:
-    """What lies below a folder, by path."""
+class Places:
+    """What lies below a folder, by path: artifacts and unfinished work, logs, release records, paused runs."""
 
     artifacts: list[Path]
     logs: list[Path]
@@ -97,8 +97,8 @@ def find_leftovers(
     """
     if not folder.is_dir():
         raise BadRequest(f"runs = {str(folder)!r}: no such folder")
-    here = _walk(folder)
-    others = [_walk(place) for place in needed_by if place.is_dir()]
+    here = places_below(folder)
+    others = [places_below(place) for place in needed_by if place.is_dir()]
     inside = [read_work(path) for path in here.artifacts]
     outside = {path.resolve(): path for places in others for path in places.artifacts}
     known = {work.path.resolve() for work in inside}
@@ -142,7 +142,7 @@ def delete(leftovers: Sequence[Leftover], folder: Path) -> int:
     return freed
 
 
-def _roots(works: Sequence[Work], keep: dict[Path, str], unwanted: set[Path], places: Sequence[_Places]) -> list[Root]:
+def _roots(works: Sequence[Work], keep: dict[Path, str], unwanted: set[Path], places: Sequence[Places]) -> list[Root]:
     """All that is wanted for itself, as a person would call it."""
     roots = [Root(f"keep: {text}", (Need(path, None),)) for path, text in sorted(keep.items())]
     for record in read_records(file for found in places for file in found.records):
@@ -207,7 +207,7 @@ def _scratch(works: Sequence[Work]) -> list[Leftover]:
     ]
 
 
-def _old_logs(places: _Places, days: float) -> list[Leftover]:
+def _old_logs(places: Places, days: float) -> list[Leftover]:
     alive = {path.parent / LOGS / path.name for path in places.artifacts}
     found: list[Leftover] = []
     for path in (path for path in places.logs if path not in alive):
@@ -249,9 +249,9 @@ def _is_leased(path: Path) -> bool:
     return session["host"] != platform.node() and time.time() - session["alive"] < LEASE_SECONDS
 
 
-def _walk(folder: Path) -> _Places:
+def places_below(folder: Path) -> Places:
     """What lies below ``folder``; symbolic links are not followed."""
-    found = _Places([], [], [], [])
+    found = Places([], [], [], [])
     for place, names, files in os.walk(folder):
         here = Path(place)
         if MANIFEST in files or PROGRESS in names:

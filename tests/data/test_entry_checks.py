@@ -78,3 +78,12 @@ def test_an_address_that_could_be_allowed_says_how() -> None:
         "",
         "",
     ]
+
+
+def test_a_withdrawn_photo_is_refused_by_id_and_by_address_without_its_secrets() -> None:
+    first = entry("a", 0, "Rosa canina", "1", license_id=None)
+    rows = [first, entry("a", 1, "Rosa canina", "2?token=now"), entry("a", 2, "Rosa canina", "3")]
+    outs = OptOuts.of([], [], [first["image_id"], "http://example.org/2?token=then"])
+    checked = check_each(pa.Table.from_pylist(rows, ENTRY_SCHEMA), AddressGuard.of([]), outs, LicensePolicy())
+    assert checked["reason"].to_pylist() == ["opted_out", "opted_out", None]
+    assert checked["detail"].to_pylist()[1] == "the photo at http://example.org/2 was withdrawn"

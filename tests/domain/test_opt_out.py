@@ -62,3 +62,40 @@ def test_a_host_is_the_same_in_unicode_and_on_the_wire(listed: str, host: str) -
     outs = OptOuts.of([], [listed])
     assert outs.refusal(None, host) is not None
     assert outs.refusal(None, f"other-{host}") is None or host.count(".") > 1
+
+
+PHOTO = "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize(
+    ("listed", "url", "withdrawn"),
+    [
+        (PHOTO.upper(), "https://a.org/other.jpg", True),
+        ("https://a.org/1.jpg", "HTTPS://A.org:443/1.jpg#top", True),
+        ("https://a.org/1.jpg", "https://a.org/1.jpg?token=abc&X-Amz-Signature=9", True),
+        ("https://me:secret@a.org/1.jpg?sig=1&se=2", "https://a.org/1.jpg?sig=7&se=9", True),
+        ("https://ñandú.es/flor ñ.jpg", "https://xn--and-6ma2c.es/flor%20%C3%B1.jpg", True),
+        ("https://a.org/1.jpg", "https://a.org/1.jpg?size=large", False),
+        ("https://a.org/1.jpg", "http://a.org/1.jpg", False),
+        ("https://a.org/1.jpg", "https://a.org/1.JPG", False),
+        ("http://a.org", "http://a.org:80/", True),
+        ("http://[2001:DB8::1]/x", "http://[2001:db8::1]:80/x", True),
+    ],
+)
+def test_a_withdrawn_photo_is_known_by_its_id_and_by_every_way_of_writing_its_address(
+    listed: str, url: str, withdrawn: bool
+) -> None:
+    outs = OptOuts.of([], [], [listed])
+    why = outs.refusal("Ana", "a.org", PHOTO, url)
+    assert (why is not None) == withdrawn
+    if why is not None:
+        assert "withdrawn" in why
+        assert "secret" not in why
+        assert "abc" not in why.partition(" was")[0].partition("?")[2]
+    assert outs.refusal("Ana", "a.org", "f" * 32, "https://b.org/1.jpg") is None
+
+
+@pytest.mark.parametrize("text", ["", "0123", "a.org/1.jpg", "photo 12", "https://", "g" * 32, PHOTO + "0"])
+def test_what_is_neither_id_nor_address_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="want the id of a photo"):
+        OptOuts.of([], [], [text])

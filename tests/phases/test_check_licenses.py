@@ -4,16 +4,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from aplantida.data.addresses import host_of
+from aplantida.domain.split import STRANGER_SCHEMA
 from aplantida.export.bundle import license_text
 from aplantida.phases.check_licenses import PHASE
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.cli import main
-from aplantida.pipeline.errors import BadRequest, GateFailed
+from aplantida.pipeline.errors import BadRequest, GateFailed, RecipeChanged
 from aplantida.pipeline.runner import execute
-from tests.fixtures.artifacts import make_checkpoint, make_images, make_split, photo_row
+from aplantida.pipeline.writer import ArtifactWriter
+from tests.fixtures.artifacts import make_checkpoint, make_images, make_split, photo_row, seal
 
 BASE = "configs/check_licenses.yaml"
 LITE = "910141b5a8ae71af0e9e035b6fa7b702ebde804c6cd6aef5dbe47f303d2efb1a"  # in configs/weights.yaml
@@ -73,7 +78,9 @@ def test_a_photo_against_the_policy_is_named_and_exit_is_4(root: Path) -> None:
     assert main(PHASE, ["--config", BASE, *flags, "--output", "licenses"]) == 4
     assert not (root / "licenses" / "artifact.json").exists()
     make_checkpoint("clean", LINEAGE)
-    policy = {"license_policy": {"also_allowed": ["CC-BY-NC-4.0"]}}  # another recipe starts afresh at the same place
+    policy: dict[str, Any] = {
+        "license_policy": {"also_allowed": ["CC-BY-NC-4.0"]}
+    }  # another recipe starts afresh at the same place
     passed = check(["clean"], **policy)
     assert json.loads(passed.file("license_report.json").read_text())["production_safe"] is True
     assert not (root / "licenses/license_violations.json").exists()
@@ -182,3 +189,49 @@ def test_an_ancestor_that_is_gone_is_a_violation(root: Path) -> None:
     (root / "teacher" / "artifact.json").unlink()
     with pytest.raises(GateFailed, match="student descends from teacher, which cannot be read"):
         check(["student"])
+
+
+@pytest.mark.parametrize("who", ["images", "authors", "hosts", "address"])
+def test_who_opted_out_since_is_found_in_an_old_split(root: Path, who: str) -> None:
+    make_images("images")
+    make_split("split", "images")
+    make_checkpoint("teacher", LINEAGE)
+    make_checkpoint("student", {**LINEAGE, "checkpoint": "teacher"})
+    assert check(["student"], opt_out={"images": ["f" * 32]}).metrics["violations"] == 0
+    photo = photo_row(2, 5)
+    values = {"images": photo["image_id"], "authors": photo["author"], "hosts": host_of(photo["url"])}
+    key = "images" if who == "address" else who
+    said = f"photo {photo['image_id']} .*withdrawn" if key == "images" else "opted out"
+    with pytest.raises(RecipeChanged, match="opt_out"):
+        check(["student"], opt_out={key: [values.get(who, photo["url"])]})
+    with pytest.raises(GateFailed, match=said):
+        check(["student"], "again", opt_out={key: [values.get(who, photo["url"])]})
+    offenders = json.loads((root / "again/license_violations.json").read_text())
+    (found,) = (row for row in offenders if row["image_id"] == photo["image_id"])
+    assert photo["image_id"] in pq.read_table(root / found["file"], columns=["image_id"])["image_id"].to_pylist()
+    assert found["path"] == ["images", "split", "teacher", "student"]
+    assert json.loads((root / "again/license_report.json").read_text())["production_safe"] is False
+
+
+def test_a_withdrawn_stranger_is_found_and_what_is_only_stored_is_not(root: Path) -> None:
+    stranger, stored = photo_row(2, 5)["image_id"], photo_row(2, 6)["image_id"]
+    make_images("images")
+    table = pq.read_table(make_split("whole", "images").file("split.parquet"))
+    row = {
+        "image_id": stranger,
+        "shard": 0,
+        "split": "stranger",
+        "scientific_name": "x",
+        "why": "held_out",
+        "part": "val",
+    }
+
+    def fill(output: ArtifactWriter) -> None:
+        output.write_table("split.parquet", table.filter(~pc.field("image_id").isin([stranger, stored])))
+        output.write_table("strangers.parquet", pa.Table.from_pylist([row], STRANGER_SCHEMA))
+
+    seal("split", "split", fill, {"images": "images"})
+    make_checkpoint("student", LINEAGE)
+    with pytest.raises(GateFailed, match=f"1 licence violations.*\n.*photo {stranger}"):
+        check(["student"], opt_out={"images": [stranger, stored]})
+    assert check(["student"], "stored", opt_out={"images": [stored]}).metrics["violations"] == 0

@@ -1,0 +1,57 @@
+"""Which of many photos somebody opted out of: by columns, so that 900,000 of them take seconds."""
+
+# pyarrow makes its compute functions when it is imported: a type checker does not see them
+# pyright: reportAttributeAccessIssue=false
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aplantida.data.addresses import host_of
+from aplantida.domain.opt_out import OptOuts
+
+COLUMNS = ("image_id", "author", "url")
+_AUTHORITY = r"://(?P<authority>[^/?#]*)"
+_PATH = re.compile(r"[^:]*://[^/?]*([^?]*)")
+_SENT_OTHERWISE = re.compile(r"%[0-9A-Fa-f]{2}")
+_FEW = 32  # addresses that are looked for one by one; more are compared photo by photo
+
+
+def withdrawn_among(photos: pa.Table, opt_outs: OptOuts) -> pa.Table:
+    """The photos that are opted out of, with why as a column ``refusal``.
+
+    Args:
+        photos: rows that have ``COLUMNS``; a null address is none.
+        opt_outs: by whom, from where, and which.
+    """
+    photos = photos.filter(_may_be_meant(photos, opt_outs))
+    rows = zip(*(photos[name].to_pylist() for name in COLUMNS), strict=True)
+    why = [opt_outs.refusal(author, host_of(url), image_id, url) for image_id, author, url in rows]
+    refusals = pa.array(why, pa.string())
+    return photos.append_column("refusal", refusals).filter(refusals.is_valid())
+
+
+def _may_be_meant(photos: pa.Table, opt_outs: OptOuts) -> pa.ChunkedArray:
+    """Which rows have to be looked at: all that are opted out of, and few others."""
+    ids, authors, urls = (photos[name] for name in COLUMNS)
+    meant = pc.is_in(ids, _values(opt_outs.image_ids))
+    if opt_outs.authors:
+        named = [name for name in pc.unique(authors).to_pylist() if name and opt_outs.refusal(name, "") is not None]
+        meant = pc.or_(meant, pc.is_in(authors, _values(named)))
+    if opt_outs.hosts:
+        found = pc.struct_field(pc.extract_regex(urls, _AUTHORITY), "authority")
+        hosts = [text for text in pc.unique(found).to_pylist() if text and opt_outs.has_host(host_of(f"http://{text}"))]
+        meant = pc.or_(meant, pc.is_in(found, _values(hosts)))
+    if len(opt_outs.addresses) > _FEW:
+        return pc.or_(meant, pc.is_valid(urls))
+    for address in sorted(opt_outs.addresses):
+        path = _PATH.match(address)
+        part = "" if path is None else max(_SENT_OTHERWISE.split(path[1].rstrip("/")), key=len)
+        meant = pc.or_(meant, pc.fill_null(pc.match_substring(urls, part), False))
+    return meant
+
+
+def _values(texts: frozenset[str] | list[str]) -> pa.Array:
+    return pa.array(sorted(texts), pa.string())

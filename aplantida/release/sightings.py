@@ -1,0 +1,138 @@
+"""Where photos are named: found among 900,000 in tables and small texts, a row group and a few columns at a time."""
+
+# pyarrow makes its compute functions when it is imported: a type checker does not see them
+# pyright: reportAttributeAccessIssue=false
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aplantida.data.withdrawn import COLUMNS, withdrawn_among
+from aplantida.domain.address_secrets import public_address
+from aplantida.domain.opt_out import OptOuts
+from aplantida.pipeline.artifact import Artifact
+
+SHOWN = 10  # photos that are named
+_ID_COLUMNS = ("image_id", "image_id_a", "image_id_b")
+_REFUSED = "reason"  # tables with this column list what was left out
+_SAMPLES = {"model_bundle", "validation"}  # kinds whose texts may name photos that they show
+_TEXTS = (".json", ".html", ".csv")
+_MOST_BYTES = 64_000_000  # of a text that is looked through
+_ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+
+
+@dataclass
+class Photos:
+    """Those that are meant.
+
+    Attributes:
+        ids: of all of them.
+        shown: a sentence for each of the first ``SHOWN``.
+    """
+
+    ids: set[str] = field(default_factory=set[str])
+    shown: list[str] = field(default_factory=list[str])
+
+
+def photos_meant(artifacts: Iterable[Artifact], opt_outs: OptOuts) -> Photos:
+    """The photos that a list of opt-outs speaks of, by all tables that know addresses and authors."""
+    photos = Photos(set(opt_outs.image_ids))
+    shown: set[str] = set()
+    for artifact in artifacts:
+        for file in _tables(artifact):
+            schema = file.schema_arrow
+            if not set(COLUMNS) <= set(schema.names) or _REFUSED in schema.names:
+                continue
+            columns = [*COLUMNS, *({"scientific_name"} & set(schema.names))]
+            for group in range(file.num_row_groups):
+                found = withdrawn_among(file.read_row_group(group, columns=columns), opt_outs).to_pylist()
+                photos.ids.update(row["image_id"] for row in found)
+                for row in found:
+                    if len(shown) < SHOWN and row["image_id"] not in shown:
+                        shown.add(row["image_id"])
+                        photos.shown.append(_sentence(row))
+    return photos
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    name, author = row.get("scientific_name"), row["author"] or "(no author)"
+    return f"{row['image_id']}  {name}, {author}, {public_address(row['url'] or '(no address)')}"
+
+
+def rows_of(path: Path, ids: Sequence[str], columns: Sequence[str] = ()) -> pa.Table:
+    """The rows of a table whose photo is one of ``ids``: ``image_id`` and those of ``columns`` that it has.
+
+    Args:
+        path: a Parquet file with ``image_id``.
+        ids: sorted.
+        columns: further ones.
+    """
+    file = pq.ParquetFile(path)
+    wanted = ["image_id", *(name for name in columns if name in file.schema_arrow.names)]
+    values = pa.array(ids, pa.string())
+    parts = [
+        table.filter(pc.is_in(table["image_id"].cast(pa.string()), values))
+        for table in (file.read_row_group(group, columns=wanted) for group in _groups(file, "image_id", ids))
+    ]
+    return pa.concat_tables(parts) if parts else file.schema_arrow.empty_table().select(wanted)
+
+
+def ids_named_in(artifact: Artifact, ids: Sequence[str]) -> set[str]:
+    """Those of ``ids`` (sorted) that an artifact's tables name, but for tables of what was left out."""
+    values, found = pa.array(ids, pa.string()), set[str]()
+    for file in _tables(artifact):
+        names = file.schema_arrow.names
+        if _REFUSED in names:
+            continue
+        for column in (name for name in _ID_COLUMNS if name in names):
+            for group in _groups(file, column, ids):
+                cells = file.read_row_group(group, columns=[column])[column].cast(pa.string())
+                found.update(pc.unique(cells.filter(pc.is_in(cells, values))).to_pylist())
+    return found
+
+
+def ids_shown_by(artifact: Artifact, ids: Sequence[str]) -> set[str]:
+    """Those of ``ids`` that a bundle's or a validation's small texts and files are named after or name."""
+    if artifact.kind not in _SAMPLES:
+        return set()
+    return ids_in_texts((artifact.path / name for name in artifact.files), ids)
+
+
+def ids_in_texts(files: Iterable[Path], ids: Sequence[str]) -> set[str]:
+    """Those of ``ids`` that are the names of files, or stand in small JSON, HTML or CSV files."""
+    wanted, found = set(ids), set[str]()
+    for path in files:
+        if path.stem in wanted:
+            found.add(path.stem)
+        if path.suffix in _TEXTS and path.is_file() and path.stat().st_size <= _MOST_BYTES:
+            found |= {text.decode() for text in _ID.findall(path.read_bytes())} & wanted
+    return found
+
+
+def _tables(artifact: Artifact) -> Iterator[pq.ParquetFile]:
+    for name in sorted(artifact.files):
+        if name.endswith(".parquet"):
+            with pq.ParquetFile(artifact.path / name) as file:
+                yield file
+
+
+def _groups(file: pq.ParquetFile, column: str, ids: Sequence[str]) -> Iterator[int]:
+    """Row groups that may hold one of ``ids`` (sorted), by their least and greatest values where these are written."""
+    place = file.schema_arrow.names.index(column)
+    flat = len(file.schema) == len(file.schema_arrow.names)
+    for group in range(file.num_row_groups):
+        bounds = file.metadata.row_group(group).column(place).statistics if flat else None
+        if bounds is None or not bounds.has_min_max:
+            yield group
+            continue
+        first = bisect_left(ids, bounds.min)
+        if first < len(ids) and ids[first] <= bounds.max:
+            yield group

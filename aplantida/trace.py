@@ -1,0 +1,91 @@
+"""What saw a photo, and how it is made anew without: ``python -m aplantida.trace --photo ID_OR_ADDRESS``.
+
+``--author NAME`` and ``--host HOST`` ask for all of somebody's photos, as ``opt_out`` of configs/collection.yaml would
+mean them. Every artifact, model and release below ``--runs`` and ``--bundles`` is listed that holds one or descends
+from one that does. Exit code 0, also when nothing is found; 2 when the question is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aplantida.domain.address_secrets import public_address
+from aplantida.domain.opt_out import OptOuts
+from aplantida.phases.registry import PHASES, load_phase
+from aplantida.pipeline.config import resolve
+from aplantida.pipeline.errors import BadRequest, PhaseError
+from aplantida.release.remaking import commands, plan_remaking, write_configs
+from aplantida.release.tracing import Trace, trace_photos
+
+_KEYS = {"photo": "images", "author": "authors", "host": "hosts"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    given = _parser().parse_args(arguments)
+    asked = {key: [text] for word, key in _KEYS.items() if (text := getattr(given, word)) is not None}
+    try:
+        trace = trace_photos([resolve(given.runs), resolve(given.bundles)], _opt_outs(asked))
+        sys.stdout.write("\n".join(_told(trace)) + "\n")
+        if trace.found:
+            into = given.into or f"{given.runs.rstrip('/.') or 'runs'}_anew"
+            said = {key: [public_address(text) for text in texts] for key, texts in asked.items()}
+            plan = plan_remaking(trace, said, into, {name: load_phase(name) for name in PHASES})
+            if given.into is not None:
+                files = write_configs(plan, into)
+                sys.stdout.write(f"\n{len(files)} configs written into {files[0].parent}\n")
+            sys.stdout.write("\nHow it is made anew without:\n\n")
+            sys.stdout.write("\n".join(commands(plan, into, _again(given))) + "\n")
+    except PhaseError as error:
+        sys.stderr.write(f"trace: {error}\n")
+        return error.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(prog="python -m aplantida.trace", description="What saw a photo?")
+    asked = parse.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--photo", metavar="ID_OR_ADDRESS", help="one photo: its id (32 digits) or its address")
+    asked.add_argument("--author", metavar="NAME", help="all photos of somebody")
+    asked.add_argument("--host", metavar="HOST", help="all photos of a site and its subdomains")
+    parse.add_argument("--runs", default="runs", metavar="DIR", help="where artifacts are (default: runs)")
+    parse.add_argument("--bundles", default="dist/models", metavar="DIR", help="and bundles (default: dist/models)")
+    parse.add_argument("--into", metavar="DIR", help="write the configs of what is made anew, for artifacts in DIR")
+    return parse
+
+
+def _opt_outs(asked: Mapping[str, list[str]]) -> OptOuts:
+    try:
+        return OptOuts.of(asked.get("authors", ()), asked.get("hosts", ()), asked.get("images", ()))
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+
+
+def _again(given: Any) -> str:
+    words = [word for name in (*_KEYS, "runs", "bundles") if getattr(given, name) is not None
+             for word in (f"--{name}", public_address(getattr(given, name)))]  # fmt: skip
+    return shlex.join(["python", "-m", "aplantida.trace", *words])
+
+
+def _told(trace: Trace) -> list[str]:
+    lines = [f"cannot be read, so not looked at: {text}" for text in trace.unread]
+    if not trace.found:
+        return [*lines, f"nothing found: of {trace.num_artifacts} artifacts none saw it, and no release names one"]
+    lines.append(f"{len(trace.photos.ids)} photo(s) meant" + (", the first:" if trace.photos.shown else ""))
+    lines += [f"  {text}" for text in trace.photos.shown]
+    lines.append(f"{len(trace.sightings)} of {trace.num_artifacts} artifacts saw them:")
+    for item in trace.sightings:
+        lines.append(f"  {item.artifact.kind:<14} {item.artifact.path}: {'; '.join(item.how)}")
+        lines.append(f"  {'':<14} by way of {' -> '.join(item.way)}")
+    lines += [f"  {'release':<14} {item.name}: descends from them; its record is {item.file}" for item in trace.records]
+    lines += [f"  {'bundle':<14} {path}: {why}" for path, why in trace.copies]
+    lines += [f"  {'unfinished':<14} {work.path}: begun from them" for work in trace.unfinished]
+    return lines
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

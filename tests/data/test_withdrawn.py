@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import random
+
+import pyarrow as pa
+import pytest
+
+from aplantida.data.addresses import host_of
+from aplantida.data.withdrawn import COLUMNS, withdrawn_among
+from aplantida.domain.opt_out import OptOuts
+
+HOSTS = ["a.org", "img.a.org", "ñandú.es", "xn--and-6ma2c.es", "b.example:8080", "A.ORG"]
+AUTHORS = ["Ana Pérez", "ANA PÉREZ", "Bo", None, "", "Ana"]
+
+
+def photos(number: int) -> pa.Table:
+    draw = random.Random(number)
+    rows = [
+        {
+            "image_id": f"{position:032x}",
+            "author": draw.choice(AUTHORS),
+            "url": draw.choice([None, *[f"http://{host}/f {position % 50}ñ.jpg?token={position}" for host in HOSTS]]),
+        }
+        for position in range(1000)
+    ]
+    return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in COLUMNS]))
+
+
+@pytest.mark.parametrize(
+    "opt_outs",
+    [
+        OptOuts.of(["ana pérez"], []),
+        OptOuts.of([], ["a.org", "ÑANDÚ.es"]),
+        OptOuts.of([], [], [f"{7:032X}", "http://A.org/f%207%C3%B1.jpg", "http://b.example:8080/f 9ñ.jpg"]),
+        OptOuts.of([], [], [f"http://a.org/f {number}ñ.jpg" for number in range(40)]),
+        OptOuts.of(["Bo"], ["b.example"], [f"{3:032x}"]),
+        OptOuts(),
+    ],
+)
+def test_by_columns_the_same_photos_are_refused_as_one_by_one(opt_outs: OptOuts) -> None:
+    table = photos(20261126)
+    want = {
+        row["image_id"]: why
+        for row in table.to_pylist()
+        if (why := opt_outs.refusal(row["author"], host_of(row["url"]), row["image_id"], row["url"])) is not None
+    }
+    found = withdrawn_among(table, opt_outs)
+    assert dict(zip(found["image_id"].to_pylist(), found["refusal"].to_pylist(), strict=True)) == want
+    assert bool(want) == bool(opt_outs)
