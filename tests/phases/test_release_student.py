@@ -17,6 +17,7 @@ from aplantida.pipeline.runner import execute
 UPSTREAM = {"fetch_images": "images", "split_dataset": "split", "student": "model"}
 CHANGES: dict[str, dict[str, Any]] = {
     "quantized": {"min_elements": 5000},
+    "calibration": {"gates": {"ship_unsure": True}},
     "bundle": {"name": "tiny", "num_golden": 6},
     "validation": {"num_photos": 2, "num_warm_runs": 1},
 }
