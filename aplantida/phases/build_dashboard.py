@@ -6,7 +6,8 @@ its digest), so two runs with equal results give dashboards that differ in them,
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -18,20 +19,25 @@ MODELS = {
     "teacher, global": "evaluation_teacher_global",
     "teacher, regional": "evaluation_teacher_regional",
     "baseline": "evaluation_baseline",
+    "baseline, fine-tuned": "evaluation_baseline_finetuned",
     "distilled": "evaluation_distilled",
     "fine-tuned": "evaluation_finetuned",
     "quantized": "evaluation",
 }
 
 
+GAINS = (("distilled", "baseline"), ("fine-tuned", "baseline, fine-tuned"))
+
+
 class BuildDashboardConfig(PhaseConfig):
     """What is compared with what."""
+
+    MOVED: ClassVar[Mapping[str, str]] = {"gain_of": "", "gain_over": ""}
 
     title: str = "Aplantida: evaluation"
     targets: str = "configs/targets.yaml"
     models: dict[str, str] = Field(default=MODELS, min_length=1)
-    gain_of: str = "distilled"
-    gain_over: str = "baseline"
+    gains: tuple[tuple[str, str], ...] = GAINS
     confusions_of: str = "evaluation"
 
 
@@ -51,8 +57,8 @@ def run(ctx: PhaseContext[BuildDashboardConfig]) -> dict[str, Any]:
     targets = judge(load_targets(find_file(config.targets)), artifacts)
     for item in targets:
         ctx.log.info("%-28s wanted %-10s measured %-10s %s", item.name, item.target, item.measured, item.verdict)
-    findings = find(artifacts, config.models, config.confusions_of)
-    page = to_html(findings, targets, config.title, config.gain_of, config.gain_over)
+    findings = find(artifacts, config.models, config.confusions_of, config.gains)
+    page = to_html(findings, targets, config.title)
     ctx.output.write_text("dashboard.html", page)
     ctx.output.write_bytes("eval_dashboard.png", to_png(findings, config.title))
     return {item.name: item.verdict for item in targets}

@@ -8,26 +8,25 @@ from typing import Any
 from aplantida.domain.escaping import for_html
 from aplantida.release.figures import panels, to_svg
 from aplantida.release.findings import Findings
+from aplantida.release.gains import Gain
 from aplantida.release.page import number, page, percent, table
 from aplantida.release.targets import TargetResult
 
 SHOWN_CONFUSIONS = 25
 
 
-def to_html(findings: Findings, targets: Sequence[TargetResult], title: str, better: str, worse: str) -> str:
+def to_html(findings: Findings, targets: Sequence[TargetResult], title: str) -> str:
     """The page.
 
     Args:
         findings: what is shown.
         targets: the judged targets.
         title: of the page.
-        better: label of the model whose gain is printed …
-        worse: … over the model of this label.
     """
     drawn = {name: to_svg(lambda axes, draw=draw: draw(axes, findings)) for name, draw in panels(findings).items()}
     sections = (
         ("Targets", targets, lambda: _targets(targets)),
-        ("Models", findings.models, lambda: drawn["models"] + _models(findings) + _gain(findings, better, worse)),
+        ("Models", findings.models, lambda: drawn["models"] + _models(findings) + _gains(findings)),
         ("Regions and frequency bands", findings.models, lambda: _parts(findings)),
         ("Training", findings.curves, lambda: drawn["curves"]),
         ("Calibration", findings.calibration, lambda: drawn["reliability"] + _calibration(findings)),
@@ -69,14 +68,19 @@ def _models(findings: Findings) -> str:
     return table((*head, "macro top-1", "macro top-5", "genus", "family"), rows)
 
 
-def _gain(findings: Findings, better: str, worse: str) -> str:
-    models = dict(findings.models)
-    if not {better, worse} <= set(models):
-        return f"<p>{for_html(better)} minus {for_html(worse)}: not in this run.</p>"
-    first, second = models[better]["test"], models[worse]["test"]
+def _gains(findings: Findings) -> str:
     keys = {"top1": "top-1", "top5": "top-5", "macro_top1": "macro top-1", "macro_top5": "macro top-5"}
-    cells = [f"{100 * (first[key] - second[key]):+.2f}" if first[key] is not None else "" for key in keys]
-    return table(("difference, points", *keys.values()), [(f"{better} minus {worse}", *cells)])
+    rows = [
+        (f"{better} minus {worse}", *(_points(found[key]) if found else "other photos" for key in keys))
+        for better, worse, found in findings.gains
+    ]
+    head = ("difference, points, with its 95 % interval", *keys.values())
+    return table(head, rows) if rows else "<p>No two models to compare in this run.</p>"
+
+
+def _points(gain: Gain) -> str:
+    low, high = gain.interval
+    return f"{100 * gain.difference:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
 
 
 def _parts(findings: Findings) -> str:

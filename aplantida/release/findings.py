@@ -14,6 +14,7 @@ from aplantida.domain.class_index import ClassIndex
 from aplantida.domain.escaping import read_csv
 from aplantida.domain.split import SPLITS
 from aplantida.pipeline.artifact import Artifact
+from aplantida.release.gains import Gain, paired_gains
 from aplantida.release.manifest import read_json
 
 _TIMINGS = ("cold_seconds", "warm_seconds")
@@ -29,6 +30,7 @@ class Findings:
         species: per class its id and photos per split, most photographed first.
         curves: per training run its epochs.
         models: per model its label and test metrics, in the order asked for.
+        gains: two labels, and what the first model gains over the second; None where their photos differ.
         calibration: ``calibration.json``; empty when absent.
         confusions: rows of ``confusions.csv``.
         bundle: (part, megabytes).
@@ -42,6 +44,7 @@ class Findings:
     species: list[dict[str, Any]]
     curves: dict[str, list[dict[str, Any]]]
     models: list[tuple[str, dict[str, Any]]]
+    gains: list[tuple[str, str, dict[str, Gain] | None]]
     calibration: dict[str, Any]
     confusions: list[dict[str, str]]
     bundle: list[tuple[str, float]]
@@ -50,13 +53,19 @@ class Findings:
     decisions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
-def find(artifacts: Sequence[Artifact], models: Mapping[str, str], confusions_of: str) -> Findings:
+def find(
+    artifacts: Sequence[Artifact],
+    models: Mapping[str, str],
+    confusions_of: str,
+    gains: Sequence[tuple[str, str]] = (),
+) -> Findings:
     """Read what the dashboard shows.
 
     Args:
         artifacts: those of one run.
         models: label → name of the evaluation's folder; absent ones are left out.
         confusions_of: name of the evaluation whose confusions are shown.
+        gains: pairs of labels of ``models``; those that are not both there are left out.
     """
     by_name = {artifact.path.name: artifact for artifact in artifacts}
     by_kind = {artifact.kind: artifact for artifact in reversed(artifacts)}
@@ -76,6 +85,11 @@ def find(artifacts: Sequence[Artifact], models: Mapping[str, str], confusions_of
             for name, artifact in sorted(by_name.items())
             if artifact.kind == "checkpoint" and "history.json" in artifact.files
         },
+        gains=[
+            (better, worse, paired_gains(dict(judged)[better], dict(judged)[worse]))
+            for better, worse in gains
+            if {better, worse} <= dict(judged).keys()
+        ],
         models=[(label, read_json(artifact, "metrics.json")) for label, artifact in judged],
         calibration=read_json(calibration, "calibration.json") if calibration else {},
         confusions=_csv(confused, "confusions.csv"),

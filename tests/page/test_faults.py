@@ -132,6 +132,24 @@ def test_an_app_whose_worker_asks_its_cache_first(
         assert page.evaluate("caches.has('app-runtime')")
 
 
+def test_an_app_whose_worker_knows_a_file_by_its_path_alone(
+    bundle: Path, photo: Path, names: list[str], page: Page
+) -> None:
+    with WebHost(bundle, "/models/plants/") as host:
+        by_path = CACHE_FIRST.replace("match(event.request)", "match(event.request, { ignoreSearch: true })")
+        host.extra = {"/": ("text/html", BLANK), "/sw.js": ("text/javascript", by_path)}
+        host.roots["/photos/"] = photo.parent
+        asked = ("/models/plants/", f"/photos/{photo.name}")
+        page.goto(host.origin)
+        page.evaluate("async () => { await navigator.serviceWorker.register('/sw.js') }")
+        page.wait_for_function("() => navigator.serviceWorker.controller")
+        assert names_of(page, *asked)["names"] == names
+        for name in ("weights", "wasm", "worker", "bundle"):
+            assert spoil(page, KINDS[name], "flipped") > 0
+            page.goto(host.origin)
+            assert names_of(page, *asked)["names"] == names
+
+
 def test_a_bundle_that_is_damaged_for_good_is_named_and_repaired_once_it_is_whole(
     bundle: Path, photo: Path, names: list[str], page: Page, tmp_path: Path
 ) -> None:

@@ -12,6 +12,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from aplantida.data.images import decode_upright
+from aplantida.export.node import NodeClassifier
+from tests.fixtures.odd_photos import coloured_photos
 from tests.fixtures.pages import BLANK, settled, view
 from tests.fixtures.photos import draw
 from tests.fixtures.web_host import WebHost, flipped
@@ -41,7 +44,8 @@ FILES = {
     "page.jpg": (b"<!doctype html><title>404</title>", "unsupported_format"),
     "half.jpg": (b"\xff\xd8\xff\xe0" + bytes(300), "unreadable"),
     "one.png": (encoded("PNG", np.zeros((1, 1, 3), np.uint8)), "too_small"),
-    "two.png": (encoded("PNG", np.zeros((2, 2, 3), np.uint8)), None),
+    "narrow.png": (encoded("PNG", np.zeros((31, 200, 3), np.uint8)), "too_small"),
+    "least.png": (encoded("PNG", np.zeros((32, 32, 3), np.uint8)), None),
 }
 
 
@@ -99,6 +103,33 @@ def test_an_image_element_is_no_way_round(host: WebHost, page: Page, name: str, 
     }"""
     host.extra["/files/a.svg"] = ("image/svg+xml", SVG)
     assert page.evaluate(script, [name, source]) == code
+
+
+def test_the_colors_of_a_file_are_those_that_python_reads(
+    bundle: Path, host: WebHost, page: Page, tmp_path: Path
+) -> None:
+    photos = {name: data for name, data in coloured_photos().items() if not name.endswith(("-pq", "-hlg"))}
+    for name, data in photos.items():
+        (tmp_path / name).write_bytes(data)
+    host.roots["/colors/"] = tmp_path
+    page.goto(host.origin)
+    script = """async (names) => {
+      const { load } = await import("/m/classifier.js");
+      const classifier = await load("/m/");
+      const values = {};
+      for (const name of names) {
+        const blob = await (await fetch("/colors/" + name)).blob();
+        values[name] = Array.from(await classifier.prepare(blob));
+      }
+      return values;
+    }"""
+    shown = page.evaluate(script, list(photos))
+    assert len(shown) > 40
+    with NodeClassifier(bundle) as node:
+        wanted = {name: node.prepare(decode_upright(data, 10**7)[0]) for name, data in photos.items()}
+    differences = {name: np.abs(np.array(shown[name]) - wanted[name].ravel()).max() for name in photos}
+    assert {name: steps for name, steps in differences.items() if steps > 3} == {}
+    assert np.abs(wanted["png-p3"].astype(float) - wanted["png-srgb"]).max() > 10
 
 
 def test_what_was_drawn_in_another_color_space_is_taken_to_srgb(host: WebHost, page: Page, files: Path) -> None:

@@ -129,7 +129,12 @@ def test_it_shows_what_was_measured_and_loads_nothing(nodes: list[str], root: Pa
     assert page.row("photos in the split")[1] == "60"
     top1 = {name: top1_of(root / f"evaluation_{name}") for name in ("baseline", "distilled")}
     assert top1["distilled"] > top1["baseline"]
-    assert page.row("distilled minus baseline")[1] == f"{100 * (top1['distilled'] - top1['baseline']):+.2f}"
+    said = re.fullmatch(r"(\S+) \((\S+) to (\S+)\)", page.row("distilled minus baseline")[1])
+    assert said is not None
+    difference, low, high = map(float, said.groups())
+    assert difference == pytest.approx(100 * (top1["distilled"] - top1["baseline"]), abs=0.006)
+    assert low <= difference <= high
+    assert low < high
     assert page.row("distilled")[4] == f"{100 * top1['distilled']:.1f} %"
     assert page.row("model/")[1] == "2"
     assert page.row("cold_seconds.page")[1] == "1.25"

@@ -17,8 +17,9 @@ from aplantida.pipeline.runner import execute
 UPSTREAM = {"fetch_images": "images", "split_dataset": "split", "student": "model"}
 CHANGES: dict[str, dict[str, Any]] = {
     "quantized": {"min_elements": 5000},
+    "evaluation": {"num_non_plants": 0},
     "calibration": {"gates": {"ship_unsure": True}},
-    "bundle": {"name": "tiny", "num_golden": 6},
+    "bundle": {"num_golden": 6},
     "validation": {"num_photos": 2, "num_warm_runs": 1},
 }
 
@@ -58,7 +59,7 @@ def write_graph(folder: Path, validation: str, **bounds: float) -> Path:
 
 def test_one_job_releases_the_student_and_skips_what_is_sealed(root: Path, tmp_path: Path) -> None:
     graph = write_graph(tmp_path, "released_validation", max_probability_difference=1e-3)
-    values = {"graph": str(graph), "runs": "."}
+    values = {"graph": str(graph), "runs": ".", "name": "tiny"}
     first = execute(PHASE, files=["configs/release_student.yaml"], values=values).metrics
     assert first == {**dict.fromkeys(SLICE, "skipped"), "validation": "done"}
     assert is_sealed(root / "released_validation")
@@ -69,7 +70,9 @@ def test_one_job_releases_the_student_and_skips_what_is_sealed(root: Path, tmp_p
 def test_a_gate_ends_the_job(root: Path, tmp_path: Path) -> None:
     graph = write_graph(tmp_path, "gated_validation", max_probability_difference=0.0)
     with pytest.raises(GateFailed, match="probabilities differ") as caught:
-        execute(PHASE, files=["configs/release_student.yaml"], values={"graph": str(graph), "runs": "."})
+        execute(
+            PHASE, files=["configs/release_student.yaml"], values={"graph": str(graph), "runs": ".", "name": "tiny"}
+        )
     assert caught.value.exit_code == 4
     assert not is_sealed(root / "gated_validation")
 

@@ -92,6 +92,7 @@ def findings() -> Findings:
         losses=[(text, text, 1) for text in HOSTILE],
         species=[{"class_id": text, "train": 1, "val": 1, "test": 1} for text in HOSTILE],
         curves={text: [{"epoch": 1, "val_top1": 0.5}] for text in HOSTILE[:6]},
+        gains=[(text, text, None) for text in HOSTILE],
         models=[(text, {"num_classes": 3, "coverage": {"test": {"share": 1.0}}, "test": test}) for text in HOSTILE[:6]],
         calibration={
             "temperature": 1.0,
@@ -112,7 +113,7 @@ def test_the_dashboard_and_its_picture() -> None:
     targets = [TargetResult(text, text, text, text, "not measured") for text in HOSTILE]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph|constrained_layout not applied")
-        check_page(dashboard_page(findings(), targets, HOSTILE[0], HOSTILE[1], HOSTILE[2]))
+        check_page(dashboard_page(findings(), targets, HOSTILE[0]))
         for title in (HOSTILE[0], HOSTILE[1], "$$"):
             with Image.open(io.BytesIO(to_png(findings(), title))) as picture:
                 assert picture.width == 1800

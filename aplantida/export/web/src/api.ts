@@ -34,7 +34,7 @@ export interface SpeciesCredits {
 
 /**
  * What a photo may come as: a JPEG, PNG or WebP, or what was drawn or decoded before. Of a file the EXIF orientation
- * counts, the color profile does not; what comes with a color space (a canvas, say) is taken to sRGB.
+ * counts; its color profile, or the color space of what was drawn (a canvas, say), is taken to sRGB.
  */
 export type Photo =
   | Blob

@@ -1,10 +1,12 @@
-/** From whatever a page can hold to pixels: upright as EXIF says, a file in its own color values, all else in sRGB. */
+/** From whatever a page can hold to sRGB pixels: upright as EXIF says, color profiles converted. */
 
 import { AplantidaError } from "./errors";
 import type { Given } from "./protocol";
 import type { PixelSource } from "./resize";
 
 const MAX_PIXELS = 100_000_000;
+/** As in Python: data/images.py. */
+const MIN_SIDE = 32;
 /** Side of a preview, pixels. */
 const PREVIEW = 1024;
 /** Bytes that tell one format from another. */
@@ -42,8 +44,8 @@ export async function checkFormat(file: Blob): Promise<void> {
 }
 
 function checkSize(width: number, height: number): void {
-  if (Math.min(width, height) < 2) {
-    throw new AplantidaError("too_small", `a photo of ${width}x${height} pixels shows nothing; 2x2 is the least`);
+  if (Math.min(width, height) < MIN_SIDE) {
+    throw new AplantidaError("too_small", `the photo has ${width}x${height} pixels; want at least ${MIN_SIDE} a side`);
   }
   if (width * height > MAX_PIXELS) {
     throw new AplantidaError("too_large", `${width}x${height} is more than ${MAX_PIXELS} pixels`);
@@ -109,7 +111,7 @@ async function bitmapOf(file: Blob): Promise<ImageBitmap> {
   try {
     return await createImageBitmap(file, {
       imageOrientation: "from-image",
-      colorSpaceConversion: "none",
+      colorSpaceConversion: "default", // to sRGB, as photos are stored
       premultiplyAlpha: "none",
     });
   } catch (error) {

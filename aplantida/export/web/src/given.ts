@@ -5,7 +5,7 @@ import { AplantidaError } from "./errors";
 import type { Given } from "./protocol";
 
 const AS_DRAWN: ImageBitmapOptions = { premultiplyAlpha: "none" };
-const AS_STORED: ImageBitmapOptions = { ...AS_DRAWN, imageOrientation: "from-image", colorSpaceConversion: "none" };
+const AS_STORED: ImageBitmapOptions = { ...AS_DRAWN, imageOrientation: "from-image", colorSpaceConversion: "default" };
 
 function isImageElement(photo: object): photo is HTMLImageElement {
   return "naturalWidth" in photo && "currentSrc" in photo;

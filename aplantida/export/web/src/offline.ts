@@ -1,9 +1,12 @@
 /** Keeping the page for days without a connection, and noticing that the server has a newer bundle. */
 
+import { pause } from "./download";
 import { publishedEdition } from "./source";
 
 /** A page that stays open looks for a newer bundle when it is looked at again, at most so often, milliseconds. */
 const LOOK_AGAIN = 3_600_000;
+/** What a failed worker said may come after its end, milliseconds. */
+const WORD_LIMIT = 3000;
 
 export interface OfflineNews {
   /** The page works offline now. */
@@ -43,7 +46,8 @@ function switchTo(worker: ServiceWorker): void {
 }
 
 class Keeper {
-  private quota = false;
+  /** What the worker says went wrong. */
+  private told: "quota" | "unavailable" | undefined;
   private looked = 0;
   private readonly seen = new Set<ServiceWorker>();
 
@@ -55,7 +59,7 @@ class Keeper {
 
   async begin(): Promise<void> {
     const { serviceWorker } = navigator;
-    serviceWorker.addEventListener("message", ({ data }) => (this.quota ||= data?.trouble === "quota"));
+    serviceWorker.addEventListener("message", ({ data }) => (this.told = data?.trouble ?? this.told));
     document.addEventListener("visibilitychange", () => {
       const due = document.visibilityState === "visible" && Date.now() - this.looked > LOOK_AGAIN;
       if (due) void this.look().catch((error) => console.warn(error));
@@ -93,7 +97,8 @@ class Keeper {
       care((await navigator.serviceWorker.ready).active);
       this.news.kept();
     } else {
-      this.news.trouble(this.quota ? "quota" : "unavailable");
+      for (let waited = 0; !this.told && waited < WORD_LIMIT; waited += 100) await pause(100);
+      this.news.trouble(this.told ?? "unavailable");
     }
   }
 }
