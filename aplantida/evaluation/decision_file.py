@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from aplantida.evaluation.conformal import PENALTY, SetRule
 from aplantida.evaluation.decisions import Threshold
 
 DECISION_FORMAT = "aplantida.decision/2"
+NEVER = 2.0  # a threshold that no probability reaches, whatever it is rounded to
 SCHEMA_FILE = Path(__file__).with_name("decision-2.schema.json")
 
 
@@ -69,6 +70,30 @@ def decision_json(
         "strangers": dict(strangers or {"plant": None, "known": None}),
         "region_prior": {"floor": region_floor},
         "fusion": "mean_log_probability",
+    }
+
+
+def always_unsure(decision: Mapping[str, Any], because: Sequence[str]) -> dict[str, Any]:
+    """The decision that names nothing and says nothing else of any photo: for a model that cannot keep its promise.
+
+    Args:
+        decision: of :func:`decision_json`; what is known of the model stays.
+        because: a sentence for each bound that is not kept; one at least.
+
+    Raises:
+        ValueError: without a reason.
+    """
+    if not because:
+        raise ValueError("decision: nothing says why it should be always unsure")
+    return {
+        **decision,
+        "threshold": NEVER,
+        "precision": None,
+        "coverage": 0.0,
+        "roll_up": {rank: _rank_json({}) for rank in ("genus", "family")},
+        "sets": {**decision["sets"], "levels": []},
+        "strangers": {"plant": None, "known": None},
+        "unsure_because": list(because),
     }
 
 

@@ -10,17 +10,19 @@ from aplantida.evaluation.answers import TOP, Answers
 from aplantida.evaluation.bounds import LEVEL
 from aplantida.evaluation.conformal import fit_sets
 from aplantida.evaluation.decide import read_decision
-from aplantida.evaluation.decision_file import decision_json
+from aplantida.evaluation.decision_file import always_unsure, decision_json
 from aplantida.evaluation.decisions import Threshold, at_threshold, find_threshold, precision_table
 from aplantida.evaluation.roll_up import fit_roll_up
 from aplantida.evaluation.stranger_choice import GateChoice, GateTarget
 from aplantida.evaluation.temperatures import choose_temperatures
+from aplantida.phases._calibration_gates import CalibrationGates, judge, shortfalls
 from aplantida.phases._calibration_parts import Seen, look, read_classes, read_part
 from aplantida.phases._calibration_strangers import choose_gates, gates_json, read_strangers
 from aplantida.pipeline.config import PhaseConfig, Section
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 FORMAT = "aplantida.calibration/2"
+PARTS = ("val", "test")
 
 
 class SetsSection(Section):
@@ -51,13 +53,14 @@ class CalibrateModelConfig(PhaseConfig):
     table_thresholds: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
     sets: SetsSection = SetsSection()
     strangers: StrangersSection = StrangersSection()
+    gates: CalibrationGates = CalibrationGates()
 
 
 def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     """Fit on val, measure on test, write the decision."""
     config, evaluation = ctx.config, ctx.input("evaluation")
     classes = read_classes(evaluation)
-    val, test = (read_part(evaluation, name, classes) for name in ("val", "test"))
+    val, test = (read_part(evaluation, name, classes) for name in PARTS)
     chosen = choose_temperatures(val, test, config.num_bins, config.min_region_photos)
     for warning in chosen.warnings:
         ctx.log.warning(warning)
@@ -80,26 +83,49 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         strangers=gates_json(gates),
         region_floor=config.region_floor,
     )
+    decision = _settle(ctx, decision, facts := _facts(threshold, seen.on_val, chosen.fit.at_bound))
     calibration = {
         "format": FORMAT,
         **chosen.report,
         "threshold": _threshold_report(config, threshold, seen.on_val, named),
         "precision_table": {
             name: precision_table(part.confidences, part.correct, config.table_thresholds)
-            for name, part in (("val", seen.on_val), ("test", seen.on_test))
+            for name, part in zip(PARTS, (seen.on_val, seen.on_test), strict=True)
         },
         "roll_up": roll_up,
         "sets": {"method": config.sets.method, "methods": sets},
         "strangers": {name: choice.report for name, choice in gates.items()},
         "region_prior": {"floor": config.region_floor, "regions": seen.region_prior(config.region_floor)},
         "rules": seen.rules(read_decision(decision)),
+        **{name: decision[name] for name in ("unsure_because",) if name in decision},
     }
-    ctx.output.write_json("calibration.json", calibration)
-    ctx.output.write_json("decision.json", decision)
+    for name, content in (("calibration.json", calibration), ("decision.json", decision)):
+        ctx.output.write_json(name, content)
     ctx.log.info("T %.3f, test ECE %.3f -> %.3f", seen.temperature, *calibration["ece"].values())
-    kept = ("temperature", "threshold", "target_precision", "target_reached", "precision", "coverage")
+    kept = ("format", "temperature", "threshold", "target_precision", "target_reached", "precision", "coverage")
     errors = {f"ece_{name}": calibration["ece"][name] for name in ("before", "after")}
-    return {"format": decision["format"], **{name: decision[name] for name in kept}, **errors}
+    said = {name: decision[name] for name in kept}
+    return {**said, **errors, **facts, "always_unsure": "unsure_because" in decision}
+
+
+def _settle(ctx: PhaseContext[CalibrateModelConfig], decision: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """The decision that ships: always unsure where a bound is not kept and somebody said yes to that."""
+    because = shortfalls(ctx.config, {**decision, **facts}) if ctx.config.gates.ship_unsure else []
+    if not because:
+        return decision
+    ctx.log.warning("the decision is always unsure: %s", "; ".join(because))
+    return always_unsure(decision, because)
+
+
+def _facts(threshold: Threshold, val: Answers, at_bound: bool) -> dict[str, Any]:
+    """What the gates are asked about: all of val."""
+    named = val.confidences >= threshold.value
+    return {
+        "temperature_at_bound": at_bound,
+        "num_val_photos": len(val),
+        "num_named": int(named.sum()),
+        "num_right": int(val.correct[named].sum()),
+    }
 
 
 def _gates(ctx: PhaseContext[CalibrateModelConfig], seen: Seen, threshold: float) -> dict[str, GateChoice]:
@@ -158,6 +184,7 @@ PHASE = Phase(
     config=CalibrateModelConfig,
     inputs={"evaluation": "evaluation"},
     output="calibration",
-    version=2,
+    version=3,
     run=run,
+    judge=judge,
 )

@@ -115,6 +115,9 @@ def _calibration(findings: Findings) -> str:
         f"<p>Temperature {calibration['temperature']:.3f}. Target precision {chosen['target_precision']:.0%} on the "
         f"validation photos: {reached}, at confidence {chosen['val']['threshold']:.3f}.</p>"
     )
+    because = calibration.get("unsure_because", [])
+    if because:
+        intro += f"<p>The decision is always “unsure”: {for_html('; '.join(because))}.</p>"
     rows = [
         (number(row["threshold"]), percent(row["precision"]), percent(row["coverage"]), row["num_accepted"])
         for row in [*calibration["precision_table"]["test"], chosen["test"]]

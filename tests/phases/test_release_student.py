@@ -18,6 +18,7 @@ UPSTREAM = {"fetch_images": "images", "split_dataset": "split", "student": "mode
 CHANGES: dict[str, dict[str, Any]] = {
     "quantized": {"min_elements": 5000},
     "evaluation": {"num_non_plants": 0},
+    "calibration": {"gates": {"ship_unsure": True}},
     "bundle": {"num_golden": 6},
     "validation": {"num_photos": 2, "num_warm_runs": 1},
 }
