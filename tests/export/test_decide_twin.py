@@ -137,3 +137,15 @@ def test_features_of_another_width_are_refused(folder: Path) -> None:
     write_manifest(folder)
     with NodeClassifier(folder) as node, pytest.raises(NodeError, match="head of 16 features, the model gives 3"):
         node.decide([(np.zeros(SIZE, np.float32), np.zeros(3, np.float32))])
+
+
+@pytest.mark.parametrize("k", [1, 5, 10, 31, 32, 250])
+def test_the_likeliest_of_many_come_first_and_ties_in_class_order(tmp_path: Path, k: int) -> None:
+    random = np.random.default_rng(k)
+    none = np.zeros(0, np.float32)
+    with NodeClassifier(write_bundle(tmp_path / "bundle", num_classes=250)) as node:
+        for _ in range(30):
+            logits = random.integers(0, random.integers(2, 40), 250).astype(np.float32)
+            top = node.decide([(logits, none)], k)["top"]
+            order = np.argsort(-logits, kind="stable")[:k]
+            assert [item["scientific_name"] for item in top] == [node.info.class_ids[at] for at in order]

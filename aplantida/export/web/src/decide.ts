@@ -2,7 +2,7 @@
 
 import type { Decision, PlantClass } from "./bundle";
 import type { Answer, Candidate, Outcome } from "./api";
-import { strangerScore } from "./stranger";
+import { strangerScore, type Spread } from "./stranger";
 
 /** What the graph gives for one photo, or for several of one plant. */
 export interface Outputs {
@@ -17,10 +17,13 @@ const FREE_RANKS = 5; // of raps
 /** exp((logits - highest) / temperature), their sum, and the highest logit. */
 function weightsOf(logits: Float32Array | Float64Array, temperature: number) {
   let highest = -Infinity;
-  for (const logit of logits) highest = Math.max(highest, logit);
-  const weights = Float64Array.from(logits as ArrayLike<number>, (logit) => Math.exp((logit - highest) / temperature));
+  for (let at = 0; at < logits.length; at += 1) highest = Math.max(highest, logits[at]);
+  const weights = new Float64Array(logits.length);
   let total = 0;
-  for (const weight of weights) total += weight;
+  for (let at = 0; at < logits.length; at += 1) {
+    weights[at] = Math.exp((logits[at] - highest) / temperature);
+    total += weights[at];
+  }
   return { weights, total, highest };
 }
 
@@ -93,9 +96,10 @@ function taxonomyOf(classes: readonly PlantClass[]) {
 /** The taxon of the largest sum of probabilities. */
 function bestTaxon(rank: Rank, probabilities: Float64Array): { name: string | null; probability: number } {
   const sums = new Float64Array(rank.names.length);
-  rank.ofClass.forEach((place, at) => {
+  for (let at = 0; at < probabilities.length; at += 1) {
+    const place = rank.ofClass[at];
     if (place >= 0) sums[place] += probabilities[at];
-  });
+  }
   let best = -1;
   sums.forEach((sum, place) => {
     if (best < 0 || sum > sums[best]) best = place;
@@ -129,6 +133,35 @@ function answer(
   return { decision: outcome, rule, taxon, probability, set_size: setSizeShown };
 }
 
+function spreadOf(logits: Float32Array, temperature: number): Spread {
+  const { weights, total, highest } = weightsOf(logits, temperature);
+  let entropy = 0;
+  let maxSoftmax = 0;
+  for (let at = 0; at < weights.length; at += 1) {
+    const share = weights[at] / total;
+    if (share > 0) entropy -= share * Math.log(share);
+    maxSoftmax = Math.max(maxSoftmax, share);
+  }
+  return { maxSoftmax, energy: highest + temperature * Math.log(total), entropy };
+}
+
+/** The `count` largest, best first, ties in class order; a few of many are picked without sorting the rest. */
+function likeliest(probabilities: Float64Array, count: number): number[] {
+  if (count > probabilities.length / 8) {
+    const all = Array.from(probabilities.keys());
+    return all.sort((a, b) => probabilities[b] - probabilities[a] || a - b).slice(0, count);
+  }
+  const found: number[] = [];
+  for (let at = 0; at < probabilities.length; at += 1) {
+    if (found.length === count && probabilities[at] <= probabilities[found[count - 1]]) continue;
+    let place = found.length;
+    while (place > 0 && probabilities[found[place - 1]] < probabilities[at]) place -= 1;
+    found.splice(place, 0, at);
+    if (found.length > count) found.pop();
+  }
+  return found;
+}
+
 function ruled(
   outputs: Outputs,
   probabilities: Float64Array,
@@ -136,14 +169,9 @@ function ruled(
   classes: readonly PlantClass[],
   decision: Decision,
 ): Answer {
-  const { total, highest } = weightsOf(outputs.logits, decision.temperature);
   const best = order.slice(0, TOP).map((index) => probabilities[index]);
   if (decision.strangers) {
-    let entropy = 0;
-    const plain = softmax(outputs.logits, decision.temperature); // a place does not make a plant of what is none
-    for (const share of plain) if (share > 0) entropy -= share * Math.log(share);
-    const energy = highest + decision.temperature * Math.log(total);
-    const spread = { maxSoftmax: plain.reduce((most, share) => Math.max(most, share), 0), energy, entropy };
+    const spread = spreadOf(outputs.logits, decision.temperature); // a place does not make a plant of what is none
     const { plant, known } = decision.strangers;
     const score = (gate: typeof plant) => gate && strangerScore(gate, spread, outputs.features);
     if (stranger(plant, score(plant))) return answer("not_a_plant", "plant_score");
@@ -183,7 +211,7 @@ export function decide(
 ): Answer & { top: Candidate[] } {
   const { logits, temperature } = place ? atPlace(outputs.logits, classes, decision, place) : { ...outputs, ...decision };
   const probabilities = softmax(logits, temperature);
-  const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a] || a - b);
+  const order = likeliest(probabilities, Math.max(k, TOP));
   const top = order.slice(0, k).map((index) => ({
     scientific_name: classes[index].class_id,
     common_names: classes[index].common_names,
