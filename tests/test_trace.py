@@ -119,7 +119,7 @@ def test_a_withdrawn_photo_is_traced_refused_and_gone_after_the_commands(
     shutil.rmtree(tmp_path / "runs/refused")
 
     lines = [line for line in told.partition("made anew without:")[2].splitlines() if line and line[0] != "#"]
-    assert len([line for line in lines if line.startswith("python -m jobs.")]) == 10
+    assert len([line for line in lines if line.startswith("python -m jobs.")]) == 11
     for line in lines:
         capsys.readouterr()
         assert carry_out(line) == 0, line
