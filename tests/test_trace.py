@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from aplantida.demo.cdn import serve_folder
+from aplantida.domain.escaping import read_csv
+from aplantida.domain.reason_words import in_words
 from aplantida.phases.registry import load_phase
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.cli import main as run_job
@@ -117,7 +119,7 @@ def test_a_withdrawn_photo_is_traced_refused_and_gone_after_the_commands(
     shutil.rmtree(tmp_path / "runs/refused")
 
     lines = [line for line in told.partition("made anew without:")[2].splitlines() if line and line[0] != "#"]
-    assert len([line for line in lines if line.startswith("python -m jobs.")]) == 10
+    assert len([line for line in lines if line.startswith("python -m jobs.")]) == 11
     for line in lines:
         capsys.readouterr()
         assert carry_out(line) == 0, line
@@ -125,6 +127,11 @@ def test_a_withdrawn_photo_is_traced_refused_and_gone_after_the_commands(
     assert trace(["--photo", url, "--runs", "runs_anew"]) == 0
     assert "nothing found: of 9 artifacts" in capsys.readouterr().out
     assert not (tmp_path / "dist/models/tiny_v1.0").exists()
+    with (tmp_path / "runs_anew/export_dataset/rejections.csv").open(encoding="utf-8", newline="") as stream:
+        (refused,) = read_csv(stream)
+    assert (refused["image_id"], refused["url"], refused["reason"]) == (photo, url, "opted_out")
+    assert (refused["reason_es"], refused["reason_en"]) == in_words("opted_out")
+    assert (tmp_path / "runs_anew/fetch_images/failures.csv").read_text().startswith("image_id,document_id,")
     assert open_artifact(tmp_path / "runs_anew/tiny_v1.0").kind == "model_bundle"
     fetched = open_artifact(tmp_path / "runs_anew/fetch_images").metrics
     assert (fetched["num_records"], fetched["downloaded"]) == (23, 0)

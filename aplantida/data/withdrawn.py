@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,7 @@ COLUMNS = ("image_id", "author", "url")
 _AUTHORITY = r"://(?P<authority>[^/?#]*)"
 _PATH = re.compile(r"[^:]*://[^/?]*([^?]*)")
 _SENT_OTHERWISE = re.compile(r"%[0-9A-Fa-f]{2}")
+_REMEMBERED = 131_072  # authors and hosts, which come again in every shard
 _FEW = 32  # addresses that are looked for one by one; more are compared photo by photo
 
 
@@ -38,11 +40,11 @@ def _may_be_meant(photos: pa.Table, opt_outs: OptOuts) -> pa.ChunkedArray:
     ids, authors, urls = (photos[name] for name in COLUMNS)
     meant = pc.is_in(ids, _values(opt_outs.image_ids))
     if opt_outs.authors:
-        named = [name for name in pc.unique(authors).to_pylist() if name and opt_outs.refusal(name, "") is not None]
+        named = [name for name in pc.unique(authors).to_pylist() if name and _is_by(name, opt_outs)]
         meant = pc.or_(meant, pc.is_in(authors, _values(named)))
     if opt_outs.hosts:
         found = pc.struct_field(pc.extract_regex(urls, _AUTHORITY), "authority")
-        hosts = [text for text in pc.unique(found).to_pylist() if text and opt_outs.has_host(host_of(f"http://{text}"))]
+        hosts = [text for text in pc.unique(found).to_pylist() if text and _is_at(text, opt_outs)]
         meant = pc.or_(meant, pc.is_in(found, _values(hosts)))
     if len(opt_outs.addresses) > _FEW:
         return pc.or_(meant, pc.is_valid(urls))
@@ -51,6 +53,16 @@ def _may_be_meant(photos: pa.Table, opt_outs: OptOuts) -> pa.ChunkedArray:
         part = "" if path is None else max(_SENT_OTHERWISE.split(path[1].rstrip("/")), key=len)
         meant = pc.or_(meant, pc.fill_null(pc.match_substring(urls, part), False))
     return meant
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_by(author: str, opt_outs: OptOuts) -> bool:
+    return opt_outs.refusal(author, "") is not None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_at(authority: str, opt_outs: OptOuts) -> bool:
+    return opt_outs.has_host(host_of(f"http://{authority}"))
 
 
 def _values(texts: frozenset[str] | list[str]) -> pa.Array:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from aplantida.data.auditing import unreadable_licenses
 from aplantida.data.entry_store import EntryStore
 from aplantida.data.reading_reports import unread_sentences, unread_values
+from aplantida.data.rejection_lists import write_rejections_csv
 from aplantida.domain.record import Reason
 from aplantida.phases._collection import (
     CollectionConfig,
@@ -52,14 +53,17 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
                 f"not one entry of {config.db_name}.{config.collection} is acceptable: {json.dumps(reasons)}"
                 f"{_cure(reasons)}"
             )
-        parquet, json_lines = (ctx.output.scratch / name for name in ("records.parquet", "records.jsonl"))
+        names = ("records.parquet", "records.jsonl", "rejections.csv")
+        parquet, json_lines, csv = (ctx.output.scratch / name for name in names)
         store.write_records(parquet, json_lines)
         ctx.output.publish(parquet, "records.parquet")
         ctx.output.publish(json_lines, "records.jsonl")
         store.write_species(parquet)
         ctx.output.publish(parquet, "species.parquet")
         store.write_rejections(parquet)
+        write_rejections_csv(parquet, csv)
         ctx.output.publish(parquet, "rejections.parquet")
+        ctx.output.publish(csv, "rejections.csv")
         summary = {
             "num_documents": store.count_distinct("document_id"),
             "num_records": num_records,

@@ -22,6 +22,7 @@ from aplantida.data.duplicates import exact_duplicates
 from aplantida.data.fetching import TRANSIENT
 from aplantida.data.images import VERSION
 from aplantida.data.pending import WantedShard
+from aplantida.data.rejection_lists import write_rejections_csv
 from aplantida.data.shards import (
     ShardPlan,
     columns_of,
@@ -241,6 +242,8 @@ def _finish(ctx: PhaseContext[FetchImagesConfig], num_records: int) -> dict[str,
     ).sort_by("image_id")
     reasons = count_values(failures["reason"])
     ctx.output.write_table("failures.parquet", failures.combine_chunks())
+    write_rejections_csv(path / "failures.parquet", ctx.output.scratch / "failures.csv")
+    ctx.output.publish(ctx.output.scratch / "failures.csv", "failures.csv")
     usable = photos.filter(~pc.field("image_id").isin(pa.array(sorted(aside), pa.string())))
     summary = {
         "num_shards": config.num_shards,

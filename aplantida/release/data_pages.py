@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from aplantida.domain.escaping import for_html
+from aplantida.domain.reason_words import in_words
 from aplantida.release.data_figures import draw_counts, draw_photos_per_species, draw_sizes
 from aplantida.release.figures import to_svg
 from aplantida.release.page import Shown, contact_sheet, counts_table, page, percent, section, table
@@ -41,11 +42,11 @@ def audit_page(
             counts_table("as they are spelled", _named(report["license_spellings"]), MOST_ROWS),
             _unreadable(report["unreadable_licenses"]),
         ),
-        section("Not used, by reason", counts_table("reason", report["refused_by_reason"])),
+        section("Not used, by reason", _reasons(report["refused_by_reason"])),
         section(
             "Names refused", counts_table("what was read, and why it is no species", report["refused_names"], MOST_ROWS)
         ),
-        section("Broken links", counts_table("reason", links["by_reason"]), _by_host(broken)),
+        section("Broken links", _reasons(links["by_reason"]), _by_host(broken)),
         section(
             "What is missing",
             counts_table("photos without", report["entries_without"]),
@@ -179,6 +180,13 @@ def review_page(num_pairs: int, sheets: Sequence[tuple[str, tuple[Shown, Shown]]
     return page(
         "Photos to review", "\n".join((intro, *(section(title, contact_sheet(pair)) for title, pair in sheets)))
     )
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    """How often each reason holds, with what it means in both languages."""
+    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    cells = [(reason, in_words(reason).en, in_words(reason).es, count) for reason, count in rows]
+    return table(("reason", "in words", "en palabras", "number"), cells) if cells else "<p>None.</p>"
 
 
 def _by_host(counts: Mapping[tuple[str, str], int]) -> str:

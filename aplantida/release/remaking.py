@@ -5,18 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count, groupby
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from aplantida.pipeline.artifact import Artifact
-from aplantida.pipeline.config import PhaseConfig, resolve, root
+from aplantida.pipeline.config import PhaseConfig, resolve
 from aplantida.pipeline.phase import Phase
 from aplantida.pipeline.recipe import in_todays_terms
 from aplantida.release.tracing import Trace
 
-CLEANUP = "cleanup"
+CLEANUP = "_cleanup"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Remaking:
         configs: name of a file (without .yaml) → its values.
         jobs: (phase, name of its config file) in their order.
         by_hand: artifacts that no phase of ours made, and where they belong.
+        cleanups: names of the config files of ``cleanup``, in their order.
         forget: records of releases, and copies of bundles: to be deleted.
         opt_outs: the lines of ``opt_out`` to add.
     """
@@ -34,6 +36,7 @@ class Remaking:
     configs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     jobs: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     by_hand: list[str] = field(default_factory=list[str])
+    cleanups: list[str] = field(default_factory=list[str])
     forget: list[Path] = field(default_factory=list[Path])
     opt_outs: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
@@ -64,20 +67,21 @@ def plan_remaking(
         plan.configs[name] = {**_config(artifact, phase, opt_outs, places), "output": f"{into}/{name}"}
         plan.jobs.append((phase.name, name))
     plan.forget.extend([*(record.file for record in trace.records), *(path for path, _ in trace.copies)])
-    plan.configs[CLEANUP] = _cleanup([*(item.path for item in artifacts), *(work.path for work in trace.unfinished)])
+    going = [*(work.path for work in trace.unfinished), *(artifact.path for artifact in reversed(artifacts))]
+    folders = [folder.resolve() for folder in trace.folders]
+    for number, values in enumerate(_cleanups([path.resolve() for path in going], folders), start=1):
+        plan.configs[f"{CLEANUP}-{number}"] = values
+        plan.cleanups.append(f"{CLEANUP}-{number}")
     return plan
 
 
 def _names(artifacts: Sequence[Artifact]) -> dict[Path, str]:
-    """A name for each artifact's new folder: that of its old one, with the folder before it where two are alike."""
+    """A name for each artifact's new folder: that of its old one, numbered where two are alike."""
     names: dict[Path, str] = {}
     for artifact in artifacts:
         path = artifact.path.resolve()
-        name, parts = path.name, 1
-        while name in names.values() or name == CLEANUP:
-            parts += 1
-            name = "-".join(path.parts[-parts:])
-        names[path] = name
+        alike = (path.name if number == 1 else f"{path.name}-{number}" for number in count(1))
+        names[path] = next(name for name in alike if name not in names.values())
     return names
 
 
@@ -111,15 +115,22 @@ def _added(given: Sequence[str], more: Sequence[str]) -> list[str]:
     return [*given, *(text for text in more if text not in given)]
 
 
-def _cleanup(paths: Sequence[Path]) -> dict[str, Any]:
-    """A config of ``cleanup`` that deletes these and nothing else; what something else needs it refuses to delete."""
-    places = [path.resolve() for path in paths]
-    parents = [path.parent for path in places] or [root()]
-    folder = next(
-        parent for parent in (parents[0], *parents[0].parents) if all(p.is_relative_to(parent) for p in places)
-    )
-    named = sorted(path.relative_to(folder).as_posix() for path in places)
-    return {"runs": str(folder), "needed_by": [], "categories": [], "named": named, "delete": True}
+def _cleanups(paths: Sequence[Path], folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """Configs of ``cleanup`` that delete these and nothing else; what something else needs they refuse to delete.
+
+    Args:
+        paths: what is to go, each before what it was made from: then nothing that goes is needed by what is left.
+        folders: of runs and bundles.
+    """
+
+    def folder_of(path: Path) -> Path:
+        return next((folder for folder in folders if path != folder and path.is_relative_to(folder)), path.parent)
+
+    configs: list[dict[str, Any]] = []
+    for folder, inside in groupby(paths, folder_of):
+        named = [path.relative_to(folder).as_posix() for path in inside]
+        configs.append({"runs": str(folder), "categories": [], "named": named, "delete": True})
+    return configs
 
 
 def write_configs(plan: Remaking, into: str) -> list[Path]:
@@ -158,7 +169,7 @@ def commands(plan: Remaking, into: str, again: str) -> list[str]:
     lines += ["# 4. is it whole?", f"python -m aplantida.verify {shlex.quote(str(resolve(into)))}"]
     lines.append("# 5. forget the old releases, and delete what saw the photo:")
     lines += [f"rm -r {shlex.quote(str(path))}" for path in plan.forget]
-    lines.append(f"python -m jobs.cleanup --config {_file(folder, CLEANUP)}")
+    lines += [f"python -m jobs.cleanup --config {_file(folder, name)}" for name in plan.cleanups]
     return [*lines, "# 6. nothing saw it any more:", again]
 
 

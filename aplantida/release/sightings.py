@@ -22,6 +22,8 @@ from aplantida.pipeline.artifact import Artifact
 
 SHOWN = 10  # photos that are named
 _ID_COLUMNS = ("image_id", "image_id_a", "image_id_b")
+_ROWS_AT_ONCE = 65_536
+_MANY = 5_000
 _REFUSED = "reason"  # tables with this column list what was left out
 _SAMPLES = {"model_bundle", "validation"}  # kinds whose texts may name photos that they show
 _TEXTS = (".json", ".html", ".csv")
@@ -52,8 +54,8 @@ def photos_meant(artifacts: Iterable[Artifact], opt_outs: OptOuts) -> Photos:
             if not set(COLUMNS) <= set(schema.names) or _REFUSED in schema.names:
                 continue
             columns = [*COLUMNS, *({"scientific_name"} & set(schema.names))]
-            for group in range(file.num_row_groups):
-                found = withdrawn_among(file.read_row_group(group, columns=columns), opt_outs).to_pylist()
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
+                found = withdrawn_among(pa.Table.from_batches([batch]), opt_outs).to_pylist()
                 photos.ids.update(row["image_id"] for row in found)
                 for row in found:
                     if len(shown) < SHOWN and row["image_id"] not in shown:
@@ -78,24 +80,28 @@ def rows_of(path: Path, ids: Sequence[str], columns: Sequence[str] = ()) -> pa.T
     file = pq.ParquetFile(path)
     wanted = ["image_id", *(name for name in columns if name in file.schema_arrow.names)]
     values = pa.array(ids, pa.string())
-    parts = [
-        table.filter(pc.is_in(table["image_id"].cast(pa.string()), values))
-        for table in (file.read_row_group(group, columns=wanted) for group in _groups(file, "image_id", ids))
-    ]
-    return pa.concat_tables(parts) if parts else file.schema_arrow.empty_table().select(wanted)
+    batches = file.iter_batches(_ROWS_AT_ONCE, row_groups=list(_groups(file, "image_id", ids)), columns=wanted)
+    parts = [batch.filter(pc.is_in(batch["image_id"].cast(pa.string()), values)) for batch in batches]
+    return pa.Table.from_batches(
+        parts, None if parts else pa.schema([file.schema_arrow.field(name) for name in wanted])
+    )
 
 
 def ids_named_in(artifact: Artifact, ids: Sequence[str]) -> set[str]:
     """Those of ``ids`` (sorted) that an artifact's tables name, but for tables of what was left out."""
-    values, found = pa.array(ids, pa.string()), set[str]()
+    values, wanted, found = pa.array(ids, pa.string()), set(ids), set[str]()
     for file in _tables(artifact):
         names = file.schema_arrow.names
         if _REFUSED in names:
             continue
         for column in (name for name in _ID_COLUMNS if name in names):
-            for group in _groups(file, column, ids):
-                cells = file.read_row_group(group, columns=[column])[column].cast(pa.string())
-                found.update(pc.unique(cells.filter(pc.is_in(cells, values))).to_pylist())
+            groups = list(_groups(file, column, ids))
+            for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=groups, columns=[column]):
+                cells = pc.unique(batch[column].cast(pa.string()))
+                if len(ids) > _MANY:  # Arrow would build its table of them for each batch
+                    found |= wanted.intersection(cells.to_pylist())
+                else:
+                    found.update(cells.filter(pc.is_in(cells, values)).to_pylist())
     return found
 
 

@@ -53,6 +53,7 @@ class Trace:
 
     Attributes:
         photos: which they are.
+        folders: that were looked through.
         sightings: inputs before what was made of them.
         records: of releases that descend from one of these.
         copies: bundles without ``artifact.json`` that are copies of one of these, or show a photo; and why.
@@ -62,6 +63,7 @@ class Trace:
     """
 
     photos: Photos
+    folders: tuple[Path, ...] = ()
     sightings: list[Sighting] = field(default_factory=list[Sighting])
     records: list[ReleaseRecord] = field(default_factory=list[ReleaseRecord])
     copies: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
@@ -85,7 +87,7 @@ def trace_photos(folders: Sequence[Path], opt_outs: OptOuts) -> Trace:
     below = [places_below(folder) for folder in folders if folder.is_dir()]
     paths = {path.resolve(): path for places in below for path in places.artifacts}
     artifacts, unfinished, unread = _opened(sorted(paths.values()))
-    trace = Trace(photos_meant(artifacts, opt_outs), unread=unread, num_artifacts=len(artifacts))
+    trace = Trace(photos_meant(artifacts, opt_outs), tuple(folders), unread=unread, num_artifacts=len(artifacts))
     ids = sorted(trace.photos.ids)
     look = _Look(_Lineage(artifacts), ids)
     trace.sightings = list(look.sightings()) if ids else []

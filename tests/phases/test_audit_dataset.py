@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aplantida.demo.cdn import serve_folder
+from aplantida.domain.reason_words import in_words
 from aplantida.phases.audit_dataset import PHASE
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import GateFailed
@@ -73,6 +74,9 @@ def test_it_counts_what_is_wrong(mongo_uri: str, db_name: str, cdn: str, photos:
     assert "5 of 28 links asked for are broken" in page
     assert page.count("<svg") == 2
     assert "<td>127.0.0.1</td><td>missing</td><td>4</td>" in page
+    for reason, count in (("missing", 4), ("same_url_in_two_species", 2)):
+        words = in_words(reason)
+        assert f"<td>{reason}</td><td>{words.en}</td><td>{words.es}</td><td>{count}</td>" in page
 
 
 def test_refused_names_are_listed_by_number_of_documents(mongo_uri: str, db_name: str, cdn: str) -> None:
