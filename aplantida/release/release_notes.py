@@ -38,7 +38,7 @@ def notes(
         now: of this release.
         before: of the last one; None for none.
     """
-    red = [name for name, texts in rows.items() if texts]
+    red = [for_markdown(name) for name, texts in rows.items() if texts]
     verdict = f"**Refused: {', '.join(red)}.**" if red else "Every row of the gate is green."
     lines = [
         f"# {for_markdown(release.title)}",
