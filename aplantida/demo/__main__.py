@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import time
 from collections.abc import Sequence
 
 from aplantida.demo.collection import CollectionRecipe, draw_collection
 from aplantida.demo.driver import Run, exit_code_of, run_over, say
 from aplantida.demo.table import write_comparison, write_table
+from aplantida.export.signing import KEY_VARIABLE, make_key
 from aplantida.pipeline.logs import LOGGER, configure_console
 from aplantida.pipeline.progress import Progress
 
@@ -33,12 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run = Run.load([*CONFIGS, *given.config])
         asked = CollectionRecipe(run.config.seed, given.species, given.photos, given.short_side, given.port)
         _draw(run, asked)
-        code = run_over(run, run.folder / "collection", asked.port)
+        code = run_over(run, run.folder / "collection", asked.port, {KEY_VARIABLE: _key(run)})
         if code == 0:
             finish(run, time.monotonic() - started)
         return code
 
     return exit_code_of(work)
+
+
+def _key(run: Run) -> str:
+    """What signs the demo's bundle: the key that is named, else one of the demo's own, good for nothing else."""
+    return os.environ.get(KEY_VARIABLE) or str(make_key(run.folder / "signing"))
 
 
 def _draw(run: Run, recipe: CollectionRecipe) -> None:

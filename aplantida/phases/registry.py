@@ -28,6 +28,7 @@ PHASES = (
     "release_student",
     "generate_manifest",
     "build_dashboard",
+    "release_gate",
     "cleanup",
     "run_pipeline",
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -63,6 +63,11 @@ def to_yaml(manifest: dict[str, Any]) -> str:
     """As YAML, keys in their order, and its seal in the last line."""
     is_readable = _LINE_ENDS.search(canonical(manifest)) is None  # else a reader would take them for spaces
     return sealed_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=is_readable, width=120))
+
+
+def read_yaml_manifest(file: Path) -> dict[str, Any]:
+    """A manifest's file as plain values."""
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
 def redact(value: Any) -> Any:

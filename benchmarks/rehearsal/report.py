@@ -25,7 +25,9 @@ from benchmarks.rehearsal.workload import GLOBAL, Counts, Work, counts_of, merge
 
 PAGE = CHECKOUT / "docs/planning.md"
 BEGIN, END = "<!-- rehearsal: begin -->", "<!-- rehearsal: end -->"
-_WHOLE_AT_ONCE = frozenset({"quantize_model", "export_tfjs", "validate_tfjs", "generate_manifest", "build_dashboard"})
+_WHOLE_AT_ONCE = frozenset(
+    {"quantize_model", "export_tfjs", "validate_tfjs", "generate_manifest", "build_dashboard", "release_gate"}
+)
 _BYTES_A_WEIGHT, _WEIGHTS_IN_TRAINING = 4, 4  # float32; the model, its gradients' two moments, and the best one so far
 _MEASURED_HEAD = (
     "| step | seconds | photos/s | driver, MB | largest other process, MB | written, MB |",

@@ -1,0 +1,102 @@
+"""A release found among the artifacts of a run: the bundle, and what it was made from, measured and described by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from aplantida.export.bundle import MANIFEST_FILE
+from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.errors import BadRequest
+from aplantida.release.lineage import Lineage, trace
+from aplantida.release.manifest import read_json
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is to be released.
+
+    Attributes:
+        bundle: what ships.
+        evaluation: of the model in it.
+        calibration: that decides in it.
+        license_report: by which it was cleared.
+        validation: of this very bundle; None where none was given.
+        everything: all artifacts that were given.
+        lineage: they with all their ancestors.
+    """
+
+    bundle: Artifact
+    evaluation: Artifact
+    calibration: Artifact
+    license_report: Artifact
+    validation: Artifact | None
+    everything: tuple[Artifact, ...]
+    lineage: Lineage
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """``bundle.json``."""
+        return read_json(self.bundle, MANIFEST_FILE)
+
+    @property
+    def title(self) -> str:
+        """Name and version."""
+        return f"{self.facts['name']} {self.facts['version']}"
+
+    @cached_property
+    def test(self) -> dict[str, Any]:
+        """What the evaluation measured on test."""
+        return read_json(self.evaluation, "metrics.json")["test"]
+
+    @cached_property
+    def calibrated(self) -> dict[str, Any]:
+        """``calibration.json``."""
+        return read_json(self.calibration, "calibration.json")
+
+    @cached_property
+    def decision(self) -> dict[str, Any]:
+        """``decision.json``, as the bundle has it."""
+        return read_json(self.bundle, "decision.json")
+
+    @cached_property
+    def licenses(self) -> dict[str, Any]:
+        """``license_report.json``."""
+        return read_json(self.license_report, "license_report.json")
+
+
+def find_release(artifacts: Sequence[Artifact]) -> Release:
+    """Put a release together; what belongs to the bundle is known by digest, not by name.
+
+    Raises:
+        BadRequest: when there is not exactly one bundle, or what it was made from is not among the artifacts.
+    """
+    bundles = [item for item in artifacts if item.kind == "model_bundle"]
+    if len(bundles) != 1:
+        found = ", ".join(str(item.path) for item in bundles) or "none"
+        raise BadRequest(f"artifacts: want one model_bundle, found {found}")
+    bundle = bundles[0]
+    made_from = {name: _made_from(bundle, name, artifacts) for name in ("evaluation", "calibration", "license_report")}
+    of_it = [
+        item
+        for item in artifacts
+        if item.kind == "validation" and bundle.digest in {given["digest"] for given in item.inputs.get("bundle", [])}
+    ]
+    return Release(
+        bundle=bundle,
+        **made_from,
+        validation=of_it[0] if of_it else None,
+        everything=tuple(artifacts),
+        lineage=trace(artifacts),
+    )
+
+
+def _made_from(bundle: Artifact, name: str, artifacts: Sequence[Artifact]) -> Artifact:
+    given = bundle.inputs.get(name, [])
+    found = [item for item in artifacts if item.digest in {entry["digest"] for entry in given} and item.kind == name]
+    if not found:
+        wanted = ", ".join(f"{entry['path']} ({entry['digest'][:12]})" for entry in given) or "none"
+        raise BadRequest(f"artifacts: the {name} that {bundle.path} was made from is not among them: {wanted}")
+    return found[0]
