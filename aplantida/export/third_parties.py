@@ -31,7 +31,7 @@ _TEXT_NAMES = ("license", "licence", "copying")
 
 
 @dataclass(frozen=True, slots=True)
-class ThirdParty:
+class Work:
     """One work of others that ships.
 
     Attributes:
@@ -80,7 +80,7 @@ def _allowed(part: Any, licenses: Set[str], exceptions: Set[str]) -> bool:
     return decide(_allowed(each, licenses, exceptions) for each in part.args)
 
 
-def third_parties(metafiles: Iterable[Path], modules: Path, notices: Path) -> list[ThirdParty]:
+def third_parties(metafiles: Iterable[Path], modules: Path, notices: Path) -> list[Work]:
     """Whatever the scripts were put together from that is not ours, by name.
 
     Args:
@@ -89,7 +89,7 @@ def third_parties(metafiles: Iterable[Path], modules: Path, notices: Path) -> li
         notices: ``web/notices``.
     """
     kept = json.loads((notices / "notices.json").read_text(encoding="utf-8"))
-    found: dict[str, ThirdParty] = {}
+    found: dict[str, Work] = {}
     for file in metafiles:
         for name, path in _packages(json.loads(file.read_text(encoding="utf-8"))).items():
             found.setdefault(name, _package(name, path, modules / name, notices, kept["packages"].get(name)))
@@ -97,18 +97,18 @@ def third_parties(metafiles: Iterable[Path], modules: Path, notices: Path) -> li
         if owner in found:
             for part in parts:
                 text, path = (notices / part["file"]).read_text(encoding="utf-8"), (*found[owner].path, part["source"])
-                found[part["name"]] = ThirdParty(part["name"], "", part["license"], text, path)
+                found[part["name"]] = Work(part["name"], "", part["license"], text, path)
     return [found[name] for name in sorted(found, key=str.casefold)]
 
 
-def _package(name: str, path: tuple[str, ...], folder: Path, notices: Path, kept: str | None) -> ThirdParty:
+def _package(name: str, path: tuple[str, ...], folder: Path, notices: Path, kept: str | None) -> Work:
     described = json.loads((folder / "package.json").read_text(encoding="utf-8"))
     given = described.get("license") or ""
     texts = [file for file in sorted(folder.iterdir()) if file.is_file() and file.name.lower().startswith(_TEXT_NAMES)]
     if kept is not None:
         texts = [notices / kept]
     text = "\n\n".join(file.read_text(encoding="utf-8") for file in texts)
-    return ThirdParty(name, described["version"], given if isinstance(given, str) else str(given), text, path)
+    return Work(name, described["version"], given if isinstance(given, str) else str(given), text, path)
 
 
 def _packages(metafile: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -149,7 +149,7 @@ def _short(path: str) -> str:
     return rest if inside else path
 
 
-def refusals(parties: Sequence[ThirdParty]) -> list[str]:
+def refusals(parties: Sequence[Work]) -> list[str]:
     """A line for each that may not ship: its name, why, and the path of imports by which it gets in."""
     return [
         f"{party.name} {party.version}: {party.problem} (by {' > '.join(party.path)})"
@@ -158,7 +158,7 @@ def refusals(parties: Sequence[ThirdParty]) -> list[str]:
     ]
 
 
-def page(parties: Sequence[ThirdParty]) -> str:
+def page(parties: Sequence[Work]) -> str:
     """``THIRD_PARTY.html``: every work with its licence and its whole text."""
     rows = "".join(
         f'<tr><td><a href="#{number}">{for_html(party.name)}</a></td><td>{for_html(party.version)}</td>'
@@ -180,7 +180,7 @@ def page(parties: Sequence[ThirdParty]) -> str:
     )
 
 
-def bill_of_materials(parties: Sequence[ThirdParty]) -> dict[str, Any]:
+def bill_of_materials(parties: Sequence[Work]) -> dict[str, Any]:
     """The same as a CycloneDX 1.6 bill, without serial number and time, so that equal builds have equal bills."""
     from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model.bom import Bom

@@ -53,8 +53,8 @@ def test_what_is_left_out_takes_along_who_reads_it(graph: Path) -> None:
     graph.write_text(GRAPH + other + reads_all)
     assert [node.name for node in load_graph(graph, ["middle"])] == ["start", "other", "sum"]
     assert [node.name for node in load_graph(graph, ["start", "other"])] == ["sum"]
-    with pytest.raises(BadRequest, match=r"without: no node of .* 'midle'; there are last, middle"):
-        load_graph(graph, ["midle"])
+    with pytest.raises(BadRequest, match=r"without: no node of .* 'medium'; there are last, middle"):
+        load_graph(graph, ["medium"])
 
 
 def test_nodes_that_share_an_overlay_share_its_values(graph: Path, root: Path) -> None:
