@@ -56,6 +56,8 @@ def _sweep(artifact: Artifact) -> str:
 
 def _calibration(artifact: Artifact) -> str:
     decision = json.loads(artifact.file("decision.json").read_text(encoding="utf-8"))
+    if "unsure_because" in decision:
+        return "always unsure"
     return f"temperature {decision['temperature']:.3f}, threshold {decision['threshold']:.3f}"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from aplantida.export.signing import KEY_VARIABLE
-from aplantida.pipeline.artifact import hash_file
+from aplantida.pipeline.artifact import ASIDE, hash_file, is_sealed, open_artifact
 from aplantida.pipeline.config import PhaseConfig, Section, find_file, resolve
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
@@ -33,6 +33,7 @@ class ReleaseGates(Section):
 class ReleaseGateConfig(PhaseConfig):
     """What is released against what."""
 
+    contact: str = ""
     previous: str | None = None
     targets: str = "configs/targets.yaml"
     gates: ReleaseGates = ReleaseGates()
@@ -62,7 +63,7 @@ def run(ctx: PhaseContext[ReleaseGateConfig]) -> dict[str, Any]:
     rows = judge_rows(config.gates, metrics)
     ctx.log.info("%s:\n%s", release.title, gate_table(rows))
     ctx.output.write_json(FACTS_FILE, now.to_json())
-    ctx.output.write_text("README.md", card(release))
+    ctx.output.write_text("README.md", card(release, config.contact))
     ctx.output.write_text("RELEASE.md", notes(release, rows, metrics["signer"], now, before))
     if not any(rows.values()):
         _sign(ctx, release)
@@ -131,7 +132,7 @@ def _sign(ctx: PhaseContext[ReleaseGateConfig], release: Release) -> None:
     temporary = beside.with_name(f"{beside.name}.tmp")
     shutil.copyfile(signature, temporary)
     temporary.replace(beside)
-    ctx.output.publish(signature, SIGNATURE_FILE)
+    ctx.output.publish(signature, f"{ASIDE}{SIGNATURE_FILE}")  # no two signatures by one key are equal
     ctx.log.info("signed by %s: %s", ctx.sources["signer"], beside)
 
 
@@ -141,14 +142,15 @@ def _key_file() -> Path | None:
 
 
 def _signer(config: ReleaseGateConfig) -> str:
-    """Who signs is part of what a release is; the key itself is not."""
+    """Who signs is part of what a release is; the key itself is not. Without a key, a sealed one is by whom it was."""
     from aplantida.export.signing import signer_of
     from aplantida.release.release_notes import UNSIGNED
 
-    del config
     key = _key_file()
     if key is None:
-        return UNSIGNED
+        sealed = bool(config.output) and is_sealed(resolve(config.output))
+        earlier = open_artifact(resolve(config.output)).manifest["recipe"]["sources"] if sealed else {}
+        return earlier.get("signer", UNSIGNED)
     try:
         return signer_of(key)
     except ValueError as error:

@@ -21,8 +21,8 @@ _INTENDED = (
 )
 
 
-def card(release: Release) -> str:
-    """The card's text."""
+def card(release: Release, contact: str = "") -> str:
+    """The card's text; ``contact`` is whom to ask about the model."""
     facts = release.facts
     lines = [
         "---",
@@ -40,6 +40,7 @@ def card(release: Release) -> str:
         *_section("Training data", _data(release)),
         *_section("Limits", _limits(release)),
         *_section("Files and licence", _files(release)),
+        *(_section("Contact", [for_markdown(contact)]) if contact else []),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

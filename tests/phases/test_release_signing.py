@@ -31,7 +31,7 @@ def test_a_signed_release_is_checked_by_the_public_key_alone(
     key.unlink()
     monkeypatch.delenv(KEY_VARIABLE)
     bundle, public = str(root / "bundle"), str(tmp_path / "keys/public.pem")
-    assert (root / "bundle.sig").read_bytes() == artifact.file("bundle.sig").read_bytes()
+    assert (root / "bundle.sig").read_bytes() == artifact.file("aside/bundle.sig").read_bytes()
     assert verify([bundle, "--key", public]) == 0
     assert "signed by sha256:" in capsys.readouterr().out
     shutil.copytree(root / "bundle", tmp_path / "pwa", ignore=shutil.ignore_patterns("artifact.json"))
@@ -43,8 +43,20 @@ def test_a_signed_release_is_checked_by_the_public_key_alone(
     assert verify([pwa, "--key", public]) == 0
     make_key(tmp_path / "others")
     assert verify([pwa, "--key", str(tmp_path / "others/public.pem")]) == 4
+    assert gate().digest == artifact.digest  # without a key it stays as it was signed
+    monkeypatch.setenv(KEY_VARIABLE, str(tmp_path / "others/key.pem"))
     with pytest.raises(RecipeChanged, match="signer"):
-        gate()  # it was signed, and would not be today
+        gate()
+    assert gate("by_another").digest != artifact.digest
+
+
+def test_a_release_made_again_under_the_same_key_has_the_same_digest(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, str(make_key(tmp_path / "keys")))
+    first, second = gate("one"), gate("two")
+    assert first.digest == second.digest
+    assert first.file("aside/bundle.sig").read_bytes() != second.file("aside/bundle.sig").read_bytes()
 
 
 def test_who_writes_a_new_bundle_json_cannot_sign_it(

@@ -79,7 +79,7 @@ def test_hostile_texts_stay_texts() -> None:
     rows = {text: [text, text] for text in HOSTILE}
     check_markdown(notes(release(), rows, "unsigned", facts(), before))
     check_markdown(gate_table(rows))
-    text = card(release())
+    text = card(release(), " ".join(HOSTILE))
     front, body = text.removeprefix("---\n").split("\n---\n", 1)
     check_markdown(body)
     data = yaml.safe_load(front)
