@@ -13,7 +13,7 @@ from aplantida.demo.driver import Run
 from aplantida.demo.yardstick import histogram_accuracy
 from aplantida.pipeline.artifact import Artifact, open_artifact
 
-_WIDTHS = (28, 9, 8)
+_WIDTHS = (32, 9, 8)
 
 
 def _percent(value: float | None) -> str:

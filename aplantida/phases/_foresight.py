@@ -69,7 +69,7 @@ def say_prospects(prospects: Sequence[Prospect], costs_path: Path, runs: Path, l
     }
     for item in prospects:
         more = f" ({outlook_text(found[item.node.name])})" if item.node.name in found else ""
-        log.info("%-28s %-7s %s%s", item.node.name, item.verdict, item.why.partition("\n")[0], more)
+        log.info("%-32s %-7s %s%s", item.node.name, item.verdict, item.why.partition("\n")[0], more)
     if costs is None:
         log.info("hours, disk and memory are not known: %s is not there; `make rehearsal` writes it", costs_path)
     elif found:

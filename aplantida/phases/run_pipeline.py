@@ -85,7 +85,7 @@ def run(ctx: PhaseContext[RunPipelineConfig]) -> dict[str, Any]:
     """Run the graph."""
     outcomes = run_nodes(ctx.config, ctx.device)
     for item in outcomes:
-        ctx.log.info("%-28s %-8s %7.1f s", item.node.name, item.outcome.status, item.outcome.seconds)
+        ctx.log.info("%-32s %-8s %7.1f s", item.node.name, item.outcome.status, item.outcome.seconds)
     return {item.node.name: item.outcome.status for item in outcomes}
 
 

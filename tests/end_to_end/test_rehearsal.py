@@ -43,7 +43,7 @@ def keys_of(values: dict[str, object], prefix: str = "") -> set[str]:
 def test_overlays_change_addresses_weights_networks_sizes_epochs_and_shares_alone(tmp_path: Path) -> None:
     write_overlays(tmp_path, GRAPH, SIZES)
     for node in GRAPH:
-        file = tmp_path / "rehearsal" / f"{node.name}.yaml"
+        file = tmp_path / "rehearsal" / f"{node.overlay or node.name}.yaml"
         assert keys_of(yaml.safe_load(file.read_text()) or {}) <= ALLOWED, node.name
         load_config(load_phase(node.phase).config, [*node.config, str(file)])
 
