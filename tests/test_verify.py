@@ -18,6 +18,7 @@ from aplantida.pipeline.errors import Altered, BadRequest
 from aplantida.pipeline.runner import execute
 from aplantida.verify import main
 from tests.fixtures.exported import run_phase
+from tests.fixtures.released import copy_made
 
 NODES = ["images", "split", "model", "quantized", "evaluation", "calibration", "licenses", "bundle"]
 
@@ -26,7 +27,7 @@ NODES = ["images", "split", "model", "quantized", "evaluation", "calibration", "
 def whole(exported_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run with manifest and dashboard, and its bundle once more, copied without ``artifact.json``."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    shutil.copytree(exported_root, folder)
+    copy_made(exported_root, folder)  # other tests leave their own outputs there
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("APLANTIDA_ROOT", str(folder))
         run_phase(MANIFEST, "manifest", {"artifacts": NODES})
