@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -52,26 +52,23 @@ class _Handler(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-class FolderServer:
-    """``folder`` at ``http://127.0.0.1:PORT/``, served by threads of this process; a context manager.
+class LocalServer:
+    """Answers on a port of 127.0.0.1, by threads of this process; a context manager.
 
-    Attributes:
-        extra: paths such as ``/photos/0`` that are served from memory (HTML) or from another file; may change.
+    Args:
+        handler: makes the object that answers a request.
+        port: 0 for any free one.
     """
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
-        if not folder.is_dir():
-            raise NotADirectoryError(f"{folder} is not a folder that could be served")
-        self.extra: dict[str, bytes | Path] = {}
-        handler = partial(_Handler, directory=str(folder), extra=self.extra)
+    def __init__(self, handler: Callable[..., BaseHTTPRequestHandler], port: int = 0) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
-    def url(self) -> str:
-        """Address of the folder, with its final slash."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/"
+    def origin(self) -> str:
+        """Its address without a final slash."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         """Begin to serve."""
@@ -85,3 +82,22 @@ class FolderServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class FolderServer(LocalServer):
+    """``folder`` at ``http://127.0.0.1:PORT/``.
+
+    Attributes:
+        extra: paths such as ``/photos/0`` that are served from memory (HTML) or from another file; may change.
+    """
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is not a folder that could be served")
+        self.extra: dict[str, bytes | Path] = {}
+        super().__init__(partial(_Handler, directory=str(folder), extra=self.extra), port)
+
+    @property
+    def url(self) -> str:
+        """Address of the folder, with its final slash."""
+        return f"{self.origin}/"

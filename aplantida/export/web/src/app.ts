@@ -5,7 +5,9 @@ import type { Classifier, Prediction } from "./api";
 import { showCredits } from "./credits-view";
 import { showExamples } from "./examples";
 import { keepOffline, type OfflineNews } from "./offline";
+import { hearPhotos } from "./photo-input";
 import { rememberedPlace, rememberPlace, showPlaces } from "./place-choice";
+import { Previews } from "./previews";
 import { loadProblem, passes, photoProblem, type Problem } from "./problem";
 import { startClassifier } from "./start-classifier";
 import { preferredLanguage, rememberLanguage, speciesKnown, text, type Language, type TextKey } from "./texts";
@@ -26,8 +28,6 @@ function element<Kind extends HTMLElement>(id: string): Kind {
 
 const drop = element("drop");
 const input = element<HTMLInputElement>("photo");
-const preview = element<HTMLImageElement>("preview");
-const others = element("others");
 const answer = element("answer");
 const credits = element<HTMLDetailsElement>("credits");
 const closest = element<HTMLDetailsElement>("closest");
@@ -43,6 +43,14 @@ const answerView: AnswerView = {
   closestBars: element("closest-bars"),
   note: element("note"),
 };
+
+const previews = new Previews({
+  frame: drop,
+  first: element<HTMLImageElement>("preview"),
+  others: element("others"),
+  invitation: element("invitation"),
+  another: element("another"),
+});
 
 let language: Language = preferredLanguage();
 let classifier: Classifier | undefined;
@@ -123,35 +131,6 @@ function showTexts(): void {
   if (!classifier && given.length > 0) element("loading-text").textContent = text(language, "waiting");
 }
 
-/** The first photo fills the frame, the others of the same plant stand small in a row. */
-function showPreview(photo: Blob, at: number): void {
-  const src = URL.createObjectURL(photo);
-  if (at > 0) {
-    others.append(Object.assign(document.createElement("img"), { src, alt: "" }));
-    return;
-  }
-  forgetOthers();
-  if (preview.src) URL.revokeObjectURL(preview.src);
-  preview.src = src;
-  preview.hidden = false;
-  element("invitation").hidden = true;
-  element("another").hidden = false;
-  drop.classList.add("filled");
-}
-
-function forgetOthers(): void {
-  for (const image of others.querySelectorAll("img")) URL.revokeObjectURL(image.src);
-  others.replaceChildren();
-}
-
-function hidePreview(): void {
-  forgetOthers();
-  preview.hidden = true;
-  element("invitation").hidden = false;
-  element("another").hidden = true;
-  drop.classList.remove("filled");
-}
-
 /** Look at a plant's photos now, or as soon as the model is here; those before are looked at no longer. */
 async function identify(photos: readonly Blob[]): Promise<void> {
   given = photos;
@@ -169,22 +148,15 @@ async function identify(photos: readonly Blob[]): Promise<void> {
   element("loading-size").hidden = true;
   show("loading");
   try {
-    const found = await classifier.classify(photos, ASKED, { signal, onPreview: showPreview, place });
+    const found = await classifier.classify(photos, ASKED, { signal, onPreview: (photo, at) => previews.show(photo, at), place });
     prediction = found;
     showPrediction(found);
   } catch (error) {
     if (signal.aborted) return;
     console.warn(error);
-    hidePreview();
+    previews.hide();
     showProblem(photoProblem(error as Error));
   }
-}
-
-/** The photos among files; where there is none, one file to say so of. */
-function photosAmong(files: FileList | null | undefined): File[] {
-  const all = Array.from(files ?? []);
-  const photos = all.filter((file) => file.type.startsWith("image/"));
-  return photos.length > 0 ? photos : all.slice(0, 1);
 }
 
 /** The same photos once more, now that it is known where the plant grows. */
@@ -195,29 +167,7 @@ function choosePlace(): void {
 }
 
 function listen(): void {
-  const take = (files: FileList | null | undefined) => {
-    const photos = photosAmong(files);
-    if (photos.length > 0) void identify(photos);
-  };
-  input.addEventListener("change", () => {
-    take(input.files);
-    input.value = "";
-  });
-  document.addEventListener("paste", (event) => take(event.clipboardData?.files));
-  for (const kind of ["dragenter", "dragover"]) {
-    document.addEventListener(kind, (event) => {
-      event.preventDefault();
-      drop.classList.add("over");
-    });
-  }
-  document.addEventListener("dragleave", (event) => {
-    if (!(event as DragEvent).relatedTarget) drop.classList.remove("over");
-  });
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    take(event.dataTransfer?.files);
-  });
+  hearPhotos(input, drop, (photos) => void identify(photos));
   for (const part of [credits, closest]) {
     part.addEventListener("toggle", () => {
       if (prediction) offerCredits(prediction);

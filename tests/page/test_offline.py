@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from aplantida.export.browser import chromium
 from aplantida.export.http_server import FolderServer
 from aplantida.predict import predict
 from tests.fixtures.bundle import write_bundle, write_manifest
@@ -46,25 +44,6 @@ def english_of(item: dict[str, Any]) -> str:
 
 def ready(page: Page) -> None:
     expect(page.locator("html")).to_have_attribute("data-view", "ready", timeout=SECONDS)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_bundle(tmp_path_factory.mktemp("page") / "bundle", threshold=0.0)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    """One Chromium; every test's server has its own port, so its own origin and storage."""
-    with chromium(locale="en-US") as context:
-        yield context
-
-
-@pytest.fixture
-def page(browser: BrowserContext) -> Iterator[Page]:
-    page = browser.new_page()
-    yield page
-    page.close()
 
 
 def test_the_page_classifies_and_then_does_so_without_its_server(bundle: Path, tmp_path: Path, page: Page) -> None:
