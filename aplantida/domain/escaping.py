@@ -22,6 +22,7 @@ _QUOTED = re.compile(r"[\",;|\t]|^\s|\s$")
 _MARKDOWN = re.compile(r"([\\`*\[\]<>|~$&]|(?<![^\W_])_|_(?![^\W_]))")  # an underscore within a word is one
 _MARKDOWN_START = re.compile(r"^(\s*)([#+=-]|\d+[.)])")
 _STRANGE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # no file may be called so on some systems
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 _LONGEST_NAME = 100
 
@@ -66,9 +67,11 @@ def for_plot(text: str, most: int = 80) -> str:
 
 
 def for_file_name(text: str) -> str:
-    """A part of a file's name: ASCII letters, digits, ``._-``; what had to be changed ends with a hash of the text."""
-    name = _STRANGE_IN_NAMES.sub("_", text).lstrip(".")[:_LONGEST_NAME]
-    if name == text and name:
+    """A part of a file's name: ASCII letters, digits, ``._-``; what had to be changed, or would be
+    one file with another where case does not count, ends with a hash of the text.
+    """
+    name = _STRANGE_IN_NAMES.sub("_", text).lstrip(".-")[:_LONGEST_NAME].rstrip(".")
+    if name == text and name and name == name.lower() and not _DEVICE.fullmatch(name):
         return name
     return f"{name}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}".lstrip("-")
 
@@ -91,7 +94,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 def _csv_cell(value: Any) -> str:
     text = "" if value is None else str(value)
-    if isinstance(value, str):
+    if not isinstance(value, int | float):
         text = _FORMULA.sub(rf"\1{_TEXT_MARK}\2", plain(text))
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 

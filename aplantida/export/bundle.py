@@ -17,7 +17,7 @@ import numpy as np
 
 from aplantida.domain.escaping import for_file_name, for_markdown
 from aplantida.domain.licensing import license_label, may_be_shown_alone, needs_author
-from aplantida.domain.seals import broken_seal, sealed
+from aplantida.domain.seals import SEAL, broken_seal, sealed
 from aplantida.domain.seeds import derive_seed
 from aplantida.export.parity import FloatArray, softmax
 
@@ -25,6 +25,12 @@ FORMAT = "aplantida.bundle/1"
 GOLDEN_FORMAT = "aplantida.golden/1"
 MANIFEST_FILE = "bundle.json"
 MODEL_FOLDER, FORMATS_FOLDER, GOLDEN_FOLDER = "model", "formats", "golden"
+KEYS = frozenset(  # of bundle.json
+    {
+        *("format", "name", "version", "architecture", "image_size", "num_classes", "license"),
+        *("inputs", "files", "formats", SEAL),
+    }
+)
 CREDIT_COLUMNS = ("image_id", "scientific_name", "author", "license_id", "url", "source")
 
 

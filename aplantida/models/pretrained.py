@@ -81,4 +81,4 @@ def fetch(weights: Published, revision: str | None) -> HubFile:
 def _commit_of(path: Path) -> str:
     """The hub's cache keeps a file below ``snapshots/<commit>``."""
     parts = path.parts
-    return parts[parts.index("snapshots") + 1]
+    return parts[len(parts) - parts[::-1].index("snapshots")]

@@ -75,7 +75,9 @@ def new_student(
     if rank is not None:
         ctx.log.info("a head of rank %d for %d classes: %.2f MB in the browser", rank, len(classes),
                      size.num_bytes(rank) / 1e6)  # fmt: skip
-    return new_model(model, data, classes, dropout=ctx.config.regularization.dropout, width=model.width, head_rank=rank)
+    return new_model(
+        ctx, model, data, classes, dropout=ctx.config.regularization.dropout, width=model.width, head_rank=rank
+    )
 
 
 def foreseen_size(model: StudentModelSection, num_classes: int, image_size: int, limit: int) -> tuple[int | None, int]:

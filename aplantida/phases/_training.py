@@ -34,6 +34,7 @@ def digest_pretrained(model: ModelSection) -> str:
 
 
 def new_model(
+    ctx: PhaseContext[Any],
     model: ModelSection,
     data: InputSection,
     classes: ClassIndex,
@@ -42,10 +43,17 @@ def new_model(
     head_rank: int | None,
     width: float = 1.0,
 ) -> tuple[ModelCard, str | Path | None]:
-    """The card of a model that is yet to be trained on ``classes``, and its initial weights."""
+    """The card of a model that is yet to be trained on ``classes``, and its initial weights.
+
+    Raises:
+        BadRequest: when these are not the weights that the recipe was made with.
+    """
     from aplantida.models.checkpoint import ModelCard
 
     weights = initial_weights(model)
+    looked_at = ctx.sources.get("pretrained", weights.digest)
+    if weights.digest != looked_at:
+        raise BadRequest(f"model.pretrained: the weights are {weights.digest} now and were {looked_at}: run again")
     card = ModelCard(
         architecture=model.name,
         num_classes=len(classes),

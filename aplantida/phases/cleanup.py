@@ -12,7 +12,7 @@ from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.release.retention import Leftover, delete, find_leftovers
 
 Category = Literal["scratch", "damaged", "logs", "unreferenced"]
-ONE_BY_ONE = ("unfinished", "orphaned")
+ONE_BY_ONE = ("unfinished", "orphaned", "strange")
 
 
 class CleanupConfig(PhaseConfig):

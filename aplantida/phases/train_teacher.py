@@ -46,7 +46,7 @@ def run(ctx: PhaseContext[TrainTeacherConfig]) -> dict[str, Any]:
     region = None if config.scope == GLOBAL else config.scope
     known = index if region is None else index.subset(_classes_of(ctx, index, region))
     dropout, rank = config.regularization.dropout, config.model.head_rank
-    card, initial = new_model(config.model, config.data, known, dropout=dropout, head_rank=rank)
+    card, initial = new_model(ctx, config.model, config.data, known, dropout=dropout, head_rank=rank)
     metrics = run_training(
         ctx,
         card=card,

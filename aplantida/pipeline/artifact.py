@@ -20,7 +20,14 @@ MANIFEST = "artifact.json"
 PROGRESS = "_progress"
 ASIDE = "aside/"  # files below it are kept and verified like results, but are none: they do not count in the digest
 ANY_KIND = "*"
-_SHARD = re.compile(r".+/shard-\d+\.\w+")
+KEYS = frozenset(
+    {
+        *("format", "kind", "phase", "version", "fingerprint", "digest", "config", "recipe"),
+        *("inputs", "files", "units", "metrics", "sessions", SEAL),
+    }
+)
+# most of a run's bytes; aplantida.verify and the release gate hash them
+_BY_PHOTO = re.compile(r".+/shard-\d+\.\w+|(scores|features)_\w+\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +131,7 @@ def open_artifact(path: Path, kind: str = ANY_KIND, *, hashed: bool = True) -> A
     Args:
         path: its folder.
         kind: what it must be.
-        hashed: hash every file but shards (photos, scores and labels by shard: ``aplantida.verify`` does).
+        hashed: hash every file but those with something for each photo (``aplantida.verify`` hashes them too).
 
     Raises:
         BadRequest: when it is absent, unfinished, of another kind, or a file is missing, a link or outside.
@@ -133,14 +140,7 @@ def open_artifact(path: Path, kind: str = ANY_KIND, *, hashed: bool = True) -> A
     if not is_sealed(path):
         state = "unfinished (run its phase again)" if (path / PROGRESS).is_dir() else "not there"
         raise BadRequest(f"{path}: want a sealed {kind} artifact; it is {state}")
-    try:
-        value = json.loads(place_in(path, MANIFEST).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadRequest(f"{path / MANIFEST}: {error}") from error
-    if not isinstance(value, dict):
-        raise BadRequest(f"{path / MANIFEST}: want an object")
-    manifest = cast("dict[str, Any]", value)
-    trouble = broken_seal(manifest)
+    manifest, trouble = _read_manifest(path)
     if trouble is not None:
         raise Altered(f"{path / MANIFEST} was altered: {trouble}")
     if manifest.get("format") != FORMAT:
@@ -150,10 +150,31 @@ def open_artifact(path: Path, kind: str = ANY_KIND, *, hashed: bool = True) -> A
     artifact = Artifact(path, manifest)
     try:
         for entry in artifact.files.values():
-            _check_file(place_in(path, entry.name), entry, hashed and not _SHARD.fullmatch(entry.name))
+            _check_file(place_in(path, entry.name), entry, hashed and not _BY_PHOTO.fullmatch(entry.name))
+        for given in (given for entries in artifact.inputs.values() for given in entries):
+            str(given["path"] + given["kind"] + given["digest"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadRequest(f"{path / MANIFEST}: {error!s}") from error
     return artifact
+
+
+def _read_manifest(path: Path) -> tuple[dict[str, Any], str | None]:
+    """What ``artifact.json`` says, and how it shows that it was altered.
+
+    Raises:
+        BadRequest: when it is no JSON object.
+    """
+    try:
+        value = json.loads(place_in(path, MANIFEST).read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError("want an object")
+        manifest = cast("dict[str, Any]", value)
+        trouble = broken_seal(manifest)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"{path / MANIFEST}: {error}") from error
+    if trouble is None and manifest.get("format") == FORMAT and (strange := sorted(set(manifest) - KEYS)):
+        trouble = f"it has the key {strange[0]!r}"
+    return manifest, trouble
 
 
 def _check_file(file: Path, entry: FileEntry, hashed: bool) -> None:

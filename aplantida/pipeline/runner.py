@@ -251,15 +251,15 @@ def _run_and_seal(
     try:
         with log_file(writer.log_path / "log.jsonl"):
             metrics = phase.run(context)
+        writer.check_session()
+        _judge(phase, context.config, metrics, writer.path)
     except (BadRequest, GateFailed):
         if writer.is_untouched:  # nothing was done under this recipe: an edited one may start afresh
             shutil.rmtree(writer.path / PROGRESS)
         elif not writer.units and not any(writer.scratch.iterdir()):  # nothing but a report, which stays to be read
             give_up(writer.path)
         raise
-    writer.check_session()
     path = writer.path
-    _judge(phase, context.config, metrics, path)
     writer.remove_strays()
     manifest = {
         "kind": phase.output,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aplantida.domain.seals import broken_text
-from aplantida.export.bundle import MANIFEST_FILE, MODEL_FOLDER, altered_files
+from aplantida.export.bundle import MANIFEST_FILE, MODEL_FOLDER
 from aplantida.pipeline.artifact import Artifact, hash_file
 from aplantida.release.lineage import trace
 from aplantida.release.manifest import FILE_NAME, read_yaml_manifest
@@ -55,7 +55,6 @@ def integrity_problems(release: Release) -> list[str]:
     verdicts = [verify(Subject(item.path, "artifact")) for item in release.lineage.artifacts]
     verify_together(verdicts)
     found = [f"{verdict.place.name}/{text}" for verdict in verdicts for text in verdict.differences]
-    found += [f"{MANIFEST_FILE}: {name} is not as it says" for name in altered_files(release.bundle.path)]
     return shortened([*release.lineage.problems, *found])
 
 
@@ -141,7 +140,7 @@ def judge_rows(gates: Any, metrics: Mapping[str, Any]) -> dict[str, list[str]]:
 
     Args:
         gates: of release_gate: ``max_bundle_bytes``, ``required``, ``max_drop``, ``ship_unsure``.
-        metrics: of release_gate: ``rows`` (what no bound changes), ``sizes``, ``model_limits``, ``quality``.
+        metrics: of release_gate: ``rows`` (what no bound changes), ``sizes``, ``size_limits``, ``quality``.
     """
     rows: dict[str, list[str]] = {name: list(metrics["rows"].get(name, [])) for name in ROWS}
     limits = {"bundle": gates.max_bundle_bytes, **metrics["size_limits"]}

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from aplantida.pipeline.artifact import MANIFEST, PROGRESS, Artifact, is_sealed, open_artifact
+from aplantida.pipeline.artifact import FORMAT, MANIFEST, PROGRESS, Artifact, is_sealed, open_artifact
 from aplantida.pipeline.config import resolve
 from aplantida.pipeline.errors import Altered, BadRequest
 from aplantida.pipeline.standing import INPUTS, RECIPE
 
 BUNDLE = "model_bundle"
 RELEASED = (BUNDLE, "manifest")
-State = Literal["sealed", "damaged", "unfinished"]
+State = Literal["sealed", "damaged", "strange", "unfinished"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,16 @@ def read_work(path: Path) -> Work:
     except (BadRequest, Altered) as error:
         trouble = str(error)
     try:
-        return _work_of(json.loads((path / MANIFEST).read_text(encoding="utf-8")), path, "damaged", trouble)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        return _work_of(manifest, path, "strange" if _is_strange(path, manifest) else "damaged", trouble)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Work(path, "damaged", is_legible=False, trouble=trouble)
+
+
+def _is_strange(path: Path, manifest: Any) -> bool:
+    """Whether it may well be whole, although we do not open it: of another format, or with links for files."""
+    places = [path / MANIFEST, *(path / name for name in manifest["files"])]
+    return manifest["format"] != FORMAT or any(place.is_symlink() for place in places)
 
 
 def _read_unfinished(path: Path) -> Work:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import platform
 import shutil
 import time
@@ -25,6 +24,7 @@ from aplantida.pipeline.waiting import WAITING, read_waiting
 from aplantida.pipeline.writer import SESSION
 from aplantida.release.reachability import Need, Reached, Root, Work, reach, read_work
 from aplantida.release.records import RECORDS, read_records
+from aplantida.release.walking import walk
 
 LOGS = "_logs"
 SECONDS_A_DAY = 86_400.0
@@ -98,7 +98,7 @@ def find_leftovers(
     if not folder.is_dir():
         raise BadRequest(f"runs = {str(folder)!r}: no such folder")
     here = places_below(folder)
-    others = [places_below(place) for place in needed_by if place.is_dir()]
+    others = [places_below(place, follow=True) for place in needed_by if place.is_dir()]
     inside = [read_work(path) for path in here.artifacts]
     outside = {path.resolve(): path for places in others for path in places.artifacts}
     known = {work.path.resolve() for work in inside}
@@ -176,6 +176,8 @@ def _judge(work: Work, unwanted: set[Path], has_keep: bool, reached: Reached) ->
     is_named = work.path in unwanted
     if work.state == "damaged":
         yield _leftover("damaged", work.path, work.trouble), True
+    elif work.state == "strange":
+        yield _leftover("strange", work.path, work.trouble), is_named
     elif work.state == "unfinished":
         why = "begun and not finished; its phase, run again, would go on"
         yield _leftover("unfinished", work.path, why), is_named
@@ -249,11 +251,10 @@ def _is_leased(path: Path) -> bool:
     return session["host"] != platform.node() and time.time() - session["alive"] < LEASE_SECONDS
 
 
-def places_below(folder: Path) -> Places:
-    """What lies below ``folder``; symbolic links are not followed."""
+def places_below(folder: Path, *, follow: bool = False) -> Places:
+    """What lies below ``folder``; links to folders are followed on demand, and never for what may be deleted."""
     found = Places([], [], [], [])
-    for place, names, files in os.walk(folder):
-        here = Path(place)
+    for here, names, files in walk(folder, follow=follow):
         if MANIFEST in files or PROGRESS in names:
             found.artifacts.append(here)
             names.clear()
@@ -266,7 +267,6 @@ def places_below(folder: Path) -> Places:
             names.clear()
         elif WAITING in files:
             found.waiting.append(here / WAITING)
-        names.sort()
     return found
 
 

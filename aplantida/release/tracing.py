@@ -84,7 +84,7 @@ def trace_photos(folders: Sequence[Path], opt_outs: OptOuts) -> Trace:
         folders: of runs and bundles; one that is not there holds nothing.
         opt_outs: which photos are meant, as a list of opt-outs would say it.
     """
-    below = [places_below(folder) for folder in folders if folder.is_dir()]
+    below = [places_below(folder, follow=True) for folder in folders if folder.is_dir()]
     paths = {path.resolve(): path for places in below for path in places.artifacts}
     artifacts, unfinished, unread = _opened(sorted(paths.values()))
     trace = Trace(photos_meant(artifacts, opt_outs), tuple(folders), unread=unread, num_artifacts=len(artifacts))

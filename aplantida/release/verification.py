@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,11 +12,13 @@ from typing import Any, Literal
 import yaml
 
 from aplantida.domain.cores import usable_cores
-from aplantida.domain.seals import broken_seal, broken_text
+from aplantida.domain.seals import SEAL, broken_seal, broken_text
+from aplantida.export.bundle import KEYS as BUNDLE_KEYS
 from aplantida.export.bundle import MANIFEST_FILE as BUNDLE_FILE
 from aplantida.export.bundle import altered_files
 from aplantida.pipeline.artifact import (
     FORMAT,
+    KEYS,
     MANIFEST,
     PROGRESS,
     Artifact,
@@ -31,14 +32,11 @@ from aplantida.pipeline.config import resolve
 from aplantida.pipeline.recipe import fingerprint_of
 from aplantida.release.manifest import FILE_NAME
 from aplantida.release.manifest import FORMAT as MANIFEST_FORMAT
+from aplantida.release.walking import walk
 
 Kind = Literal["artifact", "bundle", "manifest"]
 _PREFIX, _SUFFIX = FILE_NAME.split("{version}")
-_KEYS = {
-    *("format", "kind", "phase", "version", "fingerprint", "digest", "config", "recipe"),
-    *("inputs", "files", "units", "metrics", "sessions", "seal"),
-}
-_MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError)
+_MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError)
 
 
 @dataclass(frozen=True)
@@ -81,12 +79,12 @@ def subjects_at(path: Path) -> list[Subject]:
     if own is not None:
         return [own]
     found: list[Subject] = []
-    for place, names, files in os.walk(path):
-        inner = _folder(Path(place), files)
+    for place, names, files in walk(path, follow=True):
+        inner = _folder(place, files)
         if inner is not None:
             found.append(inner)
             names.clear()
-        names[:] = sorted(name for name in names if name != PROGRESS)
+        names[:] = [name for name in names if name != PROGRESS]
     return found
 
 
@@ -130,12 +128,13 @@ def _verify_artifact(path: Path, verdict: Verdict) -> None:
     trouble = broken_seal(manifest)
     if trouble is None and not is_as_written(text):
         trouble = "its bytes are not those it was written with"
-    if trouble is None and set(manifest) - _KEYS:
-        trouble = f"it has the key {min(set(manifest) - _KEYS)!r}"
+    if trouble is None and set(manifest) - KEYS:
+        trouble = f"it has the key {min(set(manifest) - KEYS)!r}"
     if trouble is None and manifest["format"] != FORMAT:
         trouble = f"format {manifest['format']!r}, want {FORMAT!r}"
     if trouble is not None:
         differences.append(f"{MANIFEST}: {trouble}")
+    _note_seal(manifest, verdict)
     artifact = Artifact(path, manifest)
     entries = list(artifact.files.values())
     if digest_of(entries) != artifact.digest:
@@ -151,6 +150,11 @@ def _verify_artifact(path: Path, verdict: Verdict) -> None:
         differences += [f"{name}: not as {BUNDLE_FILE} says" for name in altered_files(path) if name not in named]
     if (path / PROGRESS).exists():
         verdict.notes.append(f"{PROGRESS}/ is left in it")
+
+
+def _note_seal(document: Mapping[str, Any], verdict: Verdict) -> None:
+    if SEAL not in document:
+        verdict.notes.append("has no seal: it was made before there were seals, or somebody took it away")
 
 
 def _difference(path: Path, entry: FileEntry) -> str | None:
@@ -181,6 +185,9 @@ def _verify_bundle(path: Path, verdict: Verdict) -> None:
     verdict.differences += [f"{name}: not as {BUNDLE_FILE} says" for name in altered_files(path)]
     if data != (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode():
         verdict.differences.append(f"{BUNDLE_FILE}: its bytes are not those it was written with")
+    if strange := sorted(set(document) - BUNDLE_KEYS):
+        verdict.differences.append(f"{BUNDLE_FILE}: it has the key {strange[0]!r}")
+    _note_seal(document, verdict)
     others = len(list(_strangers(path, {*document["files"], *document["formats"], BUNDLE_FILE})))
     if others:
         verdict.notes.append(f"{others} files that are not the bundle's lie beside it")
@@ -191,7 +198,7 @@ def _verify_manifest(path: Path, verdict: Verdict) -> None:
     if trouble is not None:
         verdict.differences.append(f"{path.name}: {trouble}")
     verdict.num_files = 1
-    beside = path.parent.parent
+    beside = path.resolve().parent.parent
     for name, described in _artifacts_of(path).items():
         place = beside / name
         if not (place / MANIFEST).is_file():
