@@ -148,6 +148,17 @@ def _take_any_name(stream: TextIO, errors: str) -> None:
         stream.reconfigure(errors=errors)
 
 
+def _check_place(bundle: Path, place: str | None) -> None:
+    """Raises NodeError for a place in which no species of the bundle is known to live."""
+    file = bundle / "classes.json"
+    if place is None or not file.is_file():
+        return
+    classes = json.loads(file.read_text(encoding="utf-8"))["classes"]
+    known = {name for row in classes for key in ("regions", "distribution") for name in row.get(key) or ()}
+    if place not in known:
+        raise NodeError(f"--place {place!r}: no species is known to live there; places are {', '.join(sorted(known))}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; exit code 0, or 2 when the bundle is refused."""
     parse = argparse.ArgumentParser(prog="python -m aplantida.predict", description="Name the plants in photos.")
@@ -161,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _take_any_name(sys.stdin, "surrogateescape")
     _take_any_name(sys.stdout, "backslashreplace")
     try:
+        _check_place(given.bundle, given.place)
         photos = _named(given.photos, sys.stdin)
         asked = {"bundle": given.bundle, "photos": photos, "place": given.place}
         rows = iter([predict_plant(**asked)]) if given.plant else predict(**asked)

@@ -14,8 +14,8 @@ from aplantida.data.field_values import (
     country_of,
     date_of,
     license_text_of,
+    people_of,
     read_each,
-    texts_of,
     unread_of,
 )
 from aplantida.data.identifiers import observation_id_of
@@ -52,8 +52,8 @@ def columns_of(values: Mapping[str, Sequence[Any]], order: DateOrder) -> dict[st
     country = read_each(countries, country_of)
     return {
         "license_text": read_each(values["image_license"], license_text_of),
-        "author": texts_of(values["image_author"]),
-        "source": texts_of(values["image_source"]),
+        "author": people_of(values["image_author"]),
+        "source": people_of(values["image_source"]),
         "observation_id": read_each(values["image_observation_id"], observation_id_of),
         "observed_on": observed_on,
         "country": country,

@@ -48,6 +48,9 @@ def license_id_of(value: Any, texts: LicenseTexts) -> str | None:
     return texts.read(license_text_of(value)).license_id
 
 
+_NAME_KEYS = ("name", "nombre", "nom", "fullName", "full_name", "displayName", "author", "autor", "login")
+
+
 def license_text_of(value: Any) -> str | None:
     """A text; of a list or a mapping everything in it, so that nothing it says is passed over.
 
@@ -71,6 +74,21 @@ def _said(value: Any) -> Iterator[str]:
             yield from _said(item)
     elif isinstance(value, bool | bytes):
         yield str(value).lower()
+    elif text := text_of(value):
+        yield text
+
+
+def people_of(values: Sequence[Any]) -> pa.StringArray:
+    """The people, or places, that each value names: of a list or a mapping every text in it, so that none is lost."""
+    return _each_text(values, lambda value: "; ".join(_named(value)) or None, valid_text)
+
+
+def _named(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = next((value[key] for key in _NAME_KEYS if value.get(key)), list(value.values()))
+    if isinstance(value, list):
+        for item in value:
+            yield from _named(item)
     elif text := text_of(value):
         yield text
 

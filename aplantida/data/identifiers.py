@@ -56,6 +56,9 @@ def document_id_of(value: Any, *, mixed: bool = False) -> str:
     return _extended(value)
 
 
+_UUID = re.compile(r"\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?", re.IGNORECASE)
+
+
 def observation_id_of(value: Any) -> str | None:
     """The id of an observation; None where the value says none (null, empty, not a number, true or false)."""
     if value is None or isinstance(value, bool):
@@ -71,7 +74,8 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, int | float | Decimal128) and not isinstance(value, bool):
         return number_text(value)
     if isinstance(value, str) and not isinstance(value, Code):
-        return valid_text(value)
+        text = valid_text(value)
+        return str(UUID(text)) if _UUID.fullmatch(text) else text
     if isinstance(value, UUID | ObjectId):
         return str(value)
     if isinstance(value, Binary) and value.subtype in _UUID_SUBTYPES and len(value) == 16:

@@ -19,6 +19,10 @@ _DOT, _TWO_DOTS = frozenset({".", "%2e"}), frozenset({"..", ".%2e", "%2e.", "%2e
 _LATE_ASCII = re.compile("[^\x00-\x7f]")
 
 
+_QUERY_OR_FRAGMENT = re.compile(r"([^?#]*)([?#]?)(.*)", re.DOTALL)
+_SCHEME = re.compile(r"((?:https?:)?)(/*)(.*)", re.DOTALL | re.IGNORECASE)
+
+
 def url_to_send(url: str, parts: SplitResult) -> URL:
     """The URL that is asked for; nothing that yarl or aiohttp would change any more.
 
@@ -42,7 +46,13 @@ def redirect_target(here: str, location: str) -> str:
         here: the URL that was asked.
         location: as aiohttp decodes a header: UTF-8, other bytes as lone surrogates.
     """
-    return urljoin(here, _LATE_ASCII.sub(_bytes_escaped, location.strip(" \t")))
+    location = location.strip(" \t")
+    head, mark, tail = _QUERY_OR_FRAGMENT.match(location).groups()  # type: ignore[union-attr]
+    scheme, slashes, rest = _SCHEME.match(head.replace("\\", "/")).groups()  # type: ignore[union-attr]
+    if len(slashes) < 2:
+        return urljoin(here, _LATE_ASCII.sub(_bytes_escaped, scheme + slashes + rest + mark + tail))
+    authority, slash, path = rest.partition("/")  # any number of slashes leads to a host
+    return urljoin(here, f"{scheme}//{authority}" + _LATE_ASCII.sub(_bytes_escaped, slash + path + mark + tail))
 
 
 def _escape(others: re.Pattern[str], text: str) -> str:

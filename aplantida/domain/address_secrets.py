@@ -15,10 +15,10 @@ SECRET_PARAMETERS = frozenset(
         *("access_token", "accesstoken", "auth", "auth_token", "authtoken", "authorization", "id_token", "jwt"),
         *("refresh_token", "token", "__token__", "bearer", "sas", "sastoken", "sas_token", "secret", "client_secret"),
         *("api_key", "apikey", "api-key", "x-api-key", "subscription-key", "ocp-apim-subscription-key", "appkey"),
-        *("password", "passwd", "pwd", "session", "sessionid", "session_id", "jsessionid", "phpsessid"),
+        *("password", "passwd", "pwd", "sessionid", "jsessionid", "phpsessid"),
         *("signature", "sig", "hmac", "x-signature", "signed", "url_signature", "hdnea", "hdnts", "hdntl"),
         # who signed: Amazon S3 and CloudFront, Google, Alibaba, Tencent
-        *("awsaccesskeyid", "key-pair-id", "policy", "googleaccessid", "ossaccesskeyid", "security-token"),
+        *("awsaccesskeyid", "key-pair-id", "googleaccessid", "ossaccesskeyid", "security-token"),
         *("q-sign-algorithm", "q-ak", "q-sign-time", "q-key-time", "q-header-list", "q-url-param-list", "q-signature"),
     )
 )
@@ -26,12 +26,15 @@ SECRET_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-cos-", "x-obs-")
 # what a signature is about (Azure's shared access, and when it ends): secrets beside one, ordinary words without
 BESIDE_A_SIGNATURE = frozenset(
     (
-        *("expires", "expiry", "exp", "sv", "ss", "srt", "sr", "sp", "st", "se", "spr", "sip", "si", "ses"),
+        *("expires", "expiry", "exp", "policy", "sv", "ss", "srt", "sr", "sp", "st", "se", "spr", "sip", "si", "ses"),
         *("sdd", "skoid", "sktid", "skt", "ske", "sks", "skv", "saoid", "suoid", "scid", "rscc", "rscd"),
     )
 )
 _SIGNATURES = frozenset(("sig", "signature", "hmac", "x-signature", "url_signature"))
-_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#@]*@")
+_JOINED = frozenset(name.replace("_", "").replace("-", "") for name in SECRET_PARAMETERS)
+_SECRET_WORDS = frozenset(("token", "secret", "signature", "password", "hmac", "jwt"))  # as the last word of a name
+_WORD_ENDS = re.compile(r"[_\-.]")
+_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
 
 
 def public_address(url: str) -> str:
@@ -51,4 +54,7 @@ def public_address(url: str) -> str:
 
 
 def _is_secret(name: str, is_signed: bool) -> bool:
-    return name in SECRET_PARAMETERS or name.startswith(SECRET_PREFIXES) or (is_signed and name in BESIDE_A_SIGNATURE)
+    if name.startswith(SECRET_PREFIXES) or (is_signed and name in BESIDE_A_SIGNATURE):
+        return True
+    words = _WORD_ENDS.split(name.removesuffix("[]"))
+    return name in SECRET_PARAMETERS or "".join(words) in _JOINED or words[-1] in _SECRET_WORDS

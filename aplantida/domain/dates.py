@@ -35,6 +35,8 @@ _CLOCK = re.compile(r"\s\d{1,2}:\d{2}(?::\d{2})?(?:\s[a-z]{2,5})?(?=\s\d{4}$)") 
 _REMARK = re.compile(r"\s*\([^()]*\)$")
 _ORDINAL = re.compile(r"(?<=\d)\.?\s?(?:st|nd|rd|th|er|ro|do|to|º|ª|°|o)(?=[\s,/.-]|$)")
 _NUMBERS = re.compile(r"(\d{4}|\d{1,2})(\s*[/.\-–]\s*|\s+)(\d{1,2})(?:\2)(\d{4}|\d{1,2})")
+_EXIF = re.compile(r"^(\d{4}):(\d\d):(\d\d)(?=\s|$)")  # as cameras write it
+_AFTER_ISO = re.compile(r"$|[\sT,;.?(\[+]", re.IGNORECASE)  # a time or a remark, and no second date
 _A_DAY_AND_A_YEAR = ([1, 2], [2, 2], [1, 4], [2, 4])  # their numbers of digits
 # two that differ in year, month and day: what a text leaves open differs in what is read
 _OPEN = (datetime(2000, 1, 1), datetime(2004, 12, 31))
@@ -59,9 +61,10 @@ def read_date(text: str, order: DateOrder = "day_first") -> ReadDate:
         text: any.
         order: of the numbers in a date that begins with no year. Where only the other order gives a date it is that.
     """
+    text = _EXIF.sub(r"\1-\2-\3", text)
     iso = _iso_day(text[:10])
     if iso is not None:
-        return ReadDate(iso)
+        return ReadDate(iso) if _AFTER_ISO.match(text, 10) else _NOTHING
     if len(text) > LONGEST:
         return _NOTHING
     plain = _TIME.sub("", _CLOCK.sub("", _REMARK.sub("", _plain(text)))).strip(" ,.;")

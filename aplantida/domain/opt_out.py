@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ from aplantida.domain.host_names import ascii_host
 from aplantida.domain.text import clean_text, valid_address
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{32}")  # as domain/record.image_id_of makes them
+_MARKUP = re.compile(r"<[^<>]*>")
+_BETWEEN_PEOPLE = re.compile(r"\s*[;,/|&]\s*|\s+(?:and|y|e|et|und|with|con)\s+", re.IGNORECASE)
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)")
 _SENT_AS_WRITTEN = "".join(map(chr, range(0x21, 0x7F)))
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -75,7 +78,7 @@ class OptOuts:
             return f"the photo {image_id} was withdrawn"
         if url is not None and self.addresses and address_key(url) in self.addresses:
             return f"the photo at {public_address(url)} was withdrawn"
-        if author is not None and self.authors and _name(author) in self.authors:
+        if author is not None and self.authors and not self.authors.isdisjoint(_names(author)):
             return f"the author {author!r} opted out"
         if self.hosts and self.has_host(host):
             return f"the site {host} opted out"
@@ -106,6 +109,12 @@ def address_key(url: str) -> str:
 def _has_host(text: str) -> bool:
     parts = _ADDRESS.match(text)
     return parts is not None and bool(parts[2])
+
+
+def _names(author: str) -> set[str]:
+    """The whole text, and each of those it names: without markup, ©, and what stands between people."""
+    plain = _MARKUP.sub(" ", html.unescape(author)).replace("©", " ")
+    return {_name(author), _name(plain), *(_name(part) for part in _BETWEEN_PEOPLE.split(plain))} - {""}
 
 
 def _name(author: str) -> str:

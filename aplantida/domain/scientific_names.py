@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import nameparser
 
 from aplantida.domain.latin_words import EPITHET, LETTERS, fold_word, is_one_word, why_no_words, why_not_latin
+from aplantida.domain.ordinary_words import ORDINARY_WORDS
 from aplantida.domain.text import clean_text
 
 MARKERS = {"SUBSPECIES": "subsp.", "VARIETY": "var.", "FORM": "f."}
@@ -28,7 +29,7 @@ _WRITTEN_MARKERS = {
 _HYBRID_SIGNS = str.maketrans("✕✖⨯╳", "××××")
 _MARKUP = re.compile(r"</?(?:i|em|b|strong|span)>", re.IGNORECASE)
 _CONSERVED = re.compile(r",?\s*nom\.\s*cons\.$", re.IGNORECASE)
-_GLUED_HYBRID = re.compile(r"×(?=\w)|^x(?=[bcdfghjklmnpqrstvwz][a-z])")
+_GLUED_HYBRID = re.compile(r"×(?=\w)|^x(?=[bcdfghjklmnpqrstvwz][a-z])|^[xX](?=[A-Z][a-z])")
 _TITLED_EPITHET = re.compile(
     rf"[{LETTERS}]{{3,}}(?:us|um|is|ii|ae|[bcdfghjklmnpqrstvxz]a|[ei]a|ns|x|oides)$", re.IGNORECASE
 )
@@ -38,6 +39,14 @@ ex in et and y e und & al al. f. f fil. fil filius bis hort. hort bin ibn st. st
 di du des der den dem van von vom zu zur zum ter ten te af av la le las les los el
 """
 _LONGEST = 500
+# ranks, qualifiers and notes: wherever they stand without what belongs to them, a name is not understood
+_DOUBTS = frozenset(
+    (
+        *("cf", "aff", "agg", "sp", "spp", "ssp", "subsp", "subspecies", "var", "variety", "forma", "cv", "hybrid"),
+        *("s.l", "s.str", "s.lat", "sl", "sensu", "auct", "nomen", "nudum", "dubium"),
+    )
+)
+_ALSO_AUTHORS = frozenset(("blanco", "verde", "rosa", "flora", "blanca", "campo"))
 _PARTICLES = frozenset(_MAY_BE_SMALL.split())
 _AUTHOR = re.compile(r"(?:[dDlLOMT]['’])?[^\W\d_]+(?:[.'’-]+[^\W\d_]+)*\.?$")
 _PUNCTUATION = re.compile(r"[\s()\[\],;:]+|(?<=\.)(?=[^\W\d_]{2,})|&")
@@ -88,7 +97,7 @@ def read_scientific(text: str, *, trusted: bool = False) -> ScientificName:
     if below is not None:
         rest = _words_around(below, rest)
     authors = " ".join(rest)
-    _check_authors(authors.replace(parsed.published_in, "") if parsed.published_in else authors)
+    _check_authors(authors.replace(parsed.published_in, "") if parsed.published_in else authors, trusted)
     epithets = [epithet] if below is None else [epithet, below]
     if why := why_no_words(genus, epithets) or (None if trusted else why_not_latin(genus, epithets)):
         raise NotAName(why)
@@ -205,13 +214,20 @@ def _without_stop(word: str) -> str:
     return word[:-1] if word.endswith(".") and len(word) > 5 and _TITLED_EPITHET.match(word[:-1]) else word
 
 
-def _check_authors(rest: str) -> None:
-    """Authors begin with a capital, or are particles; years may stand among them."""
+def _check_authors(rest: str, trusted: bool) -> None:
+    """Authors begin with a capital, or are particles, and are no words of a language; years may stand among them."""
     for word in _PUNCTUATION.split(rest):
         if word and word not in _PARTICLES and not _YEAR.match(word):
             first = word[2:] if word[1:2] in ("'", "’") else word
             if not (_AUTHOR.match(word) and first[:1].isupper() and _is_latin(word)):
                 raise NotAName(f"{word!r} is no author")
+            if not trusted and _is_no_author(word):
+                raise NotAName(f"{word!r} is a word, and no author")
+
+
+def _is_no_author(word: str) -> bool:
+    plain = word.lower().rstrip(".")
+    return plain in _DOUBTS or (len(plain) > 2 and fold_word(plain) in ORDINARY_WORDS - _ALSO_AUTHORS)
 
 
 def _is_latin(word: str) -> bool:

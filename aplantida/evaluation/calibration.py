@@ -19,6 +19,7 @@ from aplantida.evaluation.metrics import BoolArray, FloatArray, IntArray, check_
 from aplantida.evaluation.scanning import CHUNK_ROWS, scan, scan_with
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
+_NOTHING = np.float32(-80.0)  # exp of it is 2e-35
 _NODES = 15  # each 1.53 times the one before
 
 
@@ -98,7 +99,9 @@ def loss_curves(table: DenseScores, labels: IntArray) -> LossCurves:
         below = np.subtract(logits, highest, out=logits)
         squares, weights = below * below, np.empty_like(below)
         for node, inverse in enumerate(inverses):
-            np.exp(np.multiply(below, np.float32(inverse), out=weights), out=weights)
+            np.multiply(below, np.float32(inverse), out=weights)
+            np.maximum(weights, _NOTHING, out=weights)  # numbers that small take exp ten times as long, and add nothing
+            np.exp(weights, out=weights)
             total = weights.sum(axis=1).astype(np.float64)
             mean = np.einsum("nc,nc->n", weights, below) / total
             square = np.einsum("nc,nc->n", weights, squares) / total

@@ -62,7 +62,7 @@ class ScoreFiles:
         """The next photos as ``scores_PART.parquet`` and ``features_PART.parquet``."""
         output, first, count = self._ctx.output, self._first, len(image_ids)
         tables = self._scores.tables(image_ids, first, CHUNK_ROWS)
-        scores = output.write_tables(f"scores_{part}.parquet", (table.to_arrow() for table in tables))
+        scores = output.write_tables(f"scores_{part}.parquet", (table.to_arrow() for table in tables), ["logits"])
         blocks = self._features.blocks(first, count, CHUNK_ROWS)
         pooled = (features_to_arrow(image_ids[at], values) for at, values in blocks)
         features = output.write_tables(f"features_{part}.parquet", pooled, ["features"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -28,9 +28,9 @@ PARTS = ("val", "test")
 class SetsSection(Section):
     """Sets of species that hold the true one with a given probability."""
 
-    levels: tuple[float, ...] = (0.9, 0.95)
+    levels: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = (0.9, 0.95)
     method: Literal["lac", "aps", "raps"] = "lac"
-    max_size: int = Field(default=5, ge=1, le=TOP)
+    max_size: int = Field(default=5, ge=1, lt=TOP)  # of TOP classes nobody knows whether there are more
 
 
 class StrangersSection(Section):

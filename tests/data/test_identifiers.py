@@ -82,3 +82,9 @@ def test_every_other_type_is_an_id_and_different_ones_differ() -> None:
     assert len(set(texts)) == len(odd)
     assert all(re.search(r"\S", text or "") for text in texts)
     assert observation_id_of(DBRef("c", 1)) == observation_id_of(DBRef("c", 1.0))
+
+
+def test_a_uuid_is_one_observation_however_it_is_written() -> None:
+    value = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
+    texts = [str(value), str(value).upper(), f"{{{value}}}"]
+    assert {observation_id_of(item) for item in (value, *texts)} == {str(value)}

@@ -14,6 +14,7 @@ WITHOUT = [
     "http://example.org/a.jpg?x=a%20b+c&x=%2F#token=1",
     "http://example.org/@user/a.jpg?by=@me",
     "http://example.org/a.jpg?tokens=3&signatures=2",
+    "http://example.org/a.jpg?session=1&policy=2&design=3&nonsecret=4",
 ]
 WITH = [
     ("http://h/a.jpg?X-Amz-Signature=ab&X-Amz-Date=2&id=7&x-amz-credential=c", "http://h/a.jpg?id=7"),
@@ -23,6 +24,8 @@ WITH = [
     ("http://h/a.jpg?size=l&access%5Ftoken=t", "http://h/a.jpg?size=l"),
     ("http://h/a%28b.jpg?q=a+b%20c&TOKEN=t&z", "http://h/a%28b.jpg?q=a+b%20c&z"),
     ("https://user:word@h/a.jpg", "https://h/a.jpg"),
+    ("https://u@v:word@h/a.jpg", "https://h/a.jpg"),
+    ("http://h/a.jpg?access-token=1&private_token=2&x-ms-signature=3&token[]=4&a=5", "http://h/a.jpg?a=5"),
     ("https://user:word@h/a.jpg?x=1&api_key=2", "https://h/a.jpg?x=1"),
 ]
 

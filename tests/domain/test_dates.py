@@ -189,3 +189,13 @@ def test_no_text_raises() -> None:
     for _ in range(5000):
         read = read_date("".join(draw.choices(words, k=draw.randrange(1, 9))))
         assert read.day is None or date.fromisoformat(read.day)
+
+
+@pytest.mark.parametrize(("text", "day"), [("2021:05:25 10:00:00", "2021-05-25"), ("1999:12:01", "1999-12-01")])
+def test_a_date_as_cameras_write_it(text: str, day: str) -> None:
+    assert read_date(text).day == day
+
+
+@pytest.mark.parametrize("text", ["2021-05-25/2021-06-30", "2021-05-25foo", "2021-05-25–2021-05-28", "2021-05-259"])
+def test_a_span_is_no_day(text: str) -> None:
+    assert read_date(text).day is None

@@ -43,7 +43,8 @@ def test_an_author_is_the_same_in_every_way_of_writing_the_letters(name: str) ->
     for listed in spelled:
         outs = OptOuts.of([listed], [])
         assert [written for written in spelled if outs.refusal(written, "a.org") is None] == []
-        assert outs.refusal(f"{name} y otros", "a.org") is None
+        assert outs.refusal(f"{name} y otros", "a.org")  # among others, too
+        assert outs.refusal(f"{name} López", "a.org") is None
 
 
 @pytest.mark.parametrize(
@@ -99,3 +100,15 @@ def test_a_withdrawn_photo_is_known_by_its_id_and_by_every_way_of_writing_its_ad
 def test_what_is_neither_id_nor_address_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match="want the id of a photo"):
         OptOuts.of([], [], [text])
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        *("Ana Pérez; Luis", "Ana Pérez, Luis Gil", "Luis y Ana Pérez", "© Ana Pérez", "Luis & Ana Pérez"),
+        *("<a href='x'>Ana Pérez</a>", "Ana&nbsp;P&eacute;rez", "ana pe\u0301rez"),
+    ],
+)
+def test_who_opted_out_is_found_among_others(author: str) -> None:
+    assert OptOuts.of(["Ana Pérez"], []).refusal(author, "a.org")
+    assert not OptOuts.of(["Ana"], []).refusal(author, "a.org")

@@ -246,3 +246,14 @@ def test_of_a_real_collection_the_scientific_names_are_read_and_the_garden_names
     garden = [name for name in names if name and name[0].islower()]
     assert len(garden) == 102
     assert len([name for name in garden if normalize_name(name)]) == 1  # which is a scientific name in small letters
+
+
+@pytest.mark.parametrize("word", ["Cf.", "Aff.", "Sp.", "Ssp.", "Var.", "Dudosa", "Hoja", "Planta", "Hybrid", "Nomen"])
+def test_words_and_qualifiers_are_no_authors_however_they_are_written(word: str) -> None:
+    with pytest.raises(NotAName):
+        read_scientific(f"Rosa canina {word}")
+
+
+@pytest.mark.parametrize("sign", ["x", "X", "×", "x ", "X "])
+def test_the_sign_of_a_hybrid_genus_is_apart_however_it_is_glued(sign: str) -> None:
+    assert str(read_scientific(f"{sign}Cupressocyparis leylandii")) == "× Cupressocyparis leylandii"

@@ -1,6 +1,7 @@
 import type { Classifier, ClassifyOptions, LoadOptions, Photo, Status } from "./api";
 import { Bundle, type BundleManifest } from "./bundle";
 import { checkedCount } from "./count";
+import { checkPlace } from "./places";
 import { Credits } from "./credits";
 import { pause } from "./download";
 import { AplantidaError } from "./errors";
@@ -105,7 +106,7 @@ class Loaded implements Classifier {
   async classify(photo: Photo | readonly Photo[], k = 5, options: ClassifyOptions = {}) {
     checkedCount(k);
     const { signal, onPreview, place = null } = options;
-    checkPlace(place);
+    checkPlace(place, this.places);
     const all = Array.isArray(photo) ? (photo as readonly Photo[]) : [photo as Photo];
     if (all.length === 0) throw new AplantidaError("argument", "no photo was given");
     const photos = await Promise.all(all.map((one) => this.given(one, signal)));
@@ -146,10 +147,6 @@ class Loaded implements Classifier {
   }
 }
 
-function checkPlace(place: unknown): void {
-  if (place === null || typeof place === "string") return;
-  throw new AplantidaError("argument", `the place is ${String(place)}; give one of places, or null`);
-}
 
 /** Bitmaps are made for the engine, and go there without a copy. */
 function transferred(photo: Awaited<ReturnType<typeof given>>): Transferable[] {

@@ -29,7 +29,8 @@ function weightsOf(logits: Float32Array | Float64Array, temperature: number) {
 
 /** Logits that say how likely each class is where the photo was taken; the twin of evaluation/region_prior.py. */
 function atPlace(logits: Float32Array, classes: readonly PlantClass[], decision: Decision, place: string) {
-  const temperature = decision.temperatures?.[place] ?? decision.temperature;
+  const { temperatures = {} } = decision;
+  const temperature = Object.hasOwn(temperatures, place) ? temperatures[place] : decision.temperature;
   const lives = classes.map((plant) => plant.regions?.includes(place) || plant.distribution?.includes(place));
   const log = temperature * Math.log(decision.region_prior?.floor ?? 1);
   const elsewhere = (plant: PlantClass, at: number) =>

@@ -4,9 +4,10 @@
  */
 
 import { AplantidaError } from "./errors";
-import { Bundle, BundleError, type PlantClass } from "./bundle";
+import { Bundle, BundleError } from "./bundle";
 import { open, outputsOf, type Parts } from "./core";
 import { checkedCount } from "./count";
+import { placesOf } from "./places";
 import { decide, fuse, type Outputs } from "./decide";
 import { decode, type Decoded } from "./decode";
 import { prepare } from "./preprocess";
@@ -18,15 +19,6 @@ type Classify = Extract<Numbered, { op: "classify" }>;
 /** Let messages in, a cancellation above all. */
 function breath(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-/** Regions and countries that species are known to live in, sorted. */
-function placesOf(classes: readonly PlantClass[]): string[] {
-  const places = new Set<string>();
-  for (const { regions, distribution } of classes) {
-    for (const place of [...(regions ?? []), ...(distribution ?? [])]) places.add(place);
-  }
-  return [...places].sort();
 }
 
 /** What fails without a code is the bundle's fault while it is opened, and this thread's later: its memory, say. */

@@ -3,7 +3,7 @@
 /** The photos among files; where there is none, one file to say so of. */
 function photosAmong(files: FileList | null | undefined): File[] {
   const all = Array.from(files ?? []);
-  const photos = all.filter((file) => file.type.startsWith("image/"));
+  const photos = all.filter((file) => file.type === "" || file.type.startsWith("image/"));
   return photos.length > 0 ? photos : all.slice(0, 1);
 }
 
