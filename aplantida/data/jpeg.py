@@ -107,6 +107,8 @@ def decode(data: bytes, header: JpegHeader, least_side: int = 0) -> Pixels:
     """
     if header.progressive and data.count(b"\xff\xda") > MAX_SCANS:
         raise ImageRejected(Reason.DECOMPRESSION_BOMB, f"more than {MAX_SCANS} scans")
+    if header.progressive and not _has_every_scan(data):
+        raise ImageRejected(Reason.TRUNCATED, "scans of the progressive photo are missing")
     space = "CMYK" if header.components == 4 else "RGB"
     pixels = _turbo(data, space, least_side)
     if isinstance(pixels, str):
@@ -194,13 +196,33 @@ def _without(data: bytes, count: int, marker: int) -> bytes | None:
     return None
 
 
+def _has_every_scan(data: bytes) -> bool:
+    """Whether the scans of a progressive photo bring all 64 coefficients of each component to their last bit.
+
+    A file that was cut between two scans gives a decoder nothing to complain of (ITU-T T.81, annex G).
+    """
+    missing: dict[int, list[int]] = {}
+    for segment in _segments(data, scans=True):
+        payload = data[segment.start : segment.end]
+        if segment.marker in _SOF and len(payload) > 5:
+            missing = {number: [1] * 64 for number in payload[6::3]}
+        elif segment.marker == _SOS and payload and len(payload) == 2 * payload[0] + 4:
+            first, last, low_bit = payload[-3], min(payload[-2], 63), payload[-1] & 15
+            for number in payload[1:-3:2]:
+                missing.get(number, [0] * 64)[first : last + 1] = [low_bit] * (last + 1 - first)
+    return bool(missing) and not any(map(any, missing.values()))
+
+
 def _scans_at(data: bytes) -> int:
     """Where the image data of the first scan begins."""
     return next((segment.end for segment in _segments(data) if segment.marker == _SOS), len(data))
 
 
-def _segments(data: bytes) -> Iterator[Segment]:
-    """The segments of the header, up to the start of the first scan; bytes between segments are passed over."""
+def _segments(data: bytes, *, scans: bool = False) -> Iterator[Segment]:
+    """The segments of the header, up to the start of the first scan; bytes between segments are passed over.
+
+    With ``scans`` those behind image data too.
+    """
     at = 2
     while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
         marker = data[at + 1]
@@ -213,9 +235,14 @@ def _segments(data: bytes) -> Iterator[Segment]:
             if marker == 0xD9 or end < at + 4 or end > len(data):
                 return
             yield Segment(marker, at + 4, end)
-            if marker == _SOS:
+            if marker == _SOS and not scans:
                 return
             at = end
+            if marker == _SOS:
+                following = _SCAN_END.search(data, at)
+                if following is None:
+                    return
+                at = following.start()
 
 
 def _profile(pieces: list[bytes]) -> bytes | None:

@@ -15,6 +15,12 @@ from babel import Locale
 LANGUAGES = ("es", "en")
 _KOSOVO = "XK"  # no code of ISO's, but the one that is used
 _CODE = re.compile(r"[A-Za-z]{2}")
+_CODES = re.compile(r"[A-Za-z]{2}(?: +[A-Za-z]{2})+")
+_SMALL_WORDS = frozenset(
+    ("as", "at", "by", "de", "do", "in", "is", "la", "me", "my", "no", "so", "to")
+)  # codes too, but not beside capitals
+    ["as", "at", "by", "de", "do", "in", "is", "la", "me", "my", "no", "so", "to"]
+)  # codes too, but not beside capitals
 _LISTED = re.compile(r"[,;/|•·\n]+|\s[-–—]\s")
 _AND = re.compile(r"\s+(?:y|e|and|&)\s+", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:the|la|el|las|los|republica de|republic of|reino de|kingdom of) ")
@@ -104,12 +110,18 @@ def _codes_in(piece: str) -> list[str]:
     whole = code_of(piece)
     if whole is not None:
         return [whole]
-    several = [parts for parts in (_AND.split(piece), piece.split()) if len(parts) > 1]
+    several = [parts for parts in (_AND.split(piece), _codes_apart(piece)) if len(parts) > 1]
     for parts in (*several, _IN_BRACKETS.findall(piece)):
         codes = [code for code in map(code_of, parts) if code is not None]
         if codes and len(codes) == len(parts):
             return codes
     return []
+
+
+def _codes_apart(piece: str) -> list[str]:
+    """Codes with nothing but spaces between them; none where a word of a sentence may be among them (``in ES``)."""
+    parts = piece.split() if _CODES.fullmatch(piece) else []
+    return [] if piece.lower() != piece and not _SMALL_WORDS.isdisjoint(parts) else parts
 
 
 def _key(text: str) -> str:

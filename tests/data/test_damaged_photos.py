@@ -183,3 +183,14 @@ def test_png_chunks_that_chromium_refuses(chunks: list[tuple[bytes, bytes]]) -> 
 def test_png_headers_that_nobody_knows(at: int, value: int) -> None:
     (name, fields), *others = files.png_chunks(PNG)
     truncated(files.png_of([(name, fields[:at] + bytes([value]) + fields[at + 1 :]), *others]))
+
+
+def test_a_progressive_jpeg_cut_anywhere_is_truncated() -> None:
+    data = files.encoded(Image.fromarray(draw(400, 300, 3)), "JPEG", quality=90, progressive=True)
+    assert decode_upright(data[:-2], 10**7)[0].shape == (300, 400, 3)
+    scans = [at for at in range(len(data)) if data[at : at + 2] in (b"\xff\xda", b"\xff\xc4")]
+    assert len(scans) > 8
+    for at in [*scans, *range(700, len(data) - 100, 331)]:
+        for end in (b"", b"\xff\xd9"):
+            with pytest.raises(ImageRejected, match=r"truncated|too_small|not_an_image"):
+                decode_upright(data[:at] + end, 10**7)

@@ -4,7 +4,7 @@ import pycountry
 import pytest
 from babel import Locale
 
-from aplantida.domain.countries import code_of, read_countries, read_country
+from aplantida.domain.countries import ReadCountries, code_of, read_countries, read_country
 
 CODES = [country.alpha_2 for country in pycountry.countries]
 
@@ -75,3 +75,11 @@ def test_what_is_no_one_country_is_none(text: str) -> None:
 def test_lists_in_a_text(text: str, codes: list[str], unread: list[str]) -> None:
     read = read_countries(text)
     assert (list(read.codes), list(read.unread)) == (codes, unread)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["in Spain and Portugal", "de España", "no España", "Sur de Chile", "to Mexico", "in ES", "not in ES or PT"],
+)
+def test_words_of_a_sentence_are_no_codes(text: str) -> None:
+    assert read_countries(text) == ReadCountries((), (text,))
