@@ -19,8 +19,6 @@ _CODES = re.compile(r"[A-Za-z]{2}(?: +[A-Za-z]{2})+")
 _SMALL_WORDS = frozenset(
     ("as", "at", "by", "de", "do", "in", "is", "la", "me", "my", "no", "so", "to")
 )  # codes too, but not beside capitals
-    ["as", "at", "by", "de", "do", "in", "is", "la", "me", "my", "no", "so", "to"]
-)  # codes too, but not beside capitals
 _LISTED = re.compile(r"[,;/|•·\n]+|\s[-–—]\s")
 _AND = re.compile(r"\s+(?:y|e|and|&)\s+", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:the|la|el|las|los|republica de|republic of|reino de|kingdom of) ")
