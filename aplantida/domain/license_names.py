@@ -1,8 +1,8 @@
 """Names of people and institutions in licence texts: where they end.
 
 A name is words with a capital, initials and particles, in one script each; no word of it limits, forbids or points
-elsewhere. Scripts without capitals are names after © and its like. In front of "some rights reserved" and its like,
-which iNaturalist writes after a name, words in lower case and numbers count too: there an account may stand.
+elsewhere. In front of "some rights reserved" and its like, which iNaturalist writes after a name, words in lower case,
+numbers and words of scripts without capitals count too: there an account may stand.
 """
 
 from __future__ import annotations
@@ -80,8 +80,11 @@ def leading_name_end(tokens: Sequence[Token]) -> int:
     return end if tokens[end].begins_part or (phrase is not None and phrase.kind is Kind.COMMONS) else 0
 
 
-def is_name_word(word: str, *, alone: bool = False) -> bool:
-    """Whether a word may be one of a name: by its script, its capitals, and what it says."""
+def is_name_word(word: str, *, alone: bool = False, framed: bool = False) -> bool:
+    """Whether a word may be one of a name: by its script, its capitals, and what it says.
+
+    In scripts without capitals nothing tells a name from a sentence: there it must stand where a site puts names.
+    """
     if not is_innocent(word):
         return False
     if fold(word).isascii():
@@ -90,7 +93,7 @@ def is_name_word(word: str, *, alone: bool = False) -> bool:
     scripts = set(map(_script, word))
     if scripts <= {"CYRILLIC"} or scripts <= {"GREEK"}:
         return len(word) > 1 and word[0].isupper() and word[1:].islower()
-    return not alone and len(word) <= _MOST_LETTERS and scripts <= set(_WITHOUT_CAPITALS)
+    return framed and len(word) <= _MOST_LETTERS and scripts <= set(_WITHOUT_CAPITALS)
 
 
 def _hides_nothing(word: str) -> bool:
@@ -108,7 +111,7 @@ def _may_be_of_account(tokens: Sequence[Token], place: int) -> bool:
         return token.text.isdigit()
     if token.piece is not Piece.WORD or _speaks_of_licences(tokens, place):
         return False
-    return is_name_word(token.text) or (
+    return is_name_word(token.text, framed=True) or (
         token.plain.isascii() and is_innocent(token.text) and _hides_nothing(token.text)
     )
 

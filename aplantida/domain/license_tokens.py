@@ -11,6 +11,8 @@ from html import unescape
 
 from aplantida.domain.license_words import PHRASES, PREFIXES, Kind, fold
 
+# what turns the order of letters, or strikes them out: what is read is not what is seen
+_NOT_AS_SEEN = re.compile("[\u202a-\u202e\u2066-\u2069\u20dd-\u20e0\u20e2-\u20e4\u0488\u0489]")
 _DASHES = re.compile("[\u2010-\u2015\u2043\u2212]")
 _QUOTES = re.compile("[\u2018\u2019\u201a\u201b\u2032`\u00b4]")
 _LINK = re.compile(r"<a\s[^<>]*>", re.IGNORECASE)
@@ -71,6 +73,7 @@ def clean(text: str) -> str:
     """``text`` in compatibility form, without accents, invisible characters and layout, dashes and quotes plain."""
     bare = unescape(text)
     if not bare.isascii():
+        bare = _NOT_AS_SEEN.sub(" (mark) ", bare)
         seen = "".join(c for c in unicodedata.normalize("NFKC", bare) if unicodedata.category(c) != "Cf")
         bare = "".join(c for c in unicodedata.normalize("NFD", seen) if not unicodedata.category(c).startswith("M"))
         bare = _DASHES.sub("-", unicodedata.normalize("NFC", bare)).replace("\u3001", ",")

@@ -188,7 +188,7 @@ OTHER_PHRASES = {
         termini della | den bedingungen der | to view a copy of this license visit | to view a copy of this
         licence visit | to the extent possible under law the publisher has waived all rights to these data and
         has dedicated them to | users may copy modify distribute and use the work including for commercial
-        purposes without restriction | this | these | data | work | works | file | media | is | are | was |
+        purposes without restriction | this | these | data | work | works | file | media | is | are |
         licensed | licenced | released | published | available | made | shared | distributed | provided | under
         | with | a | an | the | of | in | at | esta | este | obra | archivo | fichero | bajo | una | un | la |
         el | los | del | con | licenciada | licenciado | publicada | publicado | disponible | se distribuye | se
@@ -231,11 +231,13 @@ _NO_NAME_STEMS = _words(
     vorbehalt riserv lucrativ lucratif profit gewinn educ docen teach enseign unterricht didact didatt divulg
     privat scientif cientif wissenschaft permis permes autoriz autoris genehmig erlaub consent desconoc
     unbekannt inconnu licen lizenz copyright copyleft royalt rightsstat publicitari advert werbung redistrib
-    reproduc sharealike attribut kaupallin ticari niekomerc afgeleid zaleznych muutoks modif adapt ensenan
+    reproduc sharealike attribut kaupalli ticari niekomerc afgeleid zaleznych muutoks modif adapt ensenan
     ensenya insegna estudiant exclusiv confidenc confident propriet propietar merchand gewerb alterac anderung
     wijzig remix transform umgestalt kereskedel ariline anfasnachol neamhthrach turetileme nezprac nesprac
+    negotia negocia verhandl contract contrat vertrag agreement acuerdo encargo appointment consult revoc revok
+    expir caduc abgelauf neprodej elado
     odvoden valtoztas prerad predelav eratorri tuletat atvasin isvestin turunan bearbej bearbeid
-    комерц коммерч коммерц запре производн похідн только тільки без некоме лицен
+    некамерц комерц коммерч коммерц запре производн похідн только тільки без некоме лицен
     ліценз εμπορικ παραγωγ μονο χωρις αδεια 非 禁 不 商 営利 營利 業 业 改 演绎 演繹 仅 僅 专 專 비영리 금지
     상업 변경 تجار اشتقاق غير מסחרי נגזר комерс прерад ไม่ ללא
     """

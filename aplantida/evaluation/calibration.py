@@ -112,30 +112,6 @@ def loss_curves(table: DenseScores, labels: IntArray) -> LossCurves:
     return LossCurves(inverses, *found)
 
 
-def fit_temperature(table: DenseScores, labels: IntArray) -> TemperatureFit:
-    """The temperature of least negative log-likelihood of N >= 1 validation photos.
-
-    Args:
-        table: their dense scores.
-        labels: (N,) true class positions.
-
-    Raises:
-        ValueError: when there is no photo, or labels and table do not fit.
-    """
-    return loss_curves(table, labels).fit()
-
-
-def nll(table: DenseScores, labels: IntArray, temperature: float) -> float:
-    """Mean negative log-likelihood at ``temperature``, nats."""
-    return float(at_temperatures(table, labels, [temperature])[0].mean())
-
-
-def confidences(table: DenseScores, labels: IntArray, temperature: float) -> tuple[FloatArray, BoolArray]:
-    """Highest probability at ``temperature`` and whether it is the true class, (N,) each."""
-    _, values, correct = at_temperatures(table, labels, [temperature])
-    return values[0], correct
-
-
 def at_temperatures(
     table: DenseScores, labels: IntArray, temperatures: list[float]
 ) -> tuple[FloatArray, FloatArray, BoolArray]:

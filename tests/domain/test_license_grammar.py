@@ -280,3 +280,15 @@ def test_the_licences_of_a_real_collection_are_refused_as_before() -> None:
         "http://creativecommons.org/licenses/by-nc/4.0/",
     }
     assert len(texts) == 18
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("CC BY 4.0 by Negotiation", "CC BY 4.0 per Contract", "CC BY 4.0 © Expired", "was CC BY 4.0"),
+        *("© 無断転載, CC BY 4.0", "© 영리불가, CC BY 4.0", "© Ei Kaupalliseen Käyttöön, CC BY 4.0"),
+        *("CC BY 4.0 \u20e0", "CC BY 4.0 \u202eCN\u202c"),
+    ],
+)
+def test_no_sentence_passes_for_a_name_and_no_sign_for_nothing(text: str) -> None:
+    assert read_license(text).license_id is None

@@ -9,7 +9,7 @@ import pytest
 
 from aplantida.domain.scores import ScoreTable
 from aplantida.domain.stored_scores import ScoreMatrix, StoredScores
-from aplantida.evaluation.calibration import confidences, fit_temperature
+from aplantida.evaluation.calibration import at_temperatures, loss_curves
 from aplantida.evaluation.metrics import outcomes_of
 from aplantida.pipeline.session import writing_session
 from aplantida.pipeline.writer import ArtifactWriter
@@ -38,9 +38,9 @@ def test_a_stored_table_is_judged_like_one_in_memory_to_the_last_bit(table: Scor
     one, other = outcomes_of(table, labels), outcomes_of(stored, labels)
     for name in ("ranks", "predictions", "losses"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
-    fit = fit_temperature(table, labels)
-    assert fit == fit_temperature(stored, labels)
-    assert np.array_equal(confidences(table, labels, 2.0)[0], confidences(stored, labels, 2.0)[0])
+    assert loss_curves(table, labels).fit() == loss_curves(stored, labels).fit()
+    for one, other in zip(*(at_temperatures(part, labels, [2.0]) for part in (table, stored)), strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_blocks_are_whole_row_groups_in_order(table: ScoreTable, stored: StoredScores) -> None:

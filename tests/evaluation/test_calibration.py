@@ -13,10 +13,7 @@ from aplantida.domain.scores import ScoreTable
 from aplantida.evaluation.calibration import (
     MIN_TEMPERATURE,
     at_temperatures,
-    confidences,
-    fit_temperature,
     loss_curves,
-    nll,
 )
 from aplantida.evaluation.reliability import calibration_error, perfect_error
 
@@ -26,6 +23,15 @@ def table_of(logits: np.ndarray) -> ScoreTable:
     ids = np.array([f"{at:032x}" for at in range(count)])
     classes = tuple(f"Genus species{at:02d}" for at in range(size))
     return ScoreTable(ids, np.zeros(count, np.int16), classes, logits.astype(np.float16))
+
+
+def nll(table: ScoreTable, labels: np.ndarray, temperature: float) -> float:
+    return float(at_temperatures(table, labels, [temperature])[0].mean())
+
+
+def error_at(table: ScoreTable, labels: np.ndarray, temperature: float) -> float:
+    _, confidence, correct = at_temperatures(table, labels, [temperature])
+    return calibration_error(confidence[0], correct)[0]
 
 
 def honest_case(scale: float, count: int = 20_000, size: int = 6) -> tuple[ScoreTable, np.ndarray]:
@@ -39,39 +45,37 @@ def honest_case(scale: float, count: int = 20_000, size: int = 6) -> tuple[Score
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
 def test_the_known_temperature_is_found_and_repairs_the_calibration(scale: float) -> None:
     table, labels = honest_case(scale)
-    fit = fit_temperature(table, labels)
+    fit = loss_curves(table, labels).fit()
     assert fit.temperature == pytest.approx(scale, rel=0.04)
     assert not fit.at_bound
     assert fit.nll_after <= fit.nll_before
-    error_after, _ = calibration_error(*confidences(table, labels, fit.temperature))
-    assert error_after < 0.015
+    assert error_at(table, labels, fit.temperature) < 0.015
     if scale != 1.0:
-        error_before, _ = calibration_error(*confidences(table, labels, 1.0))
-        assert error_before > 0.1
+        assert error_at(table, labels, 1.0) > 0.1
 
 
 def test_no_other_temperature_is_better() -> None:
     table, labels = honest_case(2.0, count=500)
-    fit = fit_temperature(table, labels)
+    fit = loss_curves(table, labels).fit()
     for other in np.linspace(0.2, 8.0, 79):
         assert nll(table, labels, float(other)) >= fit.nll_after - 1e-9
 
 
 def test_a_perfect_validation_set_is_flagged_not_believed() -> None:
-    fit = fit_temperature(table_of(np.eye(3) * 4.0), np.arange(3))
+    fit = loss_curves(table_of(np.eye(3) * 4.0), np.arange(3)).fit()
     assert fit.at_bound
     assert fit.temperature == MIN_TEMPERATURE
 
 
 def test_worse_than_chance_is_flagged() -> None:
-    fit = fit_temperature(table_of(np.eye(3) * 4.0), np.array([1, 2, 0]))
+    fit = loss_curves(table_of(np.eye(3) * 4.0), np.array([1, 2, 0])).fit()
     assert fit.at_bound
     assert fit.temperature == 20.0
 
 
 def test_no_photo_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        fit_temperature(table_of(np.zeros((0, 3))), np.zeros(0, int))
+        loss_curves(table_of(np.zeros((0, 3))), np.zeros(0, int)).fit()
 
 
 def test_calibration_error_by_hand() -> None:
@@ -106,7 +110,7 @@ def test_the_curve_between_its_nodes_is_the_loss(seed: int, scale: float, size: 
     logits = draw.normal(scale=2, size=(300, size))
     labels = (logits + draw.gumbel(size=logits.shape)).argmax(axis=1)
     table = table_of(logits * scale)
-    fit = fit_temperature(table, labels)
+    fit = loss_curves(table, labels).fit()
     scores = table.logits.astype(np.float64)
 
     def loss(temperature: float) -> float:
