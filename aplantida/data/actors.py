@@ -108,8 +108,10 @@ class PhotoFetcher(_Downloading):
         super().__init__(settings)
         self._photo = asdict(photo)
         self._decoders = ThreadPoolExecutor(decode_threads)
-        # files in memory beside those on their way: what waits for a decoder, or to be taken
-        self._most_at_hand, self._at_hand = settings.concurrency, 0
+        # files in memory beside those on their way: what waits for a decoder, or to be taken. With more than the most,
+        # nothing new is begun until a quarter is gone: a thread that wakes the loop waits for the interpreter lock
+        self._most_at_hand, self._at_hand, self._is_full = settings.concurrency, 0, False
+        self._counting = threading.Lock()
 
     def __call__(self, records: pa.Table) -> pa.Table:
         """One row of ``RESULT_SCHEMA`` per row of ``image_id``, ``url`` and, to ask for changes, ``VALIDATORS``."""
@@ -128,16 +130,18 @@ class PhotoFetcher(_Downloading):
             row["found"] = found
         asking = asyncio.run_coroutine_threadsafe(self._each(rows, patiently), self._loop)
         asking.add_done_callback(found.put)
-        some: list[dict[str, Any]] = []
-        while not isinstance(row := found.get(), Future):
-            self._loop.call_soon_threadsafe(self._count, -1)
+        left, some = len(rows), list[dict[str, Any]]()
+        while left:
+            row = found.get()
+            if isinstance(row, Future):  # all are asked for, or it failed
+                row.result()
+                continue
+            self._count(-1)
+            left -= 1
             some.append(row)
-            if len(some) == SLICE_ROWS:
+            if len(some) == SLICE_ROWS or not left:
                 yield pa.Table.from_pylist(some, RESULT_SCHEMA)
                 some = []
-        asking.result()
-        if some:
-            yield pa.Table.from_pylist(some, RESULT_SCHEMA)
 
     async def _one(self, row: dict[str, Any], rank: int, patiently: bool) -> None:
         said = {"etag": row.get("etag"), "last_modified": row.get("last_modified")}
@@ -145,14 +149,25 @@ class PhotoFetcher(_Downloading):
         self._count(1)
         if fetched.reason is not None or fetched.not_modified:
             told = {"reason": fetched.reason, "detail": fetched.detail, "not_modified": fetched.not_modified}
+            row["found"].put({"image_id": row["image_id"], **told})
         else:
-            told = await self._loop.run_in_executor(self._decoders, self._store, fetched)
-            told |= {"etag": fetched.etag, "last_modified": fetched.last_modified}
-        row["found"].put({"image_id": row["image_id"], **told})
+            self._decoders.submit(self._work_up, row, fetched)
 
     def _count(self, change: int) -> None:
-        self._at_hand += change
-        self._fetcher.hosts.hold(self._at_hand > self._most_at_hand)
+        with self._counting:
+            self._at_hand += change
+            least = self._most_at_hand - self._most_at_hand // 4
+            was_full, self._is_full = self._is_full, self._at_hand > (least if self._is_full else self._most_at_hand)
+            is_changed = self._is_full != was_full
+        if is_changed:
+            self._loop.call_soon_threadsafe(self._hold)
+
+    def _hold(self) -> None:
+        self._fetcher.hosts.hold(self._is_full)
+
+    def _work_up(self, row: dict[str, Any], fetched: Fetched) -> None:
+        told = self._store(fetched) | {"etag": fetched.etag, "last_modified": fetched.last_modified}
+        row["found"].put({"image_id": row["image_id"], **told})
 
     def _store(self, fetched: Fetched) -> dict[str, Any]:
         try:

@@ -183,7 +183,8 @@ def perceptual_hash(pixels: Pixels) -> str:
     gray = photo.resize((32, 32), Image.Resampling.LANCZOS, reducing_gap=2.0)
     transform = _cosines()
     low = (transform @ np.asarray(gray, dtype=np.float64) @ transform.T).round(6)
-    return np.packbits(low > np.median(low)).tobytes().hex()
+    ordered = np.sort(low, axis=None)  # np.median takes ten times as long
+    return np.packbits(low > (ordered[31] + ordered[32]) / 2).tobytes().hex()
 
 
 @cache
