@@ -29,7 +29,7 @@ from aplantida.pipeline.runner import execute
 from benchmarks.report import Row, show
 
 NODES = ["audit_dataset", "export_dataset", "fetch_images", "split_dataset", "baseline", "evaluation_baseline"]
-NUM_NON_PLANTS = 400
+NUM_NON_PLANTS = 580
 MAX_NON_PLANTS, MAX_STRANGERS, LEAST_COVERAGE, LEAST_PRECISION = 5.0, 15.0, 75.0, 90.0
 
 

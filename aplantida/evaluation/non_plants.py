@@ -7,11 +7,10 @@ to kinds that nothing was fitted to.
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +21,20 @@ from aplantida.domain.seeds import derive_seed
 from aplantida.evaluation.drawn_kinds import KINDS, SIDE
 
 Pixels = npt.NDArray[np.uint8]
-_TEST_KINDS = frozenset(("pixel_noise", "text_page", "shapes", "water", "face", "room", "photos"))
-_SCIKIT_IMAGE = ("astronaut", "camera", "cat", "coffee", "coins", "moon", "page", "rocket", "text")  # no plant on them
+_TEST_KINDS = frozenset(
+    ("pixel_noise", "text_page", "shapes", "water", "face", "room", "photos", "animal", "vehicles", "moon")
+)
+_SCIKIT_IMAGE = {  # its sample photos without a plant, by what they show
+    "animal": ("chelsea.png",),
+    "ground": ("brick.png", "gravel.png"),
+    "logos": ("logo.png", "horse.png", "color.png"),
+    "medicine": ("ihc.png", "retina.jpg", "microaneurysms.png", "phantom.png"),
+    "moon": ("moon.png",),
+    "portrait": ("astronaut.png",),
+    "stars": ("hubble_deep_field.jpg",),
+    "things": ("coffee.png", "coins.png", "page.png"),
+    "vehicles": ("motorcycle_left.png", "rocket.jpg"),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +56,11 @@ class NonPlant:
 
 def non_plants(num_pictures: int, seed: int = 0) -> Iterator[NonPlant]:
     """At least ``num_pictures``, equally many of each kind; equal arguments and packages give equal pictures."""
-    kinds: dict[str, Callable[[np.random.Generator], Pixels]] = {**KINDS, "digits": _digits, "photos": _part_of_a_photo}
+    kinds: dict[str, Callable[[np.random.Generator], Pixels]] = {
+        **KINDS,
+        **{"digits": _digits, "photos": partial(_part_of_a_photo, _sample_photos())},
+        **{kind: partial(_part_of_a_photo, _scikit_image_photos(kind)) for kind in _SCIKIT_IMAGE},
+    }
     each = -(-num_pictures // len(kinds))
     for kind, make in sorted(kinds.items()):
         for number in range(each):
@@ -62,9 +77,8 @@ def _digits(draw: np.random.Generator) -> Pixels:
     return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC).convert("RGB"))
 
 
-def _part_of_a_photo(draw: np.random.Generator) -> Pixels:
-    """A square part of a sample photo, at least half of its short side, mirrored or not."""
-    photos = _sample_photos()
+def _part_of_a_photo(photos: tuple[Image.Image, ...], draw: np.random.Generator) -> Pixels:
+    """A square part of one of the photos, at least half of its short side, mirrored or not."""
     photo = photos[draw.integers(len(photos))]
     side = int(draw.uniform(0.5, 1.0) * min(photo.size))
     left, top = (int(draw.integers(length - side + 1)) for length in photo.size)
@@ -89,17 +103,13 @@ def _sample_photos() -> tuple[Image.Image, ...]:
     portrait = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     if portrait.is_file():
         found.append(Image.open(portrait).convert("RGB"))
-    if importlib.util.find_spec("skimage") is not None:
-        found += [Image.fromarray(pixels).convert("RGB") for pixels in _scikit_image_photos()]
     return tuple(found)
 
 
-def _scikit_image_photos() -> Iterator[Pixels]:
-    """Those sample photos that came with the package: nothing is downloaded."""
-    from skimage import data  # pyright: ignore[reportMissingImports]
+@cache
+def _scikit_image_photos(kind: str) -> tuple[Image.Image, ...]:
+    """Files that came with the package: nothing is downloaded."""
+    import skimage
 
-    for name in _SCIKIT_IMAGE:
-        try:
-            yield getattr(data, name)()
-        except (AttributeError, OSError, ImportError):  # this version ships without it
-            continue
+    folder = Path(skimage.__file__).parent / "data"
+    return tuple(Image.open(folder / name).convert("RGB") for name in _SCIKIT_IMAGE[kind])
