@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aplantida.evaluation.answers import TOP, Answers
 from aplantida.evaluation.bounds import LEVEL
-from aplantida.evaluation.conformal import fit_sets
+from aplantida.evaluation.conformal import fit_sets, level_problem
 from aplantida.evaluation.decide import read_decision
 from aplantida.evaluation.decision_file import always_unsure, decision_json
 from aplantida.evaluation.decisions import Threshold, at_threshold, find_threshold, precision_table
@@ -31,6 +31,16 @@ class SetsSection(Section):
     levels: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = (0.9, 0.95)
     method: Literal["lac", "aps", "raps"] = "lac"
     max_size: int = Field(default=5, ge=1, lt=TOP)  # of TOP classes nobody knows whether there are more
+
+    @field_validator("levels")
+    @classmethod
+    def _are_told_apart(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        """Answers name the level of their set: no two levels may be written alike."""
+        problems = [said for level in levels if (said := level_problem(level))]
+        problems += [f"{level} is there twice" for level in sorted(set(levels)) if levels.count(level) > 1]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return levels
 
 
 class StrangersSection(Section):
