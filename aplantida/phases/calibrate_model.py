@@ -151,7 +151,9 @@ def _gates(ctx: PhaseContext[CalibrateModelConfig], seen: Seen, threshold: float
         known=GateTarget(limits.max_strangers_passed, limits.max_known_refused, level),
     )
     for name, choice in gates.items():
-        if choice.gate is not None and not choice.report["target_reached"]:
+        if choice.gate is None:
+            ctx.log.info("strangers (%s): no gate, for %s", name, choice.report["reason"])
+        elif not choice.report["target_reached"]:
             ctx.log.warning(
                 "strangers (%s): %.1f %% pass on val where %.1f %% of the known are refused; more was not allowed",
                 name,
@@ -194,7 +196,7 @@ PHASE = Phase(
     config=CalibrateModelConfig,
     inputs={"evaluation": "evaluation"},
     output="calibration",
-    version=3,
+    version=4,
     run=run,
     judge=judge,
 )

@@ -141,7 +141,7 @@ def test_no_taxon_is_named_where_none_is_known(tmp_path: Path, given: str, thres
     bundle = write_bundle(tmp_path / "bundle", num_classes=SIZE)
     rows = json.loads((bundle / "classes.json").read_text())["classes"]
     bare = [{key: row[key] for key in row if key not in ("genus", "family")} for row in rows]
-    value = whole() | {"strangers": {"plant": None, "known": None}}
+    value: dict[str, Any] = whole() | {"strangers": {"plant": None, "known": None}}
     for at in range(2):  # genus first; then the family decides
         value["roll_up"]["genus"]["threshold"] = (threshold, None)[at]
         value["roll_up"]["family"]["threshold"] = threshold
@@ -160,7 +160,7 @@ def test_no_taxon_is_named_where_none_is_known(tmp_path: Path, given: str, thres
 @pytest.mark.parametrize("level", [0.5, 0.95, 0.987654, 0.00002, 0.000001])
 def test_a_level_is_written_alike(folder: Path, level: float) -> None:
     value = changed("sets.levels", [{"level": level, "threshold": 5.0}])
-    value |= {"strangers": {"plant": None, "known": None}, "threshold": 1.0}
+    value.update({"strangers": {"plant": None, "known": None}, "threshold": 1.0})
     value["sets"] |= {"method": "lac", "max_size": 9}
     value["roll_up"] = {rank: {"threshold": None, "precision": None} for rank in ("genus", "family")}
     value["sets"]["levels"][0]["threshold"] = 0.9  # the species of at least 0.1

@@ -128,6 +128,7 @@ def seal_evaluation(classes: ClassIndex, scored: tuple[str, ...], logits: np.nda
         "group": [image_id for some in ids.values() for image_id in some],
         "license_id": ["CC0-1.0"] * (2 * len(logits)),
         "source": [None] * (2 * len(logits)),
+        "observation_id": [None] * (2 * len(logits)),
     }
 
     def fill(output: ArtifactWriter) -> None:
