@@ -142,8 +142,10 @@ def coverage(scores: FloatArray, labels: npt.NDArray[np.integer], threshold: flo
 
 def resampled_coverage(
     scores: FloatArray, labels: npt.NDArray[np.integer], levels: tuple[float, ...], resamples: int = 1000
-) -> list[dict[str, float]]:
+) -> list[dict[str, Any]]:
     """Mean coverage at each level where photos are dealt at random, half to choose the threshold and half to count.
+
+    ``off_nominal`` is the coverage less the level: what a level promises is kept where it is within 0.02.
 
     Args:
         scores: (N,) of the true classes, N >= 2; of more than 20,000 photos so many are drawn.
@@ -165,7 +167,16 @@ def resampled_coverage(
             held = counted <= fit_threshold(scores[order[:half]], level)
             shares = np.bincount(species[order[half:]], held)[sizes > 0] / sizes[sizes > 0]
             found[row] += held.mean(), shares.mean()
-    return [{"coverage": float(row[0]), "macro_coverage": float(row[1])} for row in found / resamples]
+    return [
+        {
+            "resamplings": resamples,
+            "num_photos": len(scores),
+            "coverage": float(held),
+            "macro_coverage": float(macro),
+            "off_nominal": float(held - level),
+        }
+        for level, (held, macro) in zip(levels, found / resamples, strict=True)
+    ]
 
 
 def fit_sets(
