@@ -47,11 +47,10 @@ def plants_of(observations: Sequence[str | None], labels: npt.NDArray[np.integer
         observations: N, None where nobody knows; an id that two species share is two plants.
         labels: (N,) species.
     """
-    ids, observed = np.unique(np.asarray([name or "" for name in observations], dtype=str), return_inverse=True)
-    number = observed.astype(np.int64) * (int(labels.max(initial=0)) + 1) + labels
-    _, plant, photos = np.unique(number, return_inverse=True, return_counts=True)
-    several = (photos[plant] > 1) & (ids[observed] != "")
-    return _numbered(np.where(several, plant, -1))
+    numbers: dict[str, int] = {}  # not an array of texts, in which each would be as long as the longest
+    observed = np.array([numbers.setdefault(name, len(numbers)) if name else -1 for name in observations], np.int64)
+    _, plant, photos = np.unique(np.stack([observed, labels]), axis=1, return_inverse=True, return_counts=True)
+    return _numbered(np.where((photos[plant] > 1) & (observed >= 0), plant, -1))
 
 
 def pairs_of(labels: npt.NDArray[np.integer]) -> Plants:
