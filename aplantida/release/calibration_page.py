@@ -33,7 +33,7 @@ def calibration_tables(calibration: Mapping[str, Any]) -> str:
             percent(row["coverage"]),
             row["num_accepted"],
             percent(row["precision"]),
-            between(row["precision_interval"]),
+            between(row.get("precision_interval")),
         )
         for row in thresholds
     ]
