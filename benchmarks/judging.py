@@ -43,6 +43,13 @@ def labels_of(count: int) -> np.ndarray:
     return np.random.default_rng(2).integers(0, NUM_CLASSES, count)
 
 
+def observed_by(count: int) -> list[str]:
+    """Of so many photos of :func:`labels_of`: two of one species after the other are of one observation."""
+    place, seen = np.empty(count, int), np.argsort(labels_of(count), kind="stable")
+    place[seen] = np.arange(count) // 2
+    return place.astype(str).tolist()
+
+
 def made(count: int, name: str) -> Any:
     """Score tables of so many photos: a row of a fixed table each, raised at the true class for seven in ten."""
     draw = np.random.default_rng(1)
@@ -71,6 +78,7 @@ def write(writer: ArtifactWriter, count: int) -> None:
         "group": [f"{at // 2}" for at in range(2 * count)],
         "license_id": ["CC0-1.0"] * (2 * count),
         "source": ["herbarium"] * (2 * count),
+        "observation_id": [f"{at // 2}" for at in range(2 * count)],
     }
     writer.write_table("labels.parquet", pa.table(columns, LABELS_SCHEMA))
     writer.write_json("class_index.json", CLASSES.to_json())
@@ -88,6 +96,7 @@ def judge(count: int) -> None:
             [[]] * count,
             count,
             groups=np.arange(count).astype(str),
+            observations=observed_by(count),
         )
         for name in ("val", "test")
     ]

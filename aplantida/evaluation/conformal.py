@@ -28,6 +28,7 @@ from aplantida.evaluation.scanning import scan_with
 Method = Literal["lac", "aps", "raps", "prevalence"]
 METHODS: tuple[Method, ...] = ("lac", "aps", "raps", "prevalence")
 PENALTY, FREE_RANKS = 0.01, 5
+LEVEL_DECIMALS = 6  # in which a level is told from others, in Python and in a page
 _MOST_POOLED = 20_000  # photos that resamplings are drawn of
 SizesOf = Callable[[list["SetRule"]], npt.NDArray[np.int64]]
 
@@ -40,11 +41,25 @@ class SetRule:
         method: how badly a class fits.
         level: the nominal probability, 0..1.
         threshold: a class is held when its score is at most this; infinite when too few photos were there to choose it.
+        penalty: of ``raps``, for each rank after the first ``FREE_RANKS``.
     """
 
     method: Method
     level: float
     threshold: float
+    penalty: float = PENALTY
+
+    @property
+    def name(self) -> str:
+        """The level as results write it: ``0.95``; see :func:`level_problem`."""
+        return np.format_float_positional(round(self.level, LEVEL_DECIMALS), trim="-")
+
+
+def level_problem(level: float) -> str | None:
+    """What speaks against a level: a longer one would be written like another, and Python and a page differently."""
+    if level == round(level, LEVEL_DECIMALS):
+        return None
+    return f"{level!r} has more than {LEVEL_DECIMALS} decimals, in which the answers of a set name their level"
 
 
 def true_scores(answers: Answers, method: Method, prevalence: FloatArray) -> FloatArray:
@@ -79,7 +94,7 @@ def set_size(probabilities: FloatArray, rule: SetRule) -> int:
     mass, held = 0.0, 0
     for place, share in enumerate(probabilities.tolist()):
         mass += share
-        penalty = PENALTY * max(place + 1 - FREE_RANKS, 0) if rule.method == "raps" else 0.0
+        penalty = rule.penalty * max(place + 1 - FREE_RANKS, 0) if rule.method == "raps" else 0.0
         if (1.0 - share if rule.method == "lac" else mass + penalty) > rule.threshold:
             break
         held += 1
@@ -93,7 +108,7 @@ def set_sizes(
     sizes = np.empty((len(rules), len(table)), np.int64)
     rare = prevalence.astype(np.float32)[None, :]
     ranks = np.arange(1, len(table.class_ids) + 1, dtype=np.float32)
-    penalty = np.float32(PENALTY) * np.maximum(ranks - FREE_RANKS, 0)
+    beyond = np.maximum(ranks - FREE_RANKS, 0)
 
     def look(at: slice, logits: npt.NDArray[np.float32]) -> None:
         below = np.subtract(logits, logits.max(axis=1, keepdims=True), out=logits)
@@ -106,7 +121,8 @@ def set_sizes(
             elif rule.method == "prevalence":
                 held = shares >= -rule.threshold * rare
             else:
-                held = (ordered if rule.method == "aps" else ordered + penalty) <= rule.threshold
+                penalized = ordered if rule.method == "aps" else ordered + np.float32(rule.penalty) * beyond
+                held = penalized <= rule.threshold
             sizes[row, at] = held.sum(axis=1)
 
     for _ in scan_with(look, table):
@@ -126,8 +142,10 @@ def coverage(scores: FloatArray, labels: npt.NDArray[np.integer], threshold: flo
 
 def resampled_coverage(
     scores: FloatArray, labels: npt.NDArray[np.integer], levels: tuple[float, ...], resamples: int = 1000
-) -> list[dict[str, float]]:
+) -> list[dict[str, Any]]:
     """Mean coverage at each level where photos are dealt at random, half to choose the threshold and half to count.
+
+    ``off_nominal`` is the coverage less the level: what a level promises is kept where it is within 0.02.
 
     Args:
         scores: (N,) of the true classes, N >= 2; of more than 20,000 photos so many are drawn.
@@ -149,7 +167,16 @@ def resampled_coverage(
             held = counted <= fit_threshold(scores[order[:half]], level)
             shares = np.bincount(species[order[half:]], held)[sizes > 0] / sizes[sizes > 0]
             found[row] += held.mean(), shares.mean()
-    return [{"coverage": float(row[0]), "macro_coverage": float(row[1])} for row in found / resamples]
+    return [
+        {
+            "resamplings": resamples,
+            "num_photos": len(scores),
+            "coverage": float(held),
+            "macro_coverage": float(macro),
+            "off_nominal": float(held - level),
+        }
+        for level, (held, macro) in zip(levels, found / resamples, strict=True)
+    ]
 
 
 def fit_sets(

@@ -42,9 +42,9 @@ def confused_pairs(outcomes: Outcomes, classes: ClassIndex, limit: int) -> list[
 
 
 def taxa(classes: ClassIndex) -> tuple[list[str], list[str | None]]:
-    """Genus (from the name where the collection gives none) and family (None where unknown) of each class."""
+    """Genus (from the name where the collection gives none) and family (None where unknown or empty) of each class."""
     genera = [item.genus or genus_of(item.class_id) for item in classes.classes]
-    return genera, [item.family for item in classes.classes]
+    return genera, [item.family or None for item in classes.classes]
 
 
 def taxonomic_accuracy(outcomes: Outcomes, classes: ClassIndex) -> dict[str, Any]:

@@ -13,20 +13,21 @@ The rules are asked in this order, and the first that holds decides:
 
 from __future__ import annotations
 
-import math
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from aplantida.evaluation.answers import Answers, answer
-from aplantida.evaluation.conformal import Method, SetRule, set_size
+from aplantida.evaluation.conformal import SetRule, set_size
+from aplantida.evaluation.decision_file import VERSION_1, check_decision
 from aplantida.evaluation.region_prior import with_prior
 from aplantida.evaluation.stranger_scores import StrangerScore
 from aplantida.evaluation.taxa import Taxonomy
 
-FORMATS = ("aplantida.decision/1", "aplantida.decision/2")
 Outcome = Literal["not_a_plant", "unknown", "species", "genus", "family", "set", "unsure"]
 
 
@@ -70,11 +71,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the rules are asked about: the best species', genus' and family's probability, sizes of sets, scores."""
+    """What the rules are asked about: the best species', genus' and family's probability, sizes of sets, scores.
+
+    A genus or family is None where that of no class is known, so that none is ever named.
+    """
 
     species: float
-    genus: float = 0.0
-    family: float = 0.0
+    genus: float | None = None
+    family: float | None = None
     set_sizes: tuple[int, ...] = ()
     plant: float | None = None
     known: float | None = None
@@ -108,14 +112,18 @@ def rule_of(facts: Facts, decision: Decision) -> tuple[Outcome, str]:
         return "unknown", "known_score"
     if facts.species >= decision.threshold:
         return "species", "species_threshold"
-    if decision.genus is not None and facts.genus >= decision.genus:
+    if _reaches(facts.genus, decision.genus):
         return "genus", "genus_threshold"
-    if decision.family is not None and facts.family >= decision.family:
+    if _reaches(facts.family, decision.family):
         return "family", "family_threshold"
     for rule, size in reversed(list(zip(decision.sets, facts.set_sizes, strict=True))):
         if 1 <= size <= decision.max_set_size:
-            return "set", f"set_{rule.level:g}"
+            return "set", f"set_{rule.name}"
     return "unsure", "none"
+
+
+def _reaches(probability: float | None, threshold: float | None) -> bool:
+    return probability is not None and threshold is not None and probability >= threshold
 
 
 def _is_stranger(gate: Gate | None, score: float | None) -> bool:
@@ -142,8 +150,8 @@ def facts_of(
     return [
         Facts(
             species=float(answers.probabilities[row, 0]),
-            genus=float(answers.genus_probabilities[row]),
-            family=float(answers.family_probabilities[row]),
+            genus=float(answers.genus_probabilities[row]) if answers.genera[row] >= 0 else None,
+            family=float(answers.family_probabilities[row]) if answers.families[row] >= 0 else None,
             set_sizes=tuple(set_size(answers.probabilities[row], rule) for rule in decision.sets),
             plant=scores[0][row],
             known=scores[1][row],
@@ -193,7 +201,7 @@ def decide(
     if outcome == "family":
         return Result(outcome, rule, taxonomy.family.names[answers.families[0]], facts.family)
     if outcome == "set":
-        levels = [f"set_{item.level:g}" for item in decision.sets]
+        levels = [f"set_{item.name}" for item in decision.sets]
         return Result(outcome, rule, set_size=facts.set_sizes[levels.index(rule)])
     return Result(outcome, rule)
 
@@ -202,32 +210,46 @@ def read_decision(value: dict[str, Any]) -> Decision:
     """What a ``decision.json`` of version 1 or 2 says.
 
     Raises:
-        ValueError: for another format, or a temperature or threshold that cannot be meant.
+        ValueError: naming the key, for what the format's schema refuses.
     """
-    if value.get("format") not in FORMATS:
-        raise ValueError(f"decision.json: format {value.get('format')!r}, want {' or '.join(FORMATS)}")
-    temperature, threshold = value.get("temperature"), value.get("threshold")
-    if not (isinstance(temperature, int | float) and math.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"decision.json: temperature {temperature!r}, want a positive number")
-    if not isinstance(threshold, int | float):
-        raise ValueError(f"decision.json: threshold {threshold!r}, want a number")
-    if value["format"] == FORMATS[0]:
+    check_decision(value)
+    temperature, threshold = value["temperature"], value["threshold"]
+    if value["format"] == VERSION_1:
         return Decision(temperature, threshold)
     sets, roll_up, gates = value["sets"], value["roll_up"], value["strangers"]
-    method: Method = sets["method"]
+    rules = [SetRule(sets["method"], row["level"], row["threshold"], sets["penalty"]) for row in sets["levels"]]
     return Decision(
         temperature=temperature,
         threshold=threshold,
         genus=roll_up["genus"]["threshold"],
         family=roll_up["family"]["threshold"],
-        sets=tuple(SetRule(method, row["level"], row["threshold"]) for row in sets["levels"]),
+        sets=tuple(rules),
         max_set_size=sets["max_size"],
-        plant=_gate(gates["plant"]),
-        known=_gate(gates["known"]),
+        plant=_gate(gates, "plant"),
+        known=_gate(gates, "known"),
         temperatures=tuple(sorted(value["temperatures"].items())),
         floor=value["region_prior"]["floor"],
     )
 
 
-def _gate(value: dict[str, Any] | None) -> Gate | None:
-    return None if value is None else Gate(StrangerScore.from_json(value), value["threshold"])
+def load_decision(file: Path) -> dict[str, Any]:
+    """The content of a ``decision.json`` that :func:`read_decision` understands.
+
+    Raises:
+        ValueError: naming the file and the key, for one that it does not.
+    """
+    try:
+        value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        read_decision(value)
+    except ValueError as error:
+        raise ValueError(f"{file.parent}: {error}") from error
+    return value
+
+
+def _gate(gates: dict[str, Any], name: str) -> Gate | None:
+    if gates[name] is None:
+        return None
+    try:
+        return Gate(StrangerScore.from_json(gates[name]), gates[name]["threshold"])
+    except ValueError as error:
+        raise ValueError(f"decision.json: strangers.{name}.{error}") from error

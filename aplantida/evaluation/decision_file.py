@@ -1,24 +1,80 @@
-"""``decision.json``, version 2: what Python and the page decide by; ``decision-2.schema.json`` describes it."""
+"""``decision.json``: what Python and the page decide by; ``decision-1.schema.json`` and ``-2`` describe it.
+
+Whoever writes or reads one holds it against its schema, the page too (``export/web/src/schema.ts``).
+"""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aplantida.evaluation.conformal import PENALTY, SetRule
+from aplantida.evaluation.conformal import PENALTY, SetRule, level_problem
 from aplantida.evaluation.decisions import Threshold
 
-DECISION_FORMAT = "aplantida.decision/2"
+VERSION_1, DECISION_FORMAT = "aplantida.decision/1", "aplantida.decision/2"
 NEVER = 2.0  # a threshold that no probability reaches, whatever it is rounded to
-SCHEMA_FILE = Path(__file__).with_name("decision-2.schema.json")
+_LONGEST_SHOWN = 80
 
 
-def decision_schema() -> dict[str, Any]:
-    """The JSON Schema."""
-    return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+def decision_schema(version: str = DECISION_FORMAT) -> dict[str, Any]:
+    """The JSON Schema of a version."""
+    file = Path(__file__).with_name(f"decision-{version.rpartition('/')[2]}.schema.json")
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def check_decision(value: Any, name: str = "decision.json") -> None:
+    """Hold a decision against the schema of its format, and its levels against their names.
+
+    Raises:
+        ValueError: in one line, with the key, what it holds and what would be right.
+    """
+    if not isinstance(value, dict) or value.get("format") not in (VERSION_1, DECISION_FORMAT):
+        found = repr(value.get("format") if isinstance(value, dict) else value)[:_LONGEST_SHOWN]
+        raise ValueError(f"{name}: format {found}, want {VERSION_1} or {DECISION_FORMAT}")
+    problems = list(_validator(value["format"]).iter_errors(value))
+    if problems:
+        wrong = min(problems, key=lambda error: (error.validator == "required", error.json_path))
+        raise ValueError(f"{name}: {_said(wrong)}")
+    levels = [row["level"] for row in value.get("sets", {}).get("levels", [])]
+    for at, level in enumerate(levels):
+        said = level_problem(level)
+        if said is None and at and level <= levels[at - 1]:
+            said = f"{level} comes after {levels[at - 1]}: want rising levels"
+        if said:
+            raise ValueError(f"{name}: sets.levels[{at}].level {said}")
+
+
+@cache
+def _validator(version: str) -> Any:
+    """Of JSON Schema 2020-12, whose numbers are finite: Python's parser lets NaN and 1e999 through."""
+    from jsonschema import Draft202012Validator, validators
+
+    draft: Any = Draft202012Validator
+
+    def is_number(checker: Any, value: Any) -> bool:
+        return draft.TYPE_CHECKER.is_type(value, "number") and math.isfinite(value)
+
+    finite = validators.extend(draft, type_checker=draft.TYPE_CHECKER.redefine("number", is_number))
+    return finite(decision_schema(version))
+
+
+def _said(error: Any) -> str:
+    """The key, what it holds and what is wanted, as the page's ``schema.ts`` says it."""
+    key = ""
+    for step in error.absolute_path:
+        key += f"[{step}]" if isinstance(step, int) else f".{step}" if key else step
+    below = f"{key}." if key else ""
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        return f"{below}{missing} is missing"
+    if error.validator == "additionalProperties":
+        extra = next(name for name in error.instance if name not in error.schema["properties"])
+        return f"{below}{extra} is no key that is known"
+    return f"{key} {repr(error.instance)[:_LONGEST_SHOWN]}, want {error.validator} {json.dumps(error.validator_value)}"
 
 
 def decision_json(
@@ -105,7 +161,7 @@ def _sets_json(sets: list[SetRule], max_size: int) -> dict[str, Any]:
     rules = sorted((rule for rule in sets if math.isfinite(rule.threshold)), key=lambda rule: rule.level)
     return {
         "method": rules[0].method if rules else "lac",
-        "penalty": PENALTY,
+        "penalty": rules[0].penalty if rules else PENALTY,
         "max_size": max_size,
         "levels": [{"level": rule.level, "threshold": rule.threshold} for rule in rules],
     }

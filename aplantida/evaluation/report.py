@@ -13,11 +13,11 @@ from aplantida.domain.class_index import ClassIndex
 from aplantida.domain.scores import DenseScores
 from aplantida.evaluation.bootstrap import Groups
 from aplantida.evaluation.confusions import confused_pairs, taxonomic_accuracy
-from aplantida.evaluation.fusion import by_plant
+from aplantida.evaluation.fusion import by_plant, pairs_of, plants_of
 from aplantida.evaluation.metrics import Outcomes, outcomes_of, summarize
 from aplantida.evaluation.slices import by_frequency, by_region, by_value, per_species, per_taxon
 
-MOST_PLANTS = 5_000  # fused at most: 9,000 classes each are 180 MB
+MOST_PLANTS = 5_000  # fused at most, drawn: 9,000 classes each are 180 MB
 FORMAT = "aplantida.metrics/1"
 SPECIES_COLUMNS = (
     *("class_id", "genus", "family", "train_photos", "frequency_band", "test_photos"),
@@ -40,9 +40,11 @@ class ScoredSplit:
         regions: N lists of region names, by either rule.
         regions_by_country: N lists, the part decided by the photo's country.
         num_photos: photos of the split, those of classes the model does not know included; >= N.
-        groups: (N,) photos of one group show one plant; None where nobody knows.
+        groups: (N,) photos of one group stood on one side of the split: those of an observation, near duplicates, those
+            of a photographer's day; None where nobody knows.
         licenses: N licences; None where nobody knows.
         sources: N places that published the photos; None where nobody knows.
+        observations: N observations: photos of one show one plant; None (of all, or of a photo) where nobody knows.
     """
 
     scores: DenseScores
@@ -53,6 +55,7 @@ class ScoredSplit:
     groups: npt.NDArray[np.str_] | None = None
     licenses: Sequence[str | None] | None = None
     sources: Sequence[str | None] | None = None
+    observations: Sequence[str | None] | None = None
 
     def drawn_anew(self, resamples: int) -> Groups | None:
         """What intervals are made of; None where nobody knows."""
@@ -129,12 +132,21 @@ def evaluate(
 
 
 def _by_plant(test: ScoredSplit, outcomes: Outcomes) -> dict[str, Any]:
-    """Plants of several photos: all of a plant's photos fused, against the same photos one by one."""
-    if test.groups is None:
+    """Plants of several photos: all of a plant's photos fused, against the same photos one by one.
+
+    Where no two photos are of one observation, two photos of one species stand for a plant: they are of two plants as a
+    rule, and tell more than two of one would, so what they gain is an upper bound, and is said to be one.
+    """
+    if test.observations is None:
         return {}
-    fused, species = by_plant(test.scores, test.labels, test.groups, MOST_PLANTS)
-    inside = np.isin(test.groups, fused.image_ids)
-    return {"plants": {"fused": summarize(outcomes_of(fused, species)), "photos": summarize(outcomes.where(inside))}}
+    plants = plants_of(test.observations, test.labels)
+    observed = plants.num_plants > 0
+    if not observed:
+        plants = pairs_of(test.labels)
+    fused, species, inside = by_plant(test.scores, test.labels, plants, MOST_PLANTS)
+    found = {"fused": summarize(outcomes_of(fused, species)), "photos": summarize(outcomes.where(inside))}
+    by = "observation" if observed else "two photos of one species"
+    return {"plants": {"by": by, "upper_bound": not observed, "num_plants": plants.num_plants, **found}}
 
 
 def _by_origin(outcomes: Outcomes, test: ScoredSplit, groups: Groups | None) -> dict[str, Any]:

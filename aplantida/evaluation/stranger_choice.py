@@ -1,8 +1,10 @@
 """Which score tells strangers from known photos, and from where on: chosen on val, reported on test.
 
 Every candidate is judged on photos it did not learn from: val is dealt into folds in which no plant, no stranger's
-species and no kind of picture is on both sides. Among those that fit a page, the one wins that lets the fewest
-strangers pass where it refuses as many known photos as it may.
+species and no kind of picture is on both sides. Among those that fit a page and tell strangers from known photos, the
+one wins that lets the fewest strangers pass where it refuses as many known photos as it may. A gate costs known photos,
+so none ships where none is needed (few enough strangers are named without), and none that tells nothing: one that does
+not refuse a larger share of strangers than of known photos, by a one-sided bound.
 """
 
 from __future__ import annotations
@@ -48,7 +50,10 @@ class GateTarget:
 
 @dataclass(frozen=True, eq=False)
 class GateChoice:
-    """A gate and what there is to say of it; ``gate`` is None where there are too few strangers to learn from."""
+    """A gate and what there is to say of it; ``gate`` is None where none ships, and the report has the ``reason``.
+
+    A report always has ``num_val``, ``num_test``, ``named_without_gate`` (val and test) and ``scores``.
+    """
 
     gate: Gate | None
     report: dict[str, Any]
@@ -66,17 +71,30 @@ def choose_gate(
         target: what is to be reached.
     """
     val, test = (known[0], strangers[0]), (known[1], strangers[1])
+    named = {name: part[1].answers.confidences >= threshold for name, part in (("val", val), ("test", test))}
+    report: dict[str, Any] = {
+        "num_val": len(val[1]),
+        "num_test": len(test[1]),
+        "named_without_gate": {name: float(mask.mean()) for name, mask in named.items() if len(mask)},
+        "scores": [],
+    }
     if min(len(set(part.groups.tolist())) for part in val) < 2:
-        return GateChoice(None, {"reason": "too few strangers", "num_val": len(val[1]), "num_test": len(test[1])})
+        return GateChoice(None, {"reason": "too few strangers", **report})
     learned = {name: _out_of_fold(name, *val) for name in CANDIDATES}
-    table = [_row(name, learned[name], val, test, target) for name in CANDIDATES]
-    fitting = [row for row in table if row["fits"]]
-    best = min(fitting, key=lambda row: (row["val_passed_at_limit"], -row["val_auroc"], row["bytes"]))
+    cuts = {name: _threshold(*learned[name], target) for name in CANDIDATES}
+    report["scores"] = [_row(name, learned[name], cuts[name][0], val, test, target) for name in CANDIDATES]
+    if upper_bound(named["val"].sum(), len(val[1]), target.level) <= target.max_passed:
+        return GateChoice(None, {"reason": "so few strangers are named without a gate that none is needed", **report})
+    fitting = [row for row in report["scores"] if row["fits"]]
+    telling = [row for row in fitting if _tells(*learned[row["score"]], cuts[row["score"]][0], target, len(fitting))]
+    if not telling:
+        return GateChoice(None, {"reason": "no score refuses more strangers than known photos", **report})
+    best = min(telling, key=lambda row: (row["val_passed_at_limit"], -row["val_auroc"], row["bytes"]))
     winner: Kind = best["score"]
     score = _learned(winner, *val)
-    cut, reached = _threshold(*learned[winner], target)
+    cut, reached = cuts[winner]
     found = (score.of(test[0].answers, test[0].features), score.of(test[1].answers, test[1].features))
-    report = {
+    report |= {
         "score": winner,
         "threshold": cut,
         "target": {"max_passed": target.max_passed, "max_refused": target.max_refused, "level": target.level},
@@ -84,9 +102,17 @@ def choose_gate(
         "val": _effect(*learned[winner], val[0].answers.confidences, val[1].answers.confidences, cut, threshold),
         "test": _effect(*found, test[0].answers.confidences, test[1].answers.confidences, cut, threshold),
         "curve": _curve(*found),
-        "scores": table,
     }
     return GateChoice(Gate(score, cut), report)
+
+
+def _tells(known: FloatArray, strangers: FloatArray, cut: float, target: GateTarget, tried: int) -> bool:
+    """Whether a gate refuses strangers rather than known photos: at least so large a share that known ones are fewer.
+
+    The bound's level is raised by Bonferroni's rule for the ``tried`` scores: of many that tell nothing one looks good.
+    """
+    level = 1.0 - (1.0 - target.level) / tried
+    return bool(lower_bound((strangers < cut).sum(), len(strangers), level) > (known < cut).mean())
 
 
 def _learned(kind: Kind, known: Sample, strangers: Sample) -> StrangerScore:
@@ -118,6 +144,7 @@ def _folds(groups: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
 def _row(
     name: Candidate,
     learned: tuple[FloatArray, FloatArray],
+    cut: float,
     val: tuple[Sample, Sample],
     test: tuple[Sample, Sample],
     target: GateTarget,
@@ -130,6 +157,8 @@ def _row(
         "fits": name in KINDS and size <= MAX_BYTES,
         "val_auroc": auroc(*learned),
         "val_passed_at_limit": _passed_at(*learned, target.max_refused),
+        "val_refused": float((learned[1] < cut).mean()),
+        "val_known_refused": float((learned[0] < cut).mean()),
     }
     if min(len(part) for part in test):
         found = (scores_of(name, *val, test[0]), scores_of(name, *val, test[1]))

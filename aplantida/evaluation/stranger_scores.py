@@ -82,17 +82,38 @@ class StrangerScore:
         """Inverse of :meth:`to_json`.
 
         Raises:
-            ValueError: for a score of another name.
+            ValueError: naming the key, for a score of another name and for numbers that cannot be meant.
         """
         if value["score"] not in KINDS:
-            raise ValueError(f"stranger score {value['score']!r}, want one of {', '.join(KINDS)}")
+            raise ValueError(f"score {value['score']!r}, want one of {', '.join(KINDS)}")
         if value["score"] == "head":
-            return cls("head", np.frombuffer(base64.b64decode(value["weights"]), "<f4"), value["bias"])
+            weights = _unpacked(value, "weights", "<f4")
+            if len(weights) <= len(PLAIN):
+                raise ValueError(f"weights, want more than {len(PLAIN)} numbers, not {len(weights)}")
+            return cls("head", weights, value["bias"])
         if value["score"] == "nearest_center":
-            scales = np.frombuffer(base64.b64decode(value["scales"]), "<f4")
-            centers = np.frombuffer(base64.b64decode(value["centers"]), np.int8).reshape(len(scales), -1)
-            return cls("nearest_center", centers=centers, scales=scales)
+            scales, centers = _unpacked(value, "scales", "<f4"), _unpacked(value, "centers", "i1")
+            if len(centers) % len(scales):
+                raise ValueError(
+                    f"centers, want as many numbers for each of the {len(scales)} scales, not {len(centers)}"
+                )
+            return cls("nearest_center", centers=centers.reshape(len(scales), -1), scales=scales)
         return cls(value["score"])
+
+
+def _unpacked(value: dict[str, Any], key: str, dtype: str) -> npt.NDArray[Any]:
+    """The numbers of :func:`_packed`; at least one, all finite."""
+    try:
+        data = base64.b64decode(value[key], validate=True)
+    except ValueError as error:
+        raise ValueError(f"{key}, want base64: {error}") from error
+    size = np.dtype(dtype).itemsize
+    if not data or len(data) % size:
+        raise ValueError(f"{key}, want numbers of {size} bytes, not {len(data)} bytes")
+    numbers = np.frombuffer(data, dtype)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{key}, want finite numbers")
+    return numbers
 
 
 def _packed(values: npt.NDArray[Any]) -> str:

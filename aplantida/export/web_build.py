@@ -30,6 +30,7 @@ _SOURCES = (
     *("package.json", "package-lock.json", "tsconfig.json", "tsconfig.worker.json", "build.mjs"),
     *("src", "public", "notices"),
 )
+_SCHEMAS = tuple(sorted((WEB.parents[1] / "evaluation").glob("decision-*.schema.json")))  # of what the page reads
 
 
 class WebBuildError(RuntimeError):
@@ -65,7 +66,7 @@ def build_web() -> WebBuild:
     Raises:
         WebBuildError: when npm, the type checker or esbuild fails.
     """
-    name = f"dist-{_digest(_SOURCES)}"
+    name = f"dist-{_digest((*_SOURCES, *_SCHEMAS))}"
     for cache in _caches():
         if (cache / name).is_dir():
             return _opened(cache / name)
@@ -97,13 +98,13 @@ def _opened(folder: Path) -> WebBuild:
     return WebBuild(folder / "page", folder / "program" / "predict-node.cjs")
 
 
-def _digest(names: Sequence[str]) -> str:
+def _digest(names: Sequence[str | Path]) -> str:
     digest = hashlib.sha256()
     for name in names:
-        path = WEB / name
+        path = WEB / name  # of an absolute name that name itself
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
-                digest.update(f"{file.relative_to(WEB).as_posix()}\n{file.stat().st_size}\n".encode())
+                digest.update(f"{os.path.relpath(file, WEB)}\n{file.stat().st_size}\n".encode())
                 digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -147,6 +148,8 @@ def _build(packages: Path, target: Path) -> None:
         for name in _SOURCES:
             copy = shutil.copytree if (WEB / name).is_dir() else shutil.copyfile
             copy(WEB / name, work / name)
+        for schema in _SCHEMAS:
+            shutil.copyfile(schema, work / schema.name)
         modules = packages / "node_modules"
         for project in ("tsconfig.json", "tsconfig.worker.json"):
             _run([modules / "typescript" / "bin" / "tsc", "--project", project], work)

@@ -69,7 +69,7 @@ PHASE = Phase(
     config=BuildDashboardConfig,
     inputs={"artifacts": "*+"},
     output="dashboard",
-    version=3,
+    version=4,
     run=run,
     sources={"targets": targets_digest},
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aplantida.evaluation.answers import TOP, Answers
 from aplantida.evaluation.bounds import LEVEL
-from aplantida.evaluation.conformal import fit_sets
+from aplantida.evaluation.conformal import fit_sets, level_problem
 from aplantida.evaluation.decide import read_decision
 from aplantida.evaluation.decision_file import always_unsure, decision_json
 from aplantida.evaluation.decisions import Threshold, at_threshold, find_threshold, precision_table
@@ -31,6 +31,16 @@ class SetsSection(Section):
     levels: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = (0.9, 0.95)
     method: Literal["lac", "aps", "raps"] = "lac"
     max_size: int = Field(default=5, ge=1, lt=TOP)  # of TOP classes nobody knows whether there are more
+
+    @field_validator("levels")
+    @classmethod
+    def _are_told_apart(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        """Answers name the level of their set: no two levels may be written alike."""
+        problems = [said for level in levels if (said := level_problem(level))]
+        problems += [f"{level} is there twice" for level in sorted(set(levels)) if levels.count(level) > 1]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return levels
 
 
 class StrangersSection(Section):
@@ -141,7 +151,9 @@ def _gates(ctx: PhaseContext[CalibrateModelConfig], seen: Seen, threshold: float
         known=GateTarget(limits.max_strangers_passed, limits.max_known_refused, level),
     )
     for name, choice in gates.items():
-        if choice.gate is not None and not choice.report["target_reached"]:
+        if choice.gate is None:
+            ctx.log.info("strangers (%s): no gate, for %s", name, choice.report["reason"])
+        elif not choice.report["target_reached"]:
             ctx.log.warning(
                 "strangers (%s): %.1f %% pass on val where %.1f %% of the known are refused; more was not allowed",
                 name,
@@ -184,7 +196,7 @@ PHASE = Phase(
     config=CalibrateModelConfig,
     inputs={"evaluation": "evaluation"},
     output="calibration",
-    version=3,
+    version=4,
     run=run,
     judge=judge,
 )

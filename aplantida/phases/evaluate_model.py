@@ -35,7 +35,7 @@ from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 JUDGED = ("val", "test")
-PROVENANCE = tuple(RECORD_SCHEMA.field(name) for name in ("license_id", "source"))
+PROVENANCE = tuple(RECORD_SCHEMA.field(name) for name in ("license_id", "source", "observation_id"))
 LABELS_SCHEMA = pa.schema(
     [
         *(SPLIT_SCHEMA.field(name) for name in ("image_id", "class_index", "split", "regions", "regions_by_country")),
@@ -150,6 +150,7 @@ def _part(scored: pa.Table, scores: StoredScores, mask: npt.NDArray[np.bool_], n
         groups=np.asarray(rows["group"].to_pylist(), dtype=str),
         licenses=rows["license_id"].to_pylist(),
         sources=rows["source"].to_pylist(),
+        observations=rows["observation_id"].to_pylist(),
     )
 
 
@@ -158,6 +159,6 @@ PHASE = Phase(
     config=EvaluateModelConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint"},
     output="evaluation",
-    version=2,
+    version=3,
     run=run,
 )

@@ -55,12 +55,13 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
 
     check_pairing(ctx)
     _check_lineage(ctx)
+    decision = _decision(ctx)
     card = load_card(ctx.input("checkpoint").file("model.json").parent)
     credited = _write_credits(ctx, card)
     _convert(ctx)
     sizes = {name: ctx.output.files[f"model/{name}"].bytes for name in (MODEL_FILE, WEIGHTS_FILE)}
     _write_texts(ctx, card)
-    num_golden = _write_golden(ctx, card)
+    num_golden = _write_golden(ctx, card, decision["temperature"])
     _write_page(ctx)
     entries = {name: (entry.bytes, entry.sha256) for name, entry in ctx.output.files.items() if name != "bundle.json"}
     facts = {
@@ -215,7 +216,17 @@ def _json(artifact: Artifact, name: str) -> dict[str, Any]:
     return json.loads(artifact.file(name).read_text(encoding="utf-8"))
 
 
-def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> int:
+def _decision(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
+    """``decision.json`` of the calibration, before any work: no bundle carries one that its page would refuse."""
+    from aplantida.evaluation.decide import load_decision
+
+    try:
+        return load_decision(ctx.input("calibration").file("decision.json"))
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+
+
+def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, temperature: float) -> int:
     """Photos that may ship, with credit and the answer torch gives; how many."""
     import numpy as np
     import pyarrow.compute as pc
@@ -246,7 +257,6 @@ def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> int:
     photos = read_photos(images, rows.filter(pc.field("image_id").isin(chosen)), (*CREDIT_COLUMNS, "image"))
     scorer = Scorer(ctx.input("checkpoint").file("model.json").parent, "cpu", config.resources.num_threads)
     squares = np.stack([centre_square(decode_photo(photo["image"]), card.preprocessing) for photo in photos])
-    temperature = _json(ctx.input("calibration"), "decision.json")["temperature"]
     golden = golden_json(photos, scorer.logits(squares), temperature, card.class_ids)
     for photo in photos:
         ctx.output.write_bytes(f"golden/{golden_name(photo['image_id'])}", photo["image"])

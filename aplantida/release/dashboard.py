@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aplantida.domain.escaping import for_html
+from aplantida.release.calibration_page import between, calibration_tables, plants_table, stranger_tables
 from aplantida.release.figures import panels, to_svg
 from aplantida.release.findings import Findings
 from aplantida.release.gains import Gain
@@ -24,12 +25,14 @@ def to_html(findings: Findings, targets: Sequence[TargetResult], title: str) -> 
         title: of the page.
     """
     drawn = {name: to_svg(lambda axes, draw=draw: draw(axes, findings)) for name, draw in panels(findings).items()}
+    strangers = findings.calibration.get("strangers")
     sections = (
         ("Targets", targets, lambda: _targets(targets)),
-        ("Models", findings.models, lambda: drawn["models"] + _models(findings) + _gains(findings)),
+        ("Models", findings.models, lambda: drawn["models"] + _models(findings)),
         ("Regions and frequency bands", findings.models, lambda: _parts(findings)),
         ("Training", findings.curves, lambda: drawn["curves"]),
-        ("Calibration", findings.calibration, lambda: drawn["reliability"] + _calibration(findings)),
+        ("Calibration", findings.calibration, lambda: drawn["reliability"] + calibration_tables(findings.calibration)),
+        *([("Strangers", True, lambda: stranger_tables(strangers))] if strangers else []),
         ("Confusions", findings.confusions, lambda: drawn["confusions"] + _confusions(findings)),
         ("Data", findings.stages, lambda: drawn["funnel"] + _losses(findings)),
         ("Species", findings.species, lambda: drawn["species"]),
@@ -58,14 +61,14 @@ def _models(findings: Findings) -> str:
     for label, metrics in findings.models:
         test, share = metrics["test"], metrics["coverage"]["test"]["share"]
         span = test["top1_interval"]
-        between = f"{percent(span[0])} – {percent(span[1])}" if span else ""
         keys = ("top1", "top5", "macro_top1", "macro_top5", "genus_top1", "family_top1")
         figures = [percent(test[key]) for key in keys]
         rows.append(
-            (label, metrics["num_classes"], percent(share), test["num_photos"], figures[0], between, *figures[1:])
+            (label, metrics["num_classes"], percent(share), test["num_photos"], figures[0], between(span), *figures[1:])
         )
     head = ("model", "classes", "photos it may know", "photos", "top-1", "95 % interval", "top-5")
-    return table((*head, "macro top-1", "macro top-5", "genus", "family"), rows)
+    shown = table((*head, "macro top-1", "macro top-5", "genus", "family"), rows)
+    return shown + _gains(findings) + plants_table(findings.models)
 
 
 def _gains(findings: Findings) -> str:
@@ -105,29 +108,6 @@ def _ways(region: dict[str, Any] | None) -> list[dict[str, Any] | None]:
 
 def _cell(part: dict[str, Any] | None) -> str:
     return f"{percent(part['top1'])} ({part['num_photos']})" if part and part["num_photos"] else "–"
-
-
-def _calibration(findings: Findings) -> str:
-    calibration = findings.calibration
-    chosen = calibration["threshold"]
-    reached = "reached" if chosen["target_reached"] else "NOT reached"
-    intro = (
-        f"<p>Temperature {calibration['temperature']:.3f}. Target precision {chosen['target_precision']:.0%} on the "
-        f"validation photos: {reached}, at confidence {chosen['val']['threshold']:.3f}.</p>"
-    )
-    because = calibration.get("unsure_because", [])
-    if because:
-        intro += f"<p>The decision is always “unsure”: {for_html('; '.join(because))}.</p>"
-    rows = [
-        (number(row["threshold"]), percent(row["precision"]), percent(row["coverage"]), row["num_accepted"])
-        for row in [*calibration["precision_table"]["test"], chosen["test"]]
-    ]
-    head = ("threshold", "precision on test", "coverage", "photos")
-    ece = [
-        (name, number(calibration["ece"][name]), number(calibration["ece_equal_mass"][name]))
-        for name in ("before", "after")
-    ]
-    return intro + table(("", "ECE, equal width", "ECE, equal mass"), ece) + table(head, sorted(rows))
 
 
 def _confusions(findings: Findings) -> str:

@@ -150,10 +150,10 @@ def _limits(release: Release) -> list[str]:
     ]
     if rare:
         texts.append(f"{len(rare)} of the rows above have fewer than 30 photos and say little.")
-    if release.decision["strangers"]["known"] is None:
-        texts.append("It was not taught to tell plants of species that it does not know.")
-    if release.decision["strangers"]["plant"] is None:
-        texts.append("It was not taught to tell pictures without a plant.")
+    for name, what in (("known", "plants of species that it does not know"), ("plant", "pictures without a plant")):
+        if release.decision["strangers"][name] is None:
+            reason = release.calibrated.get("strangers", {}).get(name, {}).get("reason", "it was shown none")
+            texts.append(f"It has no rule that tells {what}: {reason}.")
     return ["\n".join(f"- {text}" for text in texts)]
 
 

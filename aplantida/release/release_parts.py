@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from aplantida.evaluation.decide import load_decision
 from aplantida.export.bundle import MANIFEST_FILE
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest
@@ -58,8 +59,15 @@ class Release:
 
     @cached_property
     def decision(self) -> dict[str, Any]:
-        """``decision.json``, as the bundle has it."""
-        return read_json(self.bundle, "decision.json")
+        """``decision.json``, as the bundle has it.
+
+        Raises:
+            BadRequest: naming the key, for one that its page would refuse.
+        """
+        try:
+            return load_decision(self.bundle.file("decision.json"))
+        except ValueError as error:
+            raise BadRequest(str(error)) from error
 
     @cached_property
     def licenses(self) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,6 @@ from aplantida.evaluation.answers import Answers, answers_of
 from aplantida.evaluation.conformal import (
     FREE_RANKS,
     METHODS,
-    PENALTY,
     SetRule,
     coverage,
     fit_sets,
@@ -50,7 +51,7 @@ def sets_by_hand(probabilities: np.ndarray, rule: SetRule) -> list[set[int]]:
         score = {
             "lac": 1 - row,
             "aps": mass,
-            "raps": mass + PENALTY * np.maximum(ranks - FREE_RANKS, 0),
+            "raps": mass + rule.penalty * np.maximum(ranks - FREE_RANKS, 0),
             "prevalence": -row / PREVALENCE,
         }[rule.method]
         found.append(set(np.flatnonzero(score <= rule.threshold).tolist()))
@@ -82,6 +83,49 @@ def test_coverage_is_the_nominal_one(method: str, level: float) -> None:
     _, labels, answers = case(5, 3000)
     found = resampled_coverage(true_scores(answers, method, PREVALENCE), labels, (level,), 300)[0]
     assert found["coverage"] == pytest.approx(level, abs=0.01)
+
+
+def test_the_report_says_what_val_and_test_pooled_hold_over_1000_resamplings_with_macro_coverage_and_size() -> None:
+    (_, _, val), (table, labels, test) = case(11, 500), case(12, 400)
+    levels = (0.8, 0.9, 0.95)
+    rules, report = fit_sets(val, test, levels, PREVALENCE, lambda rules: set_sizes(table, 1.7, rules, PREVALENCE))
+    for method in METHODS:
+        for rule, row in zip(rules[method], report[method], strict=True):
+            again = row["resampled"]
+            assert (again["resamplings"], again["num_photos"]) == (1000, 900)
+            assert abs(again["off_nominal"]) <= 0.02
+            assert again["coverage"] == pytest.approx(row["level"] + again["off_nominal"])
+            held = true_scores(test, method, PREVALENCE) <= rule.threshold
+            species = [held[labels == label].mean() for label in set(labels.tolist())]
+            assert (row["coverage"], row["macro_coverage"]) == pytest.approx((held.mean(), np.mean(species)))
+            close = SetRule(method, rule.level, rule.threshold + 1e-7)  # sizes are counted in float32
+            wanted = [len(some) for some in sets_by_hand(softmax(table, 1.7), close)]
+            assert row["mean_size"] == pytest.approx(np.mean(wanted), abs=0.01)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.fractions(Fraction(1, 20), Fraction(99, 100)))
+@settings(max_examples=80, deadline=None)
+def test_the_threshold_is_the_smallest_score_that_so_many_reach(seed: int, count: int, level: Fraction) -> None:
+    scores = np.random.default_rng(seed).random(count)
+    wanted = [score for score in sorted(scores) if (scores <= score).sum() >= (count + 1) * level]
+    found = fit_threshold(scores, float(level))
+    exact = (count + 1) * float(level) == (count + 1) * level  # else the product may be rounded up to the next score
+    assert found == (wanted[0] if wanted else math.inf) or (not exact and found >= (wanted or [math.inf])[0])
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(METHODS), st.floats(0.3, 0.98))
+@settings(max_examples=40, deadline=None)
+def test_sets_of_random_tables_are_those_of_the_definition(seed: int, method: Any, level: float) -> None:
+    table, _, answers = case(seed, 40)
+    rule = SetRule(method, level, fit_threshold(true_scores(answers, method, PREVALENCE), level), penalty=seed % 7 / 20)
+    if method == "raps":  # what is fitted is fitted for the usual penalty
+        rule = SetRule(method, level, 0.8, rule.penalty)
+    if math.isfinite(rule.threshold):
+        rule = SetRule(method, level, rule.threshold + 1e-6, rule.penalty)
+        wanted = [len(row) for row in sets_by_hand(softmax(table, 1.7), rule)]
+        found = set_sizes(table, 1.7, [rule], PREVALENCE)[0]
+        assert np.abs(found - wanted).max() <= 1  # float32: a class on the very edge
+        assert (found != wanted).mean() <= 0.05
 
 
 def test_lac_is_smallest_and_prevalence_fairest() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from aplantida.evaluation.decide import Decision, Facts, Gate, decide, facts_of,
 from aplantida.evaluation.roll_up import fit_roll_up
 from aplantida.evaluation.rule_report import rule_report
 from aplantida.evaluation.stranger_scores import StrangerScore
-from aplantida.evaluation.taxa import Taxonomy
+from aplantida.evaluation.taxa import Rank, Taxonomy
 
 CLASSES = ClassIndex.of(
     [
@@ -70,6 +71,16 @@ def test_a_smaller_level_where_the_larger_set_is_too_large() -> None:
     facts = Facts(species=0.3, set_sizes=(3, 6))
     assert rule_of(facts, RULES) == ("set", "set_0.9")
     assert rule_of(Facts(species=0.3, set_sizes=(0, 6)), RULES) == ("unsure", "none")
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5])
+def test_a_family_that_is_known_of_no_class_is_never_named(threshold: float) -> None:
+    bare = Taxonomy.of(ClassIndex.of(PlantClass(class_id=name) for name in CLASSES.class_ids))
+    rules = Decision(1.0, 2.0, genus=None, family=threshold)
+    assert decide(photo(Rosa_canina=0.9), CLASSES.class_ids, bare, rules).decision == "unsure"
+    assert decide(photo(Quercus_ilex=0.9), CLASSES.class_ids, TAXONOMY, rules).taxon == "Fagaceae"
+    none = Taxonomy(Rank.of([None] * 6), Rank.of([None] * 6))
+    assert decide(photo(Rosa_canina=0.9), CLASSES.class_ids, none, replace(rules, genus=threshold)).decision == "unsure"
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("-inf")])

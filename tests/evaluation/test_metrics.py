@@ -156,3 +156,11 @@ def test_confused_pairs_with_genus_and_family() -> None:
     assert taxonomy["genus_top1"] == pytest.approx(4 / 7)
     assert taxonomy["family_top1"] == pytest.approx(4 / 6)  # the rose's family is unknown
     assert taxonomy["num_photos_with_family"] == 6
+
+
+def test_an_empty_family_is_an_unknown_one() -> None:
+    classes = ClassIndex.of(PlantClass(class_id=f"Genus species{at:02d}", family="", genus="") for at in range(3))
+    outcomes = outcomes_of(table_of(np.eye(3)[[1, 1, 0]]), np.array([0, 1, 2]))
+    assert taxonomic_accuracy(outcomes, classes)["num_photos_with_family"] == 0
+    assert taxonomic_accuracy(outcomes, classes)["genus_top1"] == 1.0  # of its name
+    assert [row["same_family"] for row in confused_pairs(outcomes, classes, limit=3)] == [False, False]

@@ -26,7 +26,9 @@ SIZE, WIDTH = 30, 16
 GENERA = ("Abies", "Acer", "Cistus", "Papaver", "Quercus", "Rosa")
 
 
-def decision(method: str, plant: dict[str, Any] | None, known: dict[str, Any] | None) -> dict[str, Any]:
+def decision(
+    method: str, plant: dict[str, Any] | None, known: dict[str, Any] | None, penalty: float = 0.01
+) -> dict[str, Any]:
     levels = [{"level": 0.9, "threshold": 0.8}, {"level": 0.95, "threshold": 0.93}]
     value = {
         "format": "aplantida.decision/2",
@@ -40,7 +42,7 @@ def decision(method: str, plant: dict[str, Any] | None, known: dict[str, Any] | 
             "temperatures": {"EU_SW": 1.2},
         },
         "roll_up": {"genus": {"threshold": 0.62, "precision": 0.9}, "family": {"threshold": 0.7, "precision": None}},
-        "sets": {"method": method, "penalty": 0.01, "max_size": 5, "levels": levels},
+        "sets": {"method": method, "penalty": penalty, "max_size": 5, "levels": levels},
         "strangers": {"plant": plant, "known": known},
         "region_prior": {"floor": 0.05},
         "fusion": "mean_log_probability",
@@ -88,12 +90,12 @@ def outputs(random: np.random.Generator, taxonomy: Taxonomy) -> tuple[np.ndarray
     return logits.astype(np.float32), random.normal(size=WIDTH).astype(np.float32)
 
 
-@pytest.mark.parametrize("method", ["lac", "aps", "raps"])
-def test_the_same_answer_by_the_same_rule(folder: Path, method: str) -> None:
+@pytest.mark.parametrize(("method", "penalty"), [("lac", 0.01), ("aps", 0.01), ("raps", 0.01), ("raps", 0.15)])
+def test_the_same_answer_by_the_same_rule(folder: Path, method: str, penalty: float) -> None:
     random = np.random.default_rng(8)
     plain = {"score": {"lac": "max_softmax", "aps": "energy", "raps": "entropy"}[method], "threshold": -1e9}
     known = {"lac": centers(random), "aps": plain, "raps": plain | {"threshold": -1.75}}[method]
-    value = decision(method, head(random), known)
+    value = decision(method, head(random), known, penalty)
     (folder / "decision.json").write_text(json.dumps(value))
     write_manifest(folder)
     classes = ClassIndex.load(folder / "classes.json")

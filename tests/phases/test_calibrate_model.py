@@ -15,6 +15,7 @@ from aplantida.domain.scores import ScoreTable
 from aplantida.evaluation.bounds import lower_bound
 from aplantida.evaluation.decide import read_decision
 from aplantida.evaluation.decision_file import decision_schema
+from aplantida.phases import calibrate_model
 from aplantida.phases.calibrate_model import PHASE
 from aplantida.phases.evaluate_model import LABELS_SCHEMA
 from aplantida.pipeline.artifact import Artifact
@@ -81,7 +82,9 @@ def test_the_decision_keeps_its_schema_and_every_photo_has_one_outcome(root: Pat
     assert outcomes["set"]["num_photos"] > 0
     for method, rows in calibration["sets"]["methods"].items():
         for row in rows:
+            assert row["resampled"]["resamplings"] == 1000
             assert row["resampled"]["coverage"] == pytest.approx(row["level"], abs=0.02), method
+            assert {"macro_coverage", "mean_size"} <= set(row)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**decision, "temperature": 0}, decision_schema())
 
@@ -128,6 +131,7 @@ def seal_evaluation(classes: ClassIndex, scored: tuple[str, ...], logits: np.nda
         "group": [image_id for some in ids.values() for image_id in some],
         "license_id": ["CC0-1.0"] * (2 * len(logits)),
         "source": [None] * (2 * len(logits)),
+        "observation_id": [None] * (2 * len(logits)),
     }
 
     def fill(output: ArtifactWriter) -> None:
@@ -165,3 +169,26 @@ def test_scores_of_other_classes_than_the_index_are_refused(root: Path) -> None:
     digests = (class_index_digest(classes.class_ids[::-1])[:12], classes.digest[:12])
     with pytest.raises(BadRequest, match=f"scores_val.*{digests[0]}.*class_index.json.*{digests[1]}"):
         calibrate()
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ([0.9, 0.9000001], "0.9000001 has more than 6 decimals"),
+        ([0.95, 0.9, 0.95], "0.95 is there twice"),
+        ([0.1015625], "0.1015625 has more than 6 decimals"),
+    ],
+)
+def test_levels_that_answers_would_write_alike_are_refused(root: Path, levels: list[float], said: str) -> None:
+    make_evaluation("evaluation", *scores(400))
+    with pytest.raises(BadRequest, match=f"sets.levels.*{said}"):
+        calibrate(sets={"levels": levels})
+
+
+def test_no_decision_is_published_that_its_schema_refuses(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_evaluation("evaluation", *scores())
+    made = calibrate_model.decision_json
+    monkeypatch.setattr(calibrate_model, "decision_json", lambda *args, **more: made(*args, **more) | {"fusion": "max"})
+    with pytest.raises(ValueError, match=r"decision\.json: fusion 'max', want const"):
+        calibrate()
+    assert not list(Path(root).rglob("decision.json"))

@@ -128,6 +128,12 @@ def test_features_and_class_means_lie_beside_the_scores() -> None:
     labels = pq.read_table(artifact.file("labels.parquet")).to_pylist()
     assert {row["license_id"] for row in labels} == {"CC-BY-4.0", "CC0-1.0"}
     assert {row["source"] for row in labels} == {"herbarium"}
+    wanted = {
+        photo_row(at, number)["image_id"]: photo_row(at, number)["observation_id"]
+        for at in range(6)
+        for number in range(10)
+    }
+    assert all(row["observation_id"] == wanted[row["image_id"]] for row in labels)
     for name in ("val", "test"):
         stored = StoredFeatures(artifact.file(f"features_{name}.parquet"))
         scores = ScoreTable.from_arrow(pq.read_table(artifact.file(f"scores_{name}.parquet")))

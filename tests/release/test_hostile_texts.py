@@ -100,6 +100,8 @@ def findings() -> Findings:
             "precision_table": {"test": []},
             **{"ece": {"before": 0.1, "after": 0.1}, "ece_equal_mass": {"before": 0.1, "after": 0.1}},
             "reliability": {name: {"equal_width": bins} for name in ("before", "after")},
+            "strangers": {"plant": {"reason": "".join(HOSTILE), "num_test": 1, "scores": []}},
+            "unsure_because": HOSTILE,
         },
         confusions=[{"true": text, "predicted": text, **confusion} for text in HOSTILE],
         bundle=[(text, 1.0) for text in HOSTILE],

@@ -1,6 +1,6 @@
 /**
  * Bundle the page's and the Node program's files: `node build.mjs DIST METAFILES`, beside node_modules. METAFILES is
- * the folder where esbuild says of each of the page's scripts what went into it.
+ * the folder where esbuild says of each of the page's scripts what went into it. The schemas of decision.json lie beside.
  *
  * Each program is built after those whose digests it carries: index.html knows app.js, app.js knows classifier.js.
  */
@@ -41,8 +41,12 @@ const guest = {
   },
 };
 
-const browser = { bundle: true, minify: true, target: "es2022", format: "esm", legalComments: "linked", logLevel: "warning" };
-const node = { bundle: true, minify: true, platform: "node", mainFields: ["module", "main"], format: "cjs", logLevel: "warning" };
+/** By the format that each describes. */
+const schemas = ["decision-1.schema.json", "decision-2.schema.json"].map((file) => JSON.parse(readFileSync(file, "utf8")));
+const define = { DECISION_SCHEMAS: JSON.stringify(Object.fromEntries(schemas.map((schema) => [schema.title, schema]))) };
+
+const browser = { define, bundle: true, minify: true, target: "es2022", format: "esm", legalComments: "linked", logLevel: "warning" };
+const node = { define, bundle: true, minify: true, platform: "node", mainFields: ["module", "main"], format: "cjs", logLevel: "warning" };
 
 function integrity(file) {
   return `sha256-${createHash("sha256").update(readFileSync(file)).digest("base64")}`;
@@ -61,7 +65,7 @@ await script("engine");
 if (replaced.size !== REPLACED.length) throw new Error("TF.js is not laid out as build.mjs expects: see REPLACED");
 await script("service-worker");
 const classifier = await script("classifier");
-const app = await script("app", { define: { CLASSIFIER_INTEGRITY: JSON.stringify(classifier) } });
+const app = await script("app", { define: { ...define, CLASSIFIER_INTEGRITY: JSON.stringify(classifier) } });
 await build({
   ...node,
   entryPoints: ["src/node-main.ts"],

@@ -62,7 +62,6 @@ export function altered(name: string, found: string, entry: FileEntry): BundleEr
 }
 
 const BUNDLE_FORMAT = "aplantida.bundle/1";
-const DECISION_FORMATS = ["aplantida.decision/1", "aplantida.decision/2"];
 const CLASSES_FORMAT = "aplantida.class_index/1";
 
 function parse(name: string, bytes: Uint8Array): any {
@@ -116,21 +115,6 @@ export class Bundle {
 
   async readJson(name: string): Promise<any> {
     return parse(name, await this.read(name));
-  }
-
-  async decision(): Promise<Decision> {
-    const decision = await this.readJson("decision.json");
-    if (!DECISION_FORMATS.includes(decision.format)) {
-      const wanted = DECISION_FORMATS.map((format) => JSON.stringify(format)).join(" or ");
-      throw new BundleError(`decision.json: format ${JSON.stringify(decision.format)}, want ${wanted}`);
-    }
-    if (!(decision.temperature > 0)) {
-      throw new BundleError(`decision.json: temperature ${decision.temperature}, want a positive number`);
-    }
-    if (typeof decision.threshold !== "number") {
-      throw new BundleError(`decision.json: threshold ${decision.threshold}, want a number`);
-    }
-    return decision;
   }
 
   async classes(): Promise<PlantClass[]> {

@@ -2,6 +2,7 @@
 
 import type { Bundle, Decision, PlantClass } from "./bundle";
 import type { Outputs } from "./decide";
+import { readDecision } from "./decision";
 import { Model } from "./model";
 import { prepare, type Preprocessing } from "./preprocess";
 import type { PixelSource } from "./resize";
@@ -19,7 +20,7 @@ export async function open(bundle: Bundle): Promise<Parts> {
   const [preprocessing, classes, decision] = await Promise.all([
     bundle.preprocessing(),
     bundle.classes(),
-    bundle.decision(),
+    readDecision(bundle),
   ]);
   const model = await Model.load(bundle, preprocessing.image_size, classes.length);
   return { bundle, preprocessing, classes, decision, model };

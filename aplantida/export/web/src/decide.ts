@@ -186,7 +186,7 @@ function ruled(
     for (const name of ["genus", "family"] as const) {
       const threshold = decision.roll_up[name].threshold;
       const found = bestTaxon(taxonomy[name], probabilities);
-      if (threshold !== null && found.probability >= threshold) {
+      if (threshold !== null && found.name !== null && found.probability >= threshold) {
         return answer(name, `${name}_threshold`, found.name, found.probability);
       }
     }

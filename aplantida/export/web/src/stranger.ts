@@ -41,6 +41,37 @@ function arraysOf(gate: Gate) {
   return arrays;
 }
 
+/** Refuse a gate whose numbers cannot be meant; the twin of StrangerScore.from_json. `key` is where it stands. */
+export function checkGate(gate: Gate, key: string): void {
+  const refuse = (name: string, want: string) => {
+    throw new BundleError(`decision.json: ${key}.${name}, want ${want}`, "decision.json");
+  };
+  const bytes = (name: "weights" | "centers" | "scales", size: number) => {
+    let length = 0;
+    try {
+      length = atob(gate[name]!).length;
+    } catch {
+      refuse(name, "base64");
+    }
+    if (length === 0 || length % size !== 0) refuse(name, `numbers of ${size} bytes, not ${length} bytes`);
+  };
+  if (gate.score === "head") {
+    bytes("weights", 4);
+    const { weights } = arraysOf(gate);
+    if (weights.length <= 3) refuse("weights", `more than 3 numbers, not ${weights.length}`);
+    if (!weights.every(Number.isFinite)) refuse("weights", "finite numbers");
+  }
+  if (gate.score === "nearest_center") {
+    bytes("centers", 1);
+    bytes("scales", 4);
+    const { centers, scales } = arraysOf(gate);
+    if (centers.length % scales.length !== 0) {
+      refuse("centers", `as many numbers for each of the ${scales.length} scales, not ${centers.length}`);
+    }
+    if (!scales.every(Number.isFinite)) refuse("scales", "finite numbers");
+  }
+}
+
 function unit(features: Float32Array): Float64Array {
   const values = Float64Array.from(features);
   let square = 0;
