@@ -41,11 +41,14 @@ class GateTarget:
         max_passed: share of strangers that may pass, 0..1: what it is at most, at the one-sided level.
         max_refused: share of known photos that may be refused for it.
         level: of the bound.
+        min_refused: share of known photos that it refuses even where fewer would do: those strangers that come later
+            may be of kinds that nothing was chosen by.
     """
 
     max_passed: float
     max_refused: float
     level: float
+    min_refused: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,14 +184,14 @@ def _passed_at(known: FloatArray, strangers: FloatArray, max_refused: float) -> 
 
 
 def _threshold(known: FloatArray, strangers: FloatArray, target: GateTarget) -> tuple[float, bool]:
-    """The lowest threshold at which few enough strangers pass, as long as few enough known photos are refused."""
-    strictest = float(np.quantile(known, target.max_refused, method="lower"))
+    """The lowest threshold at which few enough strangers pass and enough, but few enough known photos are refused."""
+    least, strictest = np.quantile(known, [target.min_refused, target.max_refused], method="lower").tolist()
     cuts = np.unique(np.concatenate([strangers[strangers < strictest], [strictest]]))
     cuts = np.nextafter(cuts, np.inf) if len(cuts) > 1 else cuts
     cuts[-1] = strictest
     passed = (strangers[None, :] >= cuts[:, None]).sum(axis=1)
     reaching = np.flatnonzero(upper_bound(passed, len(strangers), target.level) <= target.max_passed)
-    return (float(cuts[reaching[0]]), True) if len(reaching) else (strictest, False)
+    return (max(float(cuts[reaching[0]]), least), True) if len(reaching) else (strictest, False)
 
 
 def _effect(

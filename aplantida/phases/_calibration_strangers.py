@@ -11,6 +11,9 @@ import pyarrow.parquet as pq
 
 from aplantida.domain.stored_scores import StoredFeatures, StoredScores
 from aplantida.evaluation.answers import Answers, answers_of
+from aplantida.evaluation.bounds import upper_bound
+from aplantida.evaluation.decide import Decision, facts_of
+from aplantida.evaluation.rule_report import OUTCOMES, apply_rules
 from aplantida.evaluation.stranger_candidates import Sample
 from aplantida.evaluation.stranger_choice import GateChoice, GateTarget, choose_gate
 from aplantida.evaluation.temperatures import CalibrationPart
@@ -66,6 +69,20 @@ def gates_json(choices: dict[str, GateChoice]) -> dict[str, Any]:
         name: None if gate is None else {**gate.score.to_json(), "threshold": gate.threshold}
         for name, gate in gates.items()
     }
+
+
+def answered(strangers: Strangers, decision: Decision) -> dict[str, Any]:
+    """What all rules together tell the test strangers: shares of outcomes, and what share is at most named a species."""
+    found: dict[str, Any] = {}
+    for kind, (_, sample) in ((STRANGER, strangers.plants), (NON_PLANT, strangers.non_plants)):
+        outcomes, _ = apply_rules(facts_of(sample.answers, decision, sample.features), decision)
+        counts, count = {name: int((outcomes == name).sum()) for name in OUTCOMES}, len(sample)
+        found[kind] = {
+            "num_photos": count,
+            "shares": {name: number / count for name, number in counts.items()} if count else None,
+            "species_at_most": float(upper_bound(counts["species"], count)) if count else None,
+        }
+    return found
 
 
 def _known(evaluation: Artifact, name: str, part: CalibrationPart, answers: Answers) -> Sample:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from aplantida.evaluation.answers import TOP, Answers
 from aplantida.evaluation.bounds import LEVEL
@@ -16,8 +16,8 @@ from aplantida.evaluation.roll_up import fit_roll_up
 from aplantida.evaluation.stranger_choice import GateChoice, GateTarget
 from aplantida.evaluation.temperatures import choose_temperatures
 from aplantida.phases._calibration_gates import CalibrationGates, judge, shortfalls
-from aplantida.phases._calibration_parts import Seen, look, read_classes, read_part
-from aplantida.phases._calibration_strangers import choose_gates, gates_json, read_strangers
+from aplantida.phases._calibration_parts import look, read_classes, read_part
+from aplantida.phases._calibration_strangers import Strangers, answered, choose_gates, gates_json, read_strangers
 from aplantida.pipeline.config import PhaseConfig, Section
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -49,6 +49,16 @@ class StrangersSection(Section):
     max_non_plants_passed: float = Field(default=0.05, gt=0.0, lt=1.0)
     max_strangers_passed: float = Field(default=0.15, gt=0.0, lt=1.0)
     max_known_refused: float = Field(default=0.05, gt=0.0, lt=0.5)
+    min_plants_refused: float = Field(default=0.02, ge=0.0, lt=0.5)
+
+    @model_validator(mode="after")
+    def _fits(self) -> StrangersSection:
+        if self.min_plants_refused > self.max_known_refused:
+            raise ValueError(
+                f"strangers.min_plants_refused {self.min_plants_refused} is more than strangers.max_known_refused "
+                f"{self.max_known_refused}"
+            )
+        return self
 
 
 class CalibrateModelConfig(PhaseConfig):
@@ -80,7 +90,8 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     limits = {"target_precision": config.target_precision, "min_accepted": config.min_accepted}
     roll_up = fit_roll_up(seen.on_val, seen.on_test, seen.taxonomy, threshold.value, bound=config.bound_level, **limits)
     rules, sets = fit_sets(seen.on_val, seen.on_test, config.sets.levels, classes.prevalence, seen.set_sizes)
-    gates = _gates(ctx, seen, threshold.value)
+    strangers = read_strangers(seen)
+    gates = _gates(ctx, strangers, threshold.value)
     decision = decision_json(
         seen.temperature,
         threshold,
@@ -107,6 +118,7 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         "strangers": {name: choice.report for name, choice in gates.items()},
         "region_prior": {"floor": config.region_floor, "regions": seen.region_prior(config.region_floor)},
         "rules": seen.rules(read_decision(decision)),
+        "strangers_answered": {} if strangers is None else answered(strangers, read_decision(decision)),
         **{name: decision[name] for name in ("unsure_because",) if name in decision},
     }
     for name, content in (("calibration.json", calibration), ("decision.json", decision)):
@@ -138,16 +150,17 @@ def _facts(threshold: Threshold, val: Answers, at_bound: bool) -> dict[str, Any]
     }
 
 
-def _gates(ctx: PhaseContext[CalibrateModelConfig], seen: Seen, threshold: float) -> dict[str, GateChoice]:
+def _gates(
+    ctx: PhaseContext[CalibrateModelConfig], strangers: Strangers | None, threshold: float
+) -> dict[str, GateChoice]:
     """For no plants and for plants of other species; none where the evaluation scored none."""
     limits, level = ctx.config.strangers, ctx.config.bound_level
-    samples = read_strangers(seen)
-    if samples is None:
+    if strangers is None:
         return {}
     gates = choose_gates(
-        samples,
+        strangers,
         threshold,
-        plant=GateTarget(limits.max_non_plants_passed, limits.max_known_refused, level),
+        plant=GateTarget(limits.max_non_plants_passed, limits.max_known_refused, level, limits.min_plants_refused),
         known=GateTarget(limits.max_strangers_passed, limits.max_known_refused, level),
     )
     for name, choice in gates.items():

@@ -9,6 +9,7 @@ from aplantida.domain.escaping import for_html
 from aplantida.release.page import number, percent, table
 
 STRANGERS = {"plant": "pictures without a plant", "known": "plants of other species"}
+ANSWERED = {"non_plant": STRANGERS["plant"], "stranger": STRANGERS["known"]}
 
 
 def calibration_tables(calibration: Mapping[str, Any]) -> str:
@@ -61,12 +62,17 @@ def _sets(sets: Mapping[str, Any]) -> str:
     return table((*head, "held, 1,000 resamplings of val and test", "of these, over species"), rows) if rows else ""
 
 
-def stranger_tables(strangers: Mapping[str, Any]) -> str:
-    """HTML of what ``calibration.json`` says of strangers: who is named before and after, every score, the winner."""
+def stranger_tables(strangers: Mapping[str, Any], answered: Mapping[str, Any]) -> str:
+    """HTML of what ``calibration.json`` says of strangers: who is named before and after, every score, the winner.
+
+    Args:
+        strangers: of each gate.
+        answered: what all rules together tell them.
+    """
     found = [(what, strangers[name]) for name, what in STRANGERS.items() if name in strangers]
     head = ("strangers, on test", "photos", "named as a species without a gate", "with it", "one-sided 90 % bounds")
     head = (*head, "known photos refused", "known photos named", "the gate")
-    parts = [table(head, [_effect(what, report) for what, report in found])]
+    parts = [table(head, [_effect(what, report) for what, report in found]), _answered(answered)]
     for what, report in found:
         if report.get("scores"):
             parts += [f"<p>Scores that tell {for_html(what)} from known photos.</p>", _scores(report)]
@@ -74,6 +80,20 @@ def stranger_tables(strangers: Mapping[str, Any]) -> str:
             cells = [(percent(row["known_refused"]), percent(row["passed"])) for row in report["curve"]]
             parts.append(table(("known photos refused", "of these strangers pass"), cells))
     return "\n".join(parts)
+
+
+def _answered(answered: Mapping[str, Any]) -> str:
+    rows = [
+        (what, found["num_photos"], *map(percent, found["shares"].values()), percent(found["species_at_most"]))
+        for kind, what in ANSWERED.items()
+        if (found := answered.get(kind, {})).get("num_photos")
+    ]
+    if not rows:
+        return ""
+    shares = next(found["shares"] for found in answered.values() if found["num_photos"])
+    outcomes = [name.replace("_", " ") for name in shares]
+    head = ("what all rules together say, on test", "photos", *outcomes, "a species at most, one-sided 90 %")
+    return table(head, rows)
 
 
 def _effect(what: str, report: Mapping[str, Any]) -> Sequence[Any]:

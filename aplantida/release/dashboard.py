@@ -25,14 +25,14 @@ def to_html(findings: Findings, targets: Sequence[TargetResult], title: str) -> 
         title: of the page.
     """
     drawn = {name: to_svg(lambda axes, draw=draw: draw(axes, findings)) for name, draw in panels(findings).items()}
-    strangers = findings.calibration.get("strangers")
+    strangers, answered = (findings.calibration.get(name) for name in ("strangers", "strangers_answered"))
     sections = (
         ("Targets", targets, lambda: _targets(targets)),
         ("Models", findings.models, lambda: drawn["models"] + _models(findings)),
         ("Regions and frequency bands", findings.models, lambda: _parts(findings)),
         ("Training", findings.curves, lambda: drawn["curves"]),
         ("Calibration", findings.calibration, lambda: drawn["reliability"] + calibration_tables(findings.calibration)),
-        *([("Strangers", True, lambda: stranger_tables(strangers))] if strangers else []),
+        *([("Strangers", True, lambda: stranger_tables(strangers, answered or {}))] if strangers else []),
         ("Confusions", findings.confusions, lambda: drawn["confusions"] + _confusions(findings)),
         ("Data", findings.stages, lambda: drawn["funnel"] + _losses(findings)),
         ("Species", findings.species, lambda: drawn["species"]),

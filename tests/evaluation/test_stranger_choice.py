@@ -148,3 +148,15 @@ def test_the_tenth_neighbor_by_hand() -> None:
     unit = [part.features / np.linalg.norm(part.features, axis=1, keepdims=True) for part in (known, asked)]
     wanted = np.sort(unit[1] @ unit[0].T, axis=1)[:, -10]
     np.testing.assert_allclose(scores_of("knn", known, sample(3, 20, False), asked), wanted)
+
+
+def test_a_gate_refuses_as_many_known_photos_as_it_is_told_to_even_where_fewer_would_do() -> None:
+    known, strangers = (sample(1, 400, True), sample(2, 400, True)), (sample(3, 200, False), sample(4, 150, False))
+    gates = {}
+    for share in (0.0, 0.02, 0.05):
+        choice = choose_gate(known, strangers, 0.7, GateTarget(0.5, 0.05, 0.9, share))
+        assert choice.gate is not None
+        assert choice.report["target_reached"]
+        gates[share] = choice.gate.threshold
+        assert share - 0.01 <= choice.report["val"]["known_refused"] <= max(share, 0.01)
+    assert gates[0.0] < gates[0.02] < gates[0.05]

@@ -7,6 +7,7 @@ import pytest
 from aplantida.evaluation.answers import Answers
 from aplantida.evaluation.conformal import METHODS, fit_sets, set_sizes
 from aplantida.evaluation.decisions import at_threshold, precision_table
+from aplantida.evaluation.rule_report import OUTCOMES
 from aplantida.evaluation.stranger_choice import GateChoice, choose_gate
 from aplantida.release.calibration_page import calibration_tables, plants_table, stranger_tables
 from tests.evaluation.test_conformal import PREVALENCE, case
@@ -26,7 +27,7 @@ def choice() -> GateChoice:
 
 def test_strangers_before_and_after_every_score_and_the_winner(choice: GateChoice) -> None:
     report, none = choice.report, {"reason": "too few <strangers>", "num_val": 3, "num_test": 4, "scores": []}
-    page = Page(stranger_tables({"plant": none, "known": report}))
+    page = Page(stranger_tables({"plant": none, "known": report}, {}))
     row, test = page.row("plants of other species"), report["test"]
     before, after = (round(150 * test[name]) for name in ("named_without_gate", "named_as_species"))
     assert before > 10 * after
@@ -45,12 +46,24 @@ def test_strangers_before_and_after_every_score_and_the_winner(choice: GateChoic
 
 def test_a_gate_that_does_not_ship_changes_nothing(choice: GateChoice) -> None:
     report = {"reason": "none is needed", "num_test": 150, "named_without_gate": {"test": 0.04}, "scores": []}
-    assert Page(stranger_tables({"known": report})).row("plants of other species")[1:4] == [
+    assert Page(stranger_tables({"known": report}, {})).row("plants of other species")[1:4] == [
         "150",
         "6 (4.0 %)",
         "6 (4.0 %)",
     ]
-    assert "ships" not in stranger_tables({"known": {**report, "scores": choice.report["scores"]}})
+    assert "ships" not in stranger_tables({"known": {**report, "scores": choice.report["scores"]}}, {})
+
+
+def test_what_all_rules_together_say_of_strangers(choice: GateChoice) -> None:
+    shares = dict.fromkeys(OUTCOMES, 0.0) | {"species": 0.04, "set": 0.06, "unknown": 0.9}
+    told = {
+        "stranger": {"num_photos": 50, "shares": shares, "species_at_most": 0.09},
+        "non_plant": {"num_photos": 0, "shares": None, "species_at_most": None},
+    }
+    page = Page(stranger_tables({"known": choice.report}, told))
+    expected = [cell(share) for share in shares.values()]
+    assert ["plants of other species", "50", *expected, "9.0 %"] in page.rows
+    assert page.row("what all rules together say, on test")[2:-1] == [name.replace("_", " ") for name in OUTCOMES]
 
 
 def calibrated(val: Answers, test: Answers) -> dict[str, object]:
