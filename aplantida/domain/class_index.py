@@ -79,6 +79,20 @@ class ClassIndex:
         """Positions of the classes that live in ``region``."""
         return tuple(position for position, item in enumerate(self.classes) if region in item.regions)
 
+    def of_region(self, region: str) -> ClassIndex:
+        """A new index of only the classes that are known to live in ``region``; what nothing is known of is left out.
+
+        Raises:
+            ValueError: when fewer than two do, naming the regions that more classes live in.
+        """
+        living = self.in_region(region)
+        if len(living) > 1:
+            return ClassIndex(tuple(self.classes[place] for place in living))
+        names = sorted({name for item in self.classes for name in item.regions})
+        regions = [name for name in names if len(self.in_region(name)) > 1]
+        found = "no class is" if not living else f"only {self.class_ids[living[0]]} is"
+        raise ValueError(f"{found} known to live in {region!r}; want one of {regions}")
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {"format": FORMAT, "classes": [asdict(item) for item in self.classes]}

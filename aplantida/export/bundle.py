@@ -28,7 +28,7 @@ MODEL_FOLDER, FORMATS_FOLDER, GOLDEN_FOLDER = "model", "formats", "golden"
 KEYS = frozenset(  # of bundle.json
     {
         *("format", "name", "version", "architecture", "image_size", "num_classes", "license"),
-        *("inputs", "files", "formats", SEAL),
+        *("inputs", "files", "formats", "region", SEAL),
     }
 )
 CREDIT_COLUMNS = ("image_id", "scientific_name", "author", "license_id", "url", "source")
@@ -94,7 +94,7 @@ def bundle_json(
     Args:
         name: of the bundle.
         version: of the bundle.
-        facts: more keys that describe the model.
+        facts: more keys that describe the model; among them ``region`` where only the species of one are named.
         inputs: digests of the artifacts it was made from, by input name.
         entries: every other file of the bundle: name → (bytes, sha256).
 

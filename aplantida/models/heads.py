@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -42,3 +44,29 @@ def create_head(num_features: int, num_classes: int, rank: int | None) -> nn.Mod
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     return head
+
+
+def narrow_head(head: nn.Module, positions: Sequence[int]) -> nn.Module:
+    """A head of :func:`create_head` that answers for some classes only, their values the very ones they were.
+
+    Args:
+        head: (N, F) → (N, C); it is not changed.
+        positions: of the K classes, in the order of the new outputs.
+
+    Returns:
+        (N, F) → (N, K); of a low-rank head the rank stays, though K may be smaller.
+    """
+    if isinstance(head, LowRankHead):
+        narrowed = LowRankHead(head.down.in_features, head.up.out_features, head.down.out_features)
+        narrowed.down, narrowed.up = head.down, _some_outputs(head.up, positions)
+        return narrowed
+    assert isinstance(head, nn.Linear)
+    return _some_outputs(head, positions)
+
+
+def _some_outputs(linear: nn.Linear, positions: Sequence[int]) -> nn.Linear:
+    kept = nn.Linear(linear.in_features, len(positions), bias=linear.bias is not None)
+    kept.weight = nn.Parameter(linear.weight.detach()[list(positions)].clone())
+    if linear.bias is not None:
+        kept.bias = nn.Parameter(linear.bias.detach()[list(positions)].clone())
+    return kept

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from aplantida.domain.class_index import class_index_digest
+from aplantida.domain.class_index import ClassIndex, class_index_digest
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import PhaseContext
@@ -27,14 +27,16 @@ _ID_FILES = {  # by kind: the file that holds the class ids, and the key they ar
 
 @dataclass(frozen=True)
 class Spoken:
-    """An artifact and the classes it speaks of, in order."""
+    """An artifact and the classes it speaks of, in order; ``region`` where only those are meant that live there."""
 
     artifact: Artifact
     class_ids: tuple[str, ...]
+    region: str | None = None
 
     def __str__(self) -> str:
         """For messages: where it is, how many classes, and their digest."""
-        return f"{self.artifact.path} ({len(self.class_ids)} classes, class index {self.digest[:12]})"
+        classes = "classes" if self.region is None else f"classes of {self.region}"
+        return f"{self.artifact.path} ({len(self.class_ids)} {classes}, class index {self.digest[:12]})"
 
     @property
     def digest(self) -> str:
@@ -58,11 +60,31 @@ def spoken(artifact: Artifact) -> Spoken | None:
     return Spoken(artifact, tuple(item if isinstance(item, str) else item["class_id"] for item in items))
 
 
+def region_of(artifact: Artifact) -> str | None:
+    """The region that an evaluation or a bundle was narrowed to; None for one of all of its checkpoint's classes."""
+    return artifact.config.get("region") if artifact.kind in OF_A_CHECKPOINT else None
+
+
+def classes_in(artifact: Artifact, region: str | None) -> ClassIndex:
+    """The classes of a checkpoint or an evaluation; with ``region`` those that are known to live there.
+
+    Raises:
+        BadRequest: when fewer than two do, naming the regions there are.
+    """
+    index = ClassIndex.load(artifact.file("class_index.json"))
+    if region is None:
+        return index
+    try:
+        return index.of_region(region)
+    except ValueError as error:
+        raise BadRequest(f"region: {artifact.path}: {error}") from None
+
+
 def check_pairing(ctx: PhaseContext[Any]) -> None:
     """Refuse inputs that do not speak of the same classes.
 
     Soft labels speak of all of the split's classes; checkpoints, and what was made of them, of all or some, in the
-    split's order; an evaluation and a bundle of their checkpoint's.
+    split's order; an evaluation and a bundle of their checkpoint's, or of those of them that live in their region.
 
     Raises:
         BadRequest: naming both, and how they differ.
@@ -79,7 +101,9 @@ def check_pairing(ctx: PhaseContext[Any]) -> None:
             _require_part(part, split)
     for checkpoint in by_kind.get(CHECKPOINT, []):
         for made in (item for kind in OF_A_CHECKPOINT for item in by_kind.get(kind, [])):
-            _require_same(made, checkpoint)
+            region = region_of(made.artifact)
+            meant = checkpoint if region is None else _narrowed(checkpoint, region)
+            _require_same(made, meant)
 
 
 def check_same(one: Artifact, other: Artifact, advice: str = "") -> None:
@@ -91,6 +115,10 @@ def check_same(one: Artifact, other: Artifact, advice: str = "") -> None:
     said, heard = spoken(one), spoken(other)
     if said is not None and heard is not None:
         _require_same(said, heard, advice)
+
+
+def _narrowed(whole: Spoken, region: str) -> Spoken:
+    return Spoken(whole.artifact, classes_in(whole.artifact, region).class_ids, region)
 
 
 def _require_same(one: Spoken, other: Spoken, advice: str = "") -> None:

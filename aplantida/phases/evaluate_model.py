@@ -75,7 +75,7 @@ def run(ctx: PhaseContext[EvaluateModelConfig]) -> dict[str, Any]:
     scored = provenance(ctx, scored.filter(pa.array(kept)), PROVENANCE)
     judged = _score(ctx, scored, splits[kept])
     parts = {
-        name: _part(scored, judged[name].scores, splits[kept] == name, num_photos=int((splits == name).sum()))
+        name: scored_part(scored, judged[name].scores, splits[kept] == name, num_photos=int((splits == name).sum()))
         for name in JUDGED
     }
     report = evaluate(
@@ -88,7 +88,7 @@ def run(ctx: PhaseContext[EvaluateModelConfig]) -> dict[str, Any]:
         max_confusions=ctx.config.max_confusions,
         resamples=ctx.config.bootstrap_resamples,
     )
-    _write(ctx, report)
+    write_report(ctx, report, ctx.config.data.said())
     means = class_means(judged["val"].features, parts["val"].labels, classes.class_ids)
     ctx.output.write_table("class_means.parquet", means, ["features"])
     ctx.output.write_table("labels.parquet", scored.select(LABELS_SCHEMA.names).cast(LABELS_SCHEMA))
@@ -100,8 +100,9 @@ def run(ctx: PhaseContext[EvaluateModelConfig]) -> dict[str, Any]:
     return kept | ctx.config.data.said()
 
 
-def _write(ctx: PhaseContext[EvaluateModelConfig], report: EvaluationReport) -> None:
-    ctx.output.write_json("metrics.json", report.metrics | ctx.config.data.said())
+def write_report(ctx: PhaseContext[Any], report: EvaluationReport, said: Mapping[str, Any]) -> None:
+    """The files of a report; ``said`` is what else stands in ``metrics.json``."""
+    ctx.output.write_json("metrics.json", {**report.metrics, **said})
     for name, columns, rows in (
         ("per_species", SPECIES_COLUMNS, report.species),
         ("per_genus", ("genus", *TAXON_COLUMNS), report.genera),
@@ -139,7 +140,8 @@ def _score(ctx: PhaseContext[EvaluateModelConfig], scored: pa.Table, splits: npt
     return {name: files.publish(name, image_ids[splits == name]) for name in JUDGED}
 
 
-def _part(scored: pa.Table, scores: StoredScores, mask: npt.NDArray[np.bool_], num_photos: int) -> ScoredSplit:
+def scored_part(scored: pa.Table, scores: StoredScores, mask: npt.NDArray[np.bool_], num_photos: int) -> ScoredSplit:
+    """The photos under ``mask`` of a table with the columns of ``LABELS_SCHEMA``, and their scores."""
     rows = scored.filter(pa.array(mask))
     return ScoredSplit(
         scores=scores,

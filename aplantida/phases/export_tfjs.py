@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aplantida.phases._export_lineage import check_lineage, shipped_classes
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import read_photos, split_rows
-from aplantida.phases._release import note_release
+from aplantida.phases._release import note_release, release_name
 from aplantida.phases._student import SizeGates
 from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
 from aplantida.pipeline.config import RELEASE_NAME, SeededConfig, Threads
-from aplantida.pipeline.errors import BadRequest, GateFailed
+from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.release.attributions import LIST_FILES, to_html, where_listed
 
 if TYPE_CHECKING:
+    from aplantida.domain.class_index import ClassIndex
     from aplantida.models.checkpoint import ModelCard
 
 ONNX_FILE, SAVED_MODEL_FOLDER = "formats/model.onnx", "formats/saved_model"
@@ -39,6 +41,7 @@ class ExportTfjsConfig(SeededConfig):
 
     name: str = Field(default="student", pattern=RELEASE_NAME)
     version: str = Field(default="v1.0", pattern=RELEASE_NAME)
+    region: str | None = Field(default=None, min_length=1)
     model_license: str = "CC-BY-4.0"
     credits_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     num_golden: int = Field(default=16, ge=1)
@@ -54,26 +57,28 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
     from aplantida.models.checkpoint import load_card
 
     check_pairing(ctx)
-    _check_lineage(ctx)
     decision = _decision(ctx)
     card = load_card(ctx.input("checkpoint").file("model.json").parent)
-    credited = _write_credits(ctx, card)
-    _convert(ctx)
+    classes = shipped_classes(ctx, card.class_ids)
+    check_lineage(ctx)
+    credited = _write_credits(ctx, classes)
+    _convert(ctx, classes)
     sizes = {name: ctx.output.files[f"model/{name}"].bytes for name in (MODEL_FILE, WEIGHTS_FILE)}
-    _write_texts(ctx, card)
-    num_golden = _write_golden(ctx, card, decision["temperature"])
+    _write_texts(ctx, card, classes)
+    num_golden = _write_golden(ctx, card, classes, decision["temperature"])
     _write_page(ctx)
     entries = {name: (entry.bytes, entry.sha256) for name, entry in ctx.output.files.items() if name != "bundle.json"}
     facts = {
         "architecture": card.architecture,
         "image_size": card.preprocessing.image_size,
-        "num_classes": card.num_classes,
+        "num_classes": len(classes),
         "license": ctx.config.model_license,
+        **({} if ctx.config.region is None else {"region": ctx.config.region}),
     }
     digests = {name: given[0].digest for name, given in ctx.inputs.items()}
     bundle = bundle_json(ctx.config.name, ctx.config.version, facts, digests, entries)
     ctx.output.write_json("bundle.json", bundle)
-    note_release(ctx, "model_bundle", f"{ctx.config.name}_{ctx.config.version}")
+    note_release(ctx, "model_bundle", release_name(ctx.config))
     shipped = sum(entry["bytes"] for entry in bundle["files"].values())
     model_mb, credits_mb, bundle_mb = (size / 1e6 for size in (sum(sizes.values()), credited["credits_bytes"], shipped))
     ctx.log.info("model %.2f MB, credits %.2f MB, bundle %.2f MB in %d files, %d golden photos",
@@ -108,27 +113,8 @@ def judge(config: ExportTfjsConfig, metrics: Mapping[str, Any]) -> list[str]:
     return violations
 
 
-def _check_lineage(ctx: PhaseContext[ExportTfjsConfig]) -> None:
-    """What ships must be what was measured, calibrated and cleared."""
-    checkpoint, evaluation = ctx.input("checkpoint"), ctx.input("evaluation")
-    undecided = _json(ctx.input("license_report"), "license_report.json").get("decisions_needed", [])
-    if undecided:
-        raise GateFailed(
-            f"{ctx.input('license_report').path}: nobody has decided about {', '.join(undecided)}: say who decided "
-            "what, and when, under `decisions` of check_licenses"
-        )
-    for name, made_from, needed in (
-        ("evaluation", "checkpoint", checkpoint),
-        ("calibration", "evaluation", evaluation),
-        ("license_report", "checkpoints", checkpoint),
-    ):
-        artifact = ctx.input(name)
-        if needed.digest not in {given["digest"] for given in artifact.inputs.get(made_from, [])}:
-            raise BadRequest(f"{artifact.path}: this {name} was not made from {needed.path}; run its phase on it")
-
-
-def _convert(ctx: PhaseContext[ExportTfjsConfig]) -> None:
-    """The three formats, each one unit of resume."""
+def _convert(ctx: PhaseContext[ExportTfjsConfig], classes: ClassIndex) -> None:
+    """The three formats, each one unit of resume; of the head only the outputs of ``classes``."""
     import torch
 
     from aplantida.export.graph_model import MODEL_FILE, WEIGHTS_FILE, write_graph_model
@@ -136,6 +122,7 @@ def _convert(ctx: PhaseContext[ExportTfjsConfig]) -> None:
     from aplantida.export.quantization import read_encodings
     from aplantida.export.tensorflow import convert
     from aplantida.models.checkpoint import load_checkpoint
+    from aplantida.models.heads import narrow_head
 
     output, checkpoint = ctx.output, ctx.input("checkpoint")
     if ctx.config.resources.num_threads is not None:
@@ -143,6 +130,10 @@ def _convert(ctx: PhaseContext[ExportTfjsConfig]) -> None:
     folder = checkpoint.file("model.json").parent
     model, card = load_checkpoint(folder)
     key = unit_key(checkpoint.digest)
+    if classes.class_ids != card.class_ids:
+        places = {class_id: place for place, class_id in enumerate(card.class_ids)}
+        model.head = narrow_head(model.head, [places[class_id] for class_id in classes.class_ids])
+        key = unit_key(checkpoint.digest, classes.digest)
     if not output.is_done("onnx", key):
         export_onnx(model, card.preprocessing, output.scratch / "model.onnx")
         output.record_unit("onnx", key, [output.publish(output.scratch / "model.onnx", ONNX_FILE)])
@@ -176,14 +167,10 @@ def _publish_tree(ctx: PhaseContext[ExportTfjsConfig], folder: Path, name: str) 
     return [ctx.output.publish(path, f"{name}/{path.relative_to(folder).as_posix()}") for path in files]
 
 
-def _write_texts(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> None:
-    from aplantida.domain.class_index import ClassIndex
+def _write_texts(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, classes: ClassIndex) -> None:
     from aplantida.export.bundle import license_text
 
-    output, checkpoint, licenses = ctx.output, ctx.input("checkpoint"), ctx.input("license_report")
-    classes = ClassIndex.load(checkpoint.file("class_index.json"))
-    if classes.class_ids != card.class_ids:
-        raise BadRequest(f"{checkpoint.path}: class_index.json and model.json name different classes")
+    output, licenses = ctx.output, ctx.input("license_report")
     output.write_json("classes.json", classes.to_json())
     output.write_json("preprocessing.json", card.preprocessing.to_json())
     output.write_bytes("decision.json", ctx.input("calibration").file("decision.json").read_bytes())
@@ -195,15 +182,19 @@ def _write_texts(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> None:
     output.write_json("metrics.json", metrics)
 
 
-def _write_credits(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard) -> dict[str, int]:
-    """Who took the photos, by species, and a page that sums it up; the metrics of it."""
+def _write_credits(ctx: PhaseContext[ExportTfjsConfig], classes: ClassIndex) -> dict[str, int]:
+    """Who took the photos, by species, and a page that sums it up; the metrics of it.
+
+    A region's bundle has the credits of its species; its sums, and the full list, are of all that the model has seen.
+    """
     from aplantida.export.credits import INDEX_FILE, credit_files, index_json, read_list
 
     config, licenses = ctx.config, ctx.input("license_report")
     photos = _json(licenses, "license_report.json")["photos"]
     csv, parquet = (licenses.file(name) for name in LIST_FILES)
     size = 0
-    for name, content in credit_files(read_list(parquet), card.class_ids):
+    rows = (row for row in read_list(parquet) if config.region is None or row[0] in classes)
+    for name, content in credit_files(rows, classes.class_ids):
         size += ctx.output.write_bytes(name, content).bytes
     full_list = {"url": config.credits_url, "license_report": licenses.digest, "file": csv.name}
     size += ctx.output.write_json(INDEX_FILE, index_json(photos, full_list)).bytes
@@ -226,7 +217,9 @@ def _decision(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
         raise BadRequest(str(error)) from error
 
 
-def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, temperature: float) -> int:
+def _write_golden(
+    ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, classes: ClassIndex, temperature: float
+) -> int:
     """Photos that may ship, with credit and the answer torch gives; how many."""
     import numpy as np
     import pyarrow.compute as pc
@@ -238,7 +231,7 @@ def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, temperat
 
     images, split, config = ctx.input("images"), ctx.input("split"), ctx.config
     index = ClassIndex.load(split.file("class_index.json"))
-    rows = split_rows(images, split, config.golden_split, index.indices_of(card.class_ids))
+    rows = split_rows(images, split, config.golden_split, index.indices_of(classes.class_ids))
     credits = read_photos(images, rows, CREDIT_COLUMNS)
     labels: list[int] = rows["class_index"].to_pylist()
     free = [
@@ -257,7 +250,8 @@ def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, temperat
     photos = read_photos(images, rows.filter(pc.field("image_id").isin(chosen)), (*CREDIT_COLUMNS, "image"))
     scorer = Scorer(ctx.input("checkpoint").file("model.json").parent, "cpu", config.resources.num_threads)
     squares = np.stack([centre_square(decode_photo(photo["image"]), card.preprocessing) for photo in photos])
-    golden = golden_json(photos, scorer.logits(squares), temperature, card.class_ids)
+    kept = [card.class_ids.index(class_id) for class_id in classes.class_ids]
+    golden = golden_json(photos, scorer.logits(squares)[:, kept], temperature, classes.class_ids)
     for photo in photos:
         ctx.output.write_bytes(f"golden/{golden_name(photo['image_id'])}", photo["image"])
     ctx.output.write_json("golden/golden.json", golden)

@@ -21,6 +21,7 @@ PHASES = (
     "finetune_student",
     "quantize_model",
     "evaluate_model",
+    "narrow_evaluation",
     "calibrate_model",
     "check_licenses",
     "export_tfjs",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from aplantida.phases._pairing import check_pairing
+from aplantida.phases._pairing import check_pairing, spoken
 from aplantida.phases._photos import drawn, read_photos, split_rows
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.config import Section, SeededConfig, Threads
@@ -191,10 +191,16 @@ def _timed(
 
 
 def _torch(ctx: PhaseContext[ValidateTfjsConfig], photos: Photos) -> Measured:
+    """The whole checkpoint; of its answers those of the bundle's classes, which may be a region's."""
     from aplantida.models.inference import Scorer
 
     folder, threads = ctx.input("checkpoint").file("model.json").parent, ctx.config.resources.num_threads
-    return _timed(lambda: Scorer(folder, "cpu", threads).logits, photos, ctx.config.num_warm_runs)
+    measured = _timed(lambda: Scorer(folder, "cpu", threads).logits, photos, ctx.config.num_warm_runs)
+    shipped, whole = spoken(ctx.input("bundle")), spoken(ctx.input("checkpoint"))
+    assert shipped is not None
+    assert whole is not None
+    places = {class_id: place for place, class_id in enumerate(whole.class_ids)}
+    return replace(measured, logits=measured.logits[:, [places[class_id] for class_id in shipped.class_ids]])
 
 
 def _onnx(ctx: PhaseContext[ValidateTfjsConfig], photos: Photos) -> Measured:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError
 
-from aplantida.pipeline.config import CHECKOUT, RELEASE_NAME, Device, Section, SeededConfig, read_yaml
+from aplantida.pipeline.config import CHECKOUT, RELEASE_NAME, Device, Section, SeededConfig, find_file, read_yaml
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.logs import LOGGER
 from aplantida.pipeline.phase import Phase
@@ -39,8 +39,9 @@ class Node(Section):
 
 
 class GraphFile(Section):
-    """A graph's file."""
+    """A graph's file; ``extends`` is another one, whose nodes come first."""
 
+    extends: str | None = None
     nodes: list[Node]
 
 
@@ -119,12 +120,9 @@ def load_graph(path: Path, without: Sequence[str] = ()) -> list[Node]:
 
     Raises:
         BadRequest: for a malformed node, a name used twice, an input that no node makes, a circle, or a name in
-            ``without`` that is no node.
+            ``without`` that is no node; for files that extend each other.
     """
-    try:
-        nodes = GraphFile.model_validate(read_yaml(path)).nodes
-    except ValidationError as error:
-        raise BadRequest(f"{path}: {error}") from error
+    nodes = _read_nodes(path, ())
     names = [node.name for node in nodes]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -144,6 +142,17 @@ def load_graph(path: Path, without: Sequence[str] = ()) -> list[Node]:
         else:
             ordered.append(node)
     return ordered
+
+
+def _read_nodes(path: Path, extending: tuple[Path, ...]) -> list[Node]:
+    if path.resolve() in extending:
+        raise BadRequest(f"{path}: extends itself, by way of {', '.join(map(str, extending))}")
+    try:
+        file = GraphFile.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise BadRequest(f"{path}: {error}") from error
+    before = [] if file.extends is None else _read_nodes(find_file(file.extends), (*extending, path.resolve()))
+    return [*before, *file.nodes]
 
 
 def _ordered(nodes: Sequence[Node], path: Path) -> list[Node]:

@@ -31,8 +31,8 @@ def card(release: Release, contact: str = "") -> str:
         "",
         f"# {for_markdown(release.title)}",
         "",
-        f"Names {facts['num_classes']} species of plants from one photo of {facts['image_size']} x "
-        f"{facts['image_size']} pixels ({for_markdown(facts['architecture'])}, TensorFlow.js).",
+        f"Names {facts['num_classes']} species of plants{_of_region(release)} from one photo of "
+        f"{facts['image_size']} x {facts['image_size']} pixels ({for_markdown(facts['architecture'])}, TensorFlow.js).",
         "",
         *_section("Intended use", _INTENDED),
         *_section("When it names a species", _promise(release)),
@@ -126,12 +126,29 @@ def _data(release: Release) -> list[str]:
         if row["decision"] is not None
     ]
     return [
-        f"{photos['num_photos']} photos of {release.facts['num_classes']} species, for training, validation and test, "
-        "each with its licence and author in the bundle's `credits/`.",
+        _photos(release),
         markdown_table(("licence", "photos"), rows),
         *(for_markdown(text) for text in decisions),
         *_weights(release),
     ]
+
+
+def _photos(release: Release) -> str:
+    photos, named = release.licenses["photos"], release.facts["num_classes"]
+    if release.region is None:
+        return (
+            f"{photos['num_photos']} photos of {named} species, for training, validation and test, each with its "
+            "licence and author in the bundle's `credits/`."
+        )
+    return (
+        f"{photos['num_photos']} photos of {photos['num_species']} species, for training, validation and test. The "
+        f"authors of the {named} species that it names, with their licences, are in the bundle's `credits/`, all in "
+        "the list that `attributions.html` names."
+    )
+
+
+def _of_region(release: Release) -> str:
+    return "" if release.region is None else f" that live in {for_markdown(release.region)}, and no others,"
 
 
 def _weights(release: Release) -> list[str]:
@@ -148,6 +165,12 @@ def _limits(release: Release) -> list[str]:
         f"It knows {release.facts['num_classes']} species and no other: a plant of another may get a name of these.",
         "Test photos are like training photos: other cameras, seasons, stages and countries may give worse answers.",
     ]
+    if release.region is not None:
+        texts.append(
+            f"It learned more species than it names: plants not known to live in {for_markdown(release.region)} were "
+            "left out, and get another's name unless they are refused as unknown. It was measured on photos of its "
+            "own species from there."
+        )
     if rare:
         texts.append(f"{len(rare)} of the rows above have fewer than 30 photos and say little.")
     for name, what in (("known", "plants of species that it does not know"), ("plant", "pictures without a plant")):

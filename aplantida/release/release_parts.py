@@ -43,9 +43,15 @@ class Release:
         return read_json(self.bundle, MANIFEST_FILE)
 
     @property
+    def region(self) -> str | None:
+        """Whose species alone it names; None where it names all that it learned."""
+        return self.facts.get("region")
+
+    @property
     def title(self) -> str:
-        """Name and version."""
-        return f"{self.facts['name']} {self.facts['version']}"
+        """Name and version, and the region where it is of one."""
+        of_region = "" if self.region is None else f" ({self.region})"
+        return f"{self.facts['name']} {self.facts['version']}{of_region}"
 
     @cached_property
     def test(self) -> dict[str, Any]:

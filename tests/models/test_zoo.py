@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from aplantida.models.heads import LowRankHead
+from aplantida.models.heads import LowRankHead, create_head, narrow_head
 from aplantida.models.zoo import create_model, load_body, timm_name
 
 
@@ -72,3 +72,16 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
         create_model("test_efficientnet", 3, pretrained=file)
     with pytest.raises(ValueError, match="no such file"):
         create_model("test_efficientnet", 3, pretrained=tmp_path / "absent.pth")
+
+
+@pytest.mark.parametrize("rank", [None, 3, 6])
+@torch.no_grad()
+def test_a_narrowed_head_gives_the_very_logits_of_the_classes_that_are_left(rank: int | None) -> None:
+    head = create_head(12, 7, rank)
+    features, positions = torch.randn(5, 12), [6, 0, 3, 4]
+    narrowed = narrow_head(head, positions)
+    torch.testing.assert_close(narrowed(features), head(features)[:, positions], rtol=1e-5, atol=1e-6)
+    assert head(features).shape == (5, 7)
+    last, before = (item if rank is None else item.up for item in (narrowed, head))
+    assert torch.equal(last.weight, before.weight[positions])
+    assert torch.equal(last.bias, before.bias[positions])

@@ -6,7 +6,7 @@ import pytest
 
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.errors import BadRequest, RecipeChanged
-from aplantida.pipeline.graph import Layout, load_graph, run_graph
+from aplantida.pipeline.graph import Layout, input_paths, load_graph, run_graph
 from tests.fixtures.counting_phase import COUNTING
 
 GRAPH = """
@@ -55,6 +55,22 @@ def test_what_is_left_out_takes_along_who_reads_it(graph: Path) -> None:
     assert [node.name for node in load_graph(graph, ["start", "other"])] == ["sum"]
     with pytest.raises(BadRequest, match=r"without: no node of .* 'medium'; there are last, middle"):
         load_graph(graph, ["medium"])
+
+
+def test_a_file_that_extends_another_adds_nodes_after_it(graph: Path) -> None:
+    more = graph.with_name("more.yaml")
+    sums = "  - {name: sum, phase: counting, config: [base.yaml], inputs: {first: '*'}}\n"
+    graph.write_text(GRAPH + sums)
+    pack = "  - {name: pack, phase: counting, config: [base.yaml], inputs: {first: start}}\n"
+    more.write_text(f"extends: {graph}\nnodes:\n{pack}")
+    nodes = load_graph(more)
+    assert [node.name for node in nodes] == ["start", "middle", "last", "sum", "pack"]
+    sealing = input_paths(nodes[3], nodes, LAYOUT)["first"]
+    assert LAYOUT.output(nodes[4]) not in sealing  # what stands before it, and no more
+    assert [node.name for node in load_graph(more, ["start"])] == ["sum"]
+    graph.write_text(f"extends: {more}\n" + GRAPH)
+    with pytest.raises(BadRequest, match="extends itself, by way of"):
+        load_graph(more)
 
 
 def test_nodes_that_share_an_overlay_share_its_values(graph: Path, root: Path) -> None:

@@ -80,6 +80,21 @@ export interface Prediction extends Answer {
   milliseconds: number;
 }
 
+/**
+ * What the model makes of one photo: numbers that an answer is made of, and another, for another place say, without the
+ * photo. It may be kept, and copied by the structured clone.
+ */
+export interface PhotoOutputs {
+  /** Raw outputs, one a species, in the order of `scientificNames`. */
+  readonly logits: Float32Array;
+  /** Pooled features; null where the model gives none. */
+  readonly features: Float32Array | null;
+  /** From decoded photo to outputs. */
+  readonly milliseconds: number;
+  /** `digest` of the classifier that looked: no other decides by them. */
+  readonly digest: string;
+}
+
 export interface LoadOptions {
   /** Called while the weights arrive, with bytes so far and in all. */
   onProgress?: (loaded: number, total: number) => void;
@@ -91,7 +106,7 @@ export interface LoadOptions {
   keep?: boolean;
 }
 
-export interface ClassifyOptions {
+export interface LookOptions {
   /** Ends the wait with an `AbortError`; a photo whose turn has not come is never looked at. */
   signal?: AbortSignal;
   /**
@@ -99,15 +114,24 @@ export interface ClassifyOptions {
    * decode the large one.
    */
   onPreview?: (preview: Blob, at: number) => void;
+}
+
+export interface DecideOptions {
+  /** Ends the wait with an `AbortError`. */
+  signal?: AbortSignal;
   /** Where the plant grows, one of `places`: species not known to live there become less likely. Nowhere when not given. */
   place?: string | null;
 }
+
+export type ClassifyOptions = LookOptions & DecideOptions;
 
 export interface Classifier {
   readonly name: string;
   readonly version: string;
   /** sha256 of bundle.json. */
   readonly digest: string;
+  /** The region whose plants alone are named; null for a model that names all it learned. */
+  readonly region: string | null;
   /** Names of the bundle's files, without bundle.json. */
   readonly files: readonly string[];
   /** Scientific names in the order of the logits. */
@@ -123,6 +147,13 @@ export interface Classifier {
    * together. Photos wait their turn.
    */
   classify(photo: Photo | readonly Photo[], k?: number, options?: ClassifyOptions): Promise<Prediction>;
+  /** The first half of `classify`: look at a photo, or at several. It is what takes time. */
+  outputs(photo: Photo | readonly Photo[], options?: LookOptions): Promise<PhotoOutputs[]>;
+  /**
+   * The other half: what `classify` says, of outputs of one photo or several of one plant. The model is not run, so
+   * another place, or one more photo of the plant, is another answer at once.
+   */
+  decide(outputs: PhotoOutputs | readonly PhotoOutputs[], k?: number, options?: DecideOptions): Promise<Prediction>;
   /** The model's raw outputs for a photo. */
   logits(photo: Photo): Promise<Float32Array>;
   /** The model's input for a photo: `image_size` x `image_size` x RGB, 0..255. */

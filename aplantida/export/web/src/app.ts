@@ -1,7 +1,7 @@
 /** The page: one photo of a plant in, or several; its name out, or what else can be said. */
 
 import { ASKED, isStranger, listed, showAnswer, type AnswerView } from "./answer-view";
-import type { Classifier, Prediction } from "./api";
+import type { Classifier, PhotoOutputs, Prediction } from "./api";
 import { showCredits } from "./credits-view";
 import { showExamples } from "./examples";
 import { keepOffline, type OfflineNews } from "./offline";
@@ -10,7 +10,7 @@ import { rememberedPlace, rememberPlace, showPlaces } from "./place-choice";
 import { Previews } from "./previews";
 import { loadProblem, passes, photoProblem, type Problem } from "./problem";
 import { startClassifier } from "./start-classifier";
-import { preferredLanguage, rememberLanguage, speciesKnown, text, type Language, type TextKey } from "./texts";
+import { onlyOf, preferredLanguage, rememberLanguage, speciesKnown, text, type Language, type TextKey } from "./texts";
 import { clearFolder } from "./tidy";
 
 /** The page's own folder. */
@@ -58,6 +58,8 @@ let prediction: Prediction | undefined;
 let problem: Problem | undefined;
 /** The photos of one plant that were given last: looked at now, or when the model is here. */
 let given: readonly Blob[] = [];
+/** What the model makes of them: for another place the answer is another, the photos are not looked at again. */
+let outputs: readonly PhotoOutputs[] = [];
 /** Where it grows, if the visitor says. */
 let place: string | null = null;
 /** Ends the look at the photo before. */
@@ -124,6 +126,8 @@ function showTexts(): void {
     showPlaces(where, classifier.places, language, place);
     element("knows").textContent = speciesKnown(language, classifier.scientificNames.length);
     element("model").textContent = `${classifier.name} ${classifier.version}`;
+    element("only").hidden = classifier.region === null;
+    element("only").textContent = classifier.region === null ? "" : onlyOf(language, classifier.region);
   }
   if (prediction) showPrediction(prediction);
   else if (problem) showProblem(problem);
@@ -142,15 +146,15 @@ async function identify(photos: readonly Blob[]): Promise<void> {
   looking = new AbortController();
   const { signal } = looking;
   prediction = problem = undefined;
+  outputs = [];
   element("loading-text").textContent = text(language, "looking");
   closest.open = false;
   element("progress").hidden = true;
   element("loading-size").hidden = true;
   show("loading");
   try {
-    const found = await classifier.classify(photos, ASKED, { signal, onPreview: (photo, at) => previews.show(photo, at), place });
-    prediction = found;
-    showPrediction(found);
+    outputs = await classifier.outputs(photos, { signal, onPreview: (photo, at) => previews.show(photo, at) });
+    await answerAnew(signal);
   } catch (error) {
     if (signal.aborted) return;
     console.warn(error);
@@ -159,11 +163,19 @@ async function identify(photos: readonly Blob[]): Promise<void> {
   }
 }
 
-/** The same photos once more, now that it is known where the plant grows. */
+/** What is said of the photos that were looked at, for the place that is chosen now. */
+async function answerAnew(signal: AbortSignal): Promise<void> {
+  const found = await classifier!.decide(outputs, ASKED, { signal, place });
+  prediction = found;
+  showPrediction(found);
+}
+
+/** The same photos, now that it is known where the plant grows; those still looked at are answered for it anyway. */
 function choosePlace(): void {
   place = where.value || null;
   rememberPlace(place);
-  if (given.length > 0) void identify(given);
+  const { signal } = looking;
+  if (outputs.length > 0) void answerAnew(signal).catch((error) => signal.aborted || console.warn(error));
 }
 
 function listen(): void {

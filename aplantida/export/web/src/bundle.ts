@@ -11,6 +11,8 @@ export interface BundleManifest {
   readonly format: string;
   readonly name: string;
   readonly version: string;
+  /** Where only the species of a region are named. */
+  readonly region?: string;
   readonly files: Files;
 }
 

@@ -1,6 +1,7 @@
-import type { Classifier, ClassifyOptions, LoadOptions, Photo, Status } from "./api";
+import type { Classifier, ClassifyOptions, DecideOptions, LoadOptions, LookOptions, Photo, PhotoOutputs, Status } from "./api";
 import { Bundle, type BundleManifest } from "./bundle";
 import { checkedCount } from "./count";
+import { checkedOutputs } from "./outputs";
 import { checkPlace } from "./places";
 import { Credits } from "./credits";
 import { pause } from "./download";
@@ -77,6 +78,7 @@ class Loaded implements Classifier {
   readonly name: string;
   readonly version: string;
   readonly digest: string;
+  readonly region: string | null;
   readonly files: readonly string[];
   readonly scientificNames: readonly string[];
   readonly places: readonly string[];
@@ -94,6 +96,7 @@ class Loaded implements Classifier {
     this.name = manifest.name;
     this.version = manifest.version;
     this.digest = bundle.digest;
+    this.region = manifest.region ?? null;
     this.files = Object.keys(manifest.files);
     this.scientificNames = facts.names.split("\n");
     this.places = facts.places ? facts.places.split("\n") : [];
@@ -107,11 +110,22 @@ class Loaded implements Classifier {
     checkedCount(k);
     const { signal, onPreview, place = null } = options;
     checkPlace(place, this.places);
-    const all = Array.isArray(photo) ? (photo as readonly Photo[]) : [photo as Photo];
-    if (all.length === 0) throw new AplantidaError("argument", "no photo was given");
-    const photos = await Promise.all(all.map((one) => this.given(one, signal)));
+    const photos = await this.all(photo, signal);
     const order = { op: "classify", photos, k, place, preview: Boolean(onPreview) } as const;
     return this.link.ask(order, { signal, onPreview, transfer: photos.flatMap(transferred) });
+  }
+
+  async outputs(photo: Photo | readonly Photo[], { signal, onPreview }: LookOptions = {}) {
+    const photos = await this.all(photo, signal);
+    const order = { op: "outputs", photos, preview: Boolean(onPreview) } as const;
+    return this.link.ask(order, { signal, onPreview, transfer: photos.flatMap(transferred) });
+  }
+
+  async decide(outputs: PhotoOutputs | readonly PhotoOutputs[], k = 5, { signal, place = null }: DecideOptions = {}) {
+    checkedCount(k);
+    checkPlace(place, this.places);
+    const all = checkedOutputs(outputs, this.digest, this.scientificNames.length);
+    return this.link.ask({ op: "decide", outputs: all, k, place }, { signal });
   }
 
   async logits(photo: Photo) {
@@ -139,6 +153,12 @@ class Loaded implements Classifier {
 
   dispose() {
     this.link.end(new AplantidaError("disposed", "the classifier was disposed of; load again"));
+  }
+
+  private async all(photo: Photo | readonly Photo[], signal?: AbortSignal) {
+    const all = Array.isArray(photo) ? (photo as readonly Photo[]) : [photo as Photo];
+    if (all.length === 0) throw new AplantidaError("argument", "no photo was given");
+    return Promise.all(all.map((one) => this.given(one, signal)));
   }
 
   private async given(photo: Photo, signal?: AbortSignal) {

@@ -5,16 +5,18 @@
 
 import { AplantidaError } from "./errors";
 import { Bundle, BundleError } from "./bundle";
+import type { PhotoOutputs, Prediction } from "./api";
 import { open, outputsOf, type Parts } from "./core";
 import { checkedCount } from "./count";
 import { placesOf } from "./places";
-import { decide, fuse, type Outputs } from "./decide";
+import { decide, fuse } from "./decide";
 import { decode, type Decoded } from "./decode";
 import { prepare } from "./preprocess";
 import { PROTOCOL, WORKER_NAME, type Failure, type Given, type Line, type Order, type ToEngine } from "./protocol";
 
 type Numbered = { readonly id: number } & Order;
-type Classify = Extract<Numbered, { op: "classify" }>;
+type Look = Extract<Numbered, { op: "classify" | "outputs" }>;
+type Decide = Pick<Extract<Numbered, { op: "decide" }>, "outputs" | "k" | "place">;
 
 /** Let messages in, a cancellation above all. */
 function breath(): Promise<void> {
@@ -51,7 +53,7 @@ class Engine {
       this.line.postMessage({ id, failure: failureOf(error, order.op) }, []);
     } finally {
       this.cancelled.delete(id);
-      if (order.op === "classify") letGo(order.photos);
+      if ("photos" in order) letGo(order.photos);
     }
   }
 
@@ -60,7 +62,14 @@ class Engine {
     const { parts } = this;
     if (!parts) throw new BundleError("the bundle was not opened");
     if (order.op === "logitsOfInput") return floats(parts.model.logits(order.input));
-    if (order.op === "classify") return [await this.classify(parts, order), []];
+    if (order.op === "decide") return [this.decide(parts, order), []];
+    if ("photos" in order) {
+      if (order.op === "classify") checkedCount(order.k);
+      const outputs = await this.look(parts, order);
+      if (outputs === null) return [null, []];
+      if (order.op === "classify") return [this.decide(parts, { ...order, outputs }), []];
+      return [outputs, outputs.flatMap(({ logits, features }) => (features ? [logits.buffer, features.buffer] : [logits.buffer]))];
+    }
     const input = await this.input(parts, order.photo);
     return floats(order.op === "prepare" ? input : parts.model.logits(input));
   }
@@ -80,10 +89,10 @@ class Engine {
     return { names, places: placesOf(classes).join("\n"), threshold: decision.threshold };
   }
 
-  private async classify(parts: Parts, { id, photos, k, place, preview }: Classify): Promise<unknown> {
-    checkedCount(k);
-    const found: Outputs[] = [];
-    let milliseconds = 0;
+  /** What the model makes of each photo; null when nobody waits for it any more. */
+  private async look(parts: Parts, { id, photos, preview }: Look): Promise<PhotoOutputs[] | null> {
+    const found: PhotoOutputs[] = [];
+    const { digest } = parts.bundle;
     for (const [at, given] of photos.entries()) {
       const photo = await decoded(given, at, photos.length);
       try {
@@ -91,15 +100,21 @@ class Engine {
         await breath();
         if (this.cancelled.has(id)) return null;
         const start = performance.now();
-        found.push(outputsOf(parts, photo.source));
-        milliseconds += performance.now() - start;
+        const outputs = outputsOf(parts, photo.source);
+        found.push({ ...outputs, milliseconds: performance.now() - start, digest });
       } finally {
         photo.close();
       }
     }
+    return found;
+  }
+
+  /** The model is not run for it. */
+  private decide(parts: Parts, { outputs, k, place }: Decide): Prediction {
     const start = performance.now();
-    const answer = decide(fuse(found), parts.classes, parts.decision, k, place);
-    return { ...answer, milliseconds: milliseconds + performance.now() - start };
+    const answer = decide(fuse(outputs), parts.classes, parts.decision, checkedCount(k), place);
+    const looked = outputs.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+    return { ...answer, milliseconds: looked + performance.now() - start };
   }
 
   private async input(parts: Parts, given: Given): Promise<Float32Array> {

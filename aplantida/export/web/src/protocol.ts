@@ -1,11 +1,11 @@
 /** What a page and its engine say to each other, over a worker or a channel. */
 
 import type { BundleManifest } from "./bundle";
-import type { Prediction } from "./api";
+import type { PhotoOutputs, Prediction } from "./api";
 import type { ErrorCode } from "./errors";
 
 /** Raised when the messages change: an engine of another bundle's state is refused, not misunderstood. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 /** Tells an engine that it is alone in a worker of its own. */
 export const WORKER_NAME = "aplantida-engine";
 
@@ -27,6 +27,14 @@ export type Order =
       readonly k: number;
       readonly place: string | null;
       readonly preview: boolean;
+    }
+  | { readonly op: "outputs"; readonly photos: readonly Given[]; readonly preview: boolean }
+  | {
+      readonly op: "decide";
+      /** Of one photo or more, all of one plant. */
+      readonly outputs: readonly PhotoOutputs[];
+      readonly k: number;
+      readonly place: string | null;
     }
   | { readonly op: "logits" | "prepare"; readonly photo: Given }
   | { readonly op: "logitsOfInput"; readonly input: Float32Array };
@@ -51,7 +59,7 @@ export interface Failure {
 
 export type FromEngine =
   | { readonly id: number; readonly preview: Blob; readonly at: number }
-  | { readonly id: number; readonly result: Opened | Prediction | Float32Array }
+  | { readonly id: number; readonly result: Opened | Prediction | PhotoOutputs[] | Float32Array }
   | { readonly id: number; readonly failure: Failure };
 
 /** An end of the line: a Worker, a worker's own scope, or a MessagePort. */

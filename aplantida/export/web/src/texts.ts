@@ -161,6 +161,13 @@ export function commonNames(language: Language, names: readonly string[]): strin
   return (chosen ?? tagged).map((item) => item.name);
 }
 
+/** Said of a model that names the plants of one region alone. */
+export function onlyOf(language: Language, region: string): string {
+  return language === "es"
+    ? `Solo plantas de ${region}: a las de otros sitios no les sé dar nombre.`
+    : `Plants of ${region} only: those of other places I cannot name.`;
+}
+
 export function speciesKnown(language: Language, count: number): string {
   const number = new Intl.NumberFormat(language).format(count);
   return language === "es" ? `Conozco ${number} especies.` : `I know ${number} species.`;
