@@ -180,6 +180,8 @@ def _judge_again(request: _Request[Any], artifact: Artifact) -> bool:
     if gates_passed(artifact, request.phase.config) == gates_of(request.config):
         return False
     _judge(request.phase, request.config, artifact.metrics, request.path)
+    if request.phase.look_again is not None:
+        _refuse(request.path, request.phase.look_again(request.config, request.inputs, artifact))
     return True
 
 
@@ -189,7 +191,11 @@ def _judge(phase: Phase[ConfigT], config: ConfigT, metrics: Mapping[str, Any], p
     Raises:
         GateFailed: naming every bound that is not kept.
     """
-    violations = phase.judge(config, metrics) if phase.judge else ()
+    _refuse(path, phase.judge(config, metrics) if phase.judge else ())
+
+
+def _refuse(path: Path, violations: Sequence[str]) -> None:
+    """Raises GateFailed for the output at ``path`` unless there are no violations."""
     if violations:
         raise GateFailed(f"{_relative(path)}: " + "\n  ".join(violations))
 
