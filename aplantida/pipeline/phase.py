@@ -48,8 +48,8 @@ class Phase(Generic[ConfigT]):
             hang on what they were made of), sealed work does not.
         judge: says from the config's gates and the metrics which bounds the result does not keep, one text each. It is
             asked when ``run`` is done, and again of a sealed artifact when the gates were changed.
-        look_again: says what ``run`` would refuse today of the inputs of a sealed artifact, where metrics do not tell. It
-            is asked when the gates were changed and ``judge`` is content.
+        look_again: says what ``run`` would refuse today of a sealed artifact's inputs, where metrics do not tell. It is
+            asked when the gates were changed and ``judge`` is content.
         foresee: says more in a dry run of a phase that seals nothing, and raises what its run would end with.
     """
 

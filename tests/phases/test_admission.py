@@ -92,7 +92,7 @@ def test_who_opted_out_by_the_collections_file_is_found_too(root: Path, phase: s
     values = {"images": BAD["image_id"], "authors": BAD["author"], "hosts": host_of(BAD["url"]), "address": BAD["url"]}
     said = {"opt_out": {"images" if who == "address" else who: [values[who]]}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(said))
-    with pytest.raises(GateFailed, match="opted out|was withdrawn"):
+    with pytest.raises(GateFailed, match=r"opted out|was withdrawn"):
         learn(phase, collection=str(tmp_path / "mine.yaml"))
     assert BAD["image_id"] in {row["image_id"] for row in offenders(root)}
 
@@ -120,8 +120,8 @@ def test_sealed_work_is_looked_at_again_when_the_list_grew(root: Path) -> None:
     make_images("shared", change=lambda row: {**row, "license_id": "CC-BY-SA-4.0"})
     shared = learn("split_dataset", "shared_split", inputs={"images": "shared"})
     assert shared.metrics["by_license"] == {"CC-BY-SA-4.0": 60}
+    strict = {"license_policy": {"allow_share_alike": False}}
     with pytest.raises(GateFailed, match=r"60 photos: CC-BY-SA-4\.0 is share-alike"):
-        strict = {"license_policy": {"allow_share_alike": False}}
         learn("split_dataset", "shared_split", inputs={"images": "shared"}, gates=strict)
 
 
