@@ -49,7 +49,7 @@ class Phase(Generic[ConfigT]):
         judge: says from the config's gates and the metrics which bounds the result does not keep, one text each. It is
             asked when ``run`` is done, and again of a sealed artifact when the gates were changed.
         look_again: says what ``run`` would refuse today of a sealed artifact's inputs, where metrics do not tell. It is
-            asked when the gates were changed and ``judge`` is content.
+            asked when the gates were changed, as ``judge`` is.
         foresee: says more in a dry run of a phase that seals nothing, and raises what its run would end with.
     """
 
