@@ -128,7 +128,7 @@ def test_every_command_answers_in_words(
     files = samples(root)
     assert len(files) >= 40
     assert {file.suffix for file in files} >= {".json", ".parquet", ".yaml", ".safetensors", ".html", ".bin", ".csv"}
-    for file in files:
+    for file in files[WAYS.index(way) % 3 :: 3]:  # each file in two or three ways
         with damaged(file, way, monkeypatch):
             codes = commands(root, file, photo)
         told = capsys.readouterr()
