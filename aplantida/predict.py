@@ -149,12 +149,15 @@ def _take_any_name(stream: TextIO, errors: str) -> None:
 
 
 def _check_place(bundle: Path, place: str | None) -> None:
-    """Raises NodeError for a place in which no species of the bundle is known to live."""
+    """Raises NodeError for a place in which no species of the bundle is known to live, or when nobody can tell."""
     file = bundle / "classes.json"
     if place is None or not file.is_file():
         return
-    classes = json.loads(file.read_text(encoding="utf-8"))["classes"]
-    known = {name for row in classes for key in ("regions", "distribution") for name in row.get(key) or ()}
+    try:
+        classes = json.loads(file.read_text(encoding="utf-8"))["classes"]
+        known = {name for row in classes for key in ("regions", "distribution") for name in row.get(key) or ()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise NodeError(f"bundle {bundle}: classes.json cannot be read: {error!r}") from error
     if place not in known:
         raise NodeError(f"--place {place!r}: no species is known to live there; places are {', '.join(sorted(known))}")
 

@@ -16,19 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from aplantida.distributed.sharing import shared_ray
 from aplantida.domain.cores import usable_cores
-from aplantida.domain.seals import broken_text
 from aplantida.phases.registry import load_phase
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.child import run_in_child
+from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.config import resolve
-from aplantida.pipeline.errors import Altered, BadRequest, GateFailed, PhaseError
+from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.logs import LOGGER, configure_console
 from aplantida.pipeline.runner import execute
-from aplantida.release.manifest import FORMAT
+from aplantida.release.manifest import read_manifest
 
 _LEFT_OUT = ("(absolute)/", "://***@")  # what the manifest does not say
 
@@ -43,31 +41,11 @@ class Compared:
     note: str = ""
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """A training manifest.
-
-    Raises:
-        BadRequest: when it is none.
-        Altered: when it is no longer what it was.
-    """
-    try:
-        data = path.read_bytes()
-        manifest = yaml.safe_load(data)
-    except (OSError, yaml.YAMLError) as error:
-        raise BadRequest(f"{path}: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise BadRequest(f"{path}: want a training manifest of format {FORMAT!r}")
-    trouble = broken_text(data)
-    if trouble is not None:
-        raise Altered(f"{path} was altered: {trouble}")
-    return manifest
-
-
 def reproduce(manifest: Mapping[str, Any], into: str, given: Mapping[str, str]) -> list[Compared]:
     """Make every artifact of the manifest again, and compare.
 
     Args:
-        manifest: see :func:`read_manifest`.
+        manifest: see :func:`aplantida.release.manifest.read_manifest`.
         into: the folder of the new artifacts.
         given: by name, paths of artifacts that are taken as they are.
 
@@ -155,16 +133,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                        help="an artifact that is taken as it is; repeat")  # fmt: skip
     words = parse.parse_args(arguments)
     configure_console("info")
-    try:
-        given = dict(word.split("=", 1) for word in words.given if "=" in word)
-        if len(given) < len(words.given):
-            raise BadRequest("--given: want NAME=PATH, each name once")
-        compared = reproduce(read_manifest(words.manifest), words.into, given)
-    except PhaseError as error:
-        logging.getLogger(LOGGER).error("%s", error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+    return exit_code_of(lambda: _compare(words), logging.getLogger(LOGGER).error)
+
+
+def _compare(words: argparse.Namespace) -> int:
+    given = dict(word.split("=", 1) for word in words.given if "=" in word)
+    if len(given) < len(words.given):
+        raise BadRequest("--given: want NAME=PATH, each name once")
+    compared = reproduce(read_manifest(words.manifest), words.into, given)
     for row in compared:
         same = "equal" if row.found == row.wanted else f"DIFFERS, want {row.wanted[:12]}"
         note = f" ({row.note})" if row.note and row.found != row.wanted else ""

@@ -16,8 +16,9 @@ from typing import Any
 from aplantida.domain.address_secrets import public_address
 from aplantida.domain.opt_out import OptOuts
 from aplantida.phases.registry import PHASES, load_phase
+from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.config import resolve
-from aplantida.pipeline.errors import BadRequest, PhaseError
+from aplantida.pipeline.errors import BadRequest
 from aplantida.release.remaking import commands, plan_remaking, write_configs
 from aplantida.release.tracing import Trace, trace_photos
 
@@ -28,21 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     given = _parser().parse_args(arguments)
     asked = {key: [text] for word, key in _KEYS.items() if (text := getattr(given, word)) is not None}
-    try:
-        trace = trace_photos([resolve(given.runs), resolve(given.bundles)], _opt_outs(asked))
-        sys.stdout.write("\n".join(_told(trace)) + "\n")
-        if trace.found:
-            into = given.into or f"{given.runs.rstrip('/.') or 'runs'}_anew"
-            said = {key: [public_address(text) for text in texts] for key, texts in asked.items()}
-            plan = plan_remaking(trace, said, into, {name: load_phase(name) for name in PHASES})
-            if given.into is not None:
-                files = write_configs(plan, into)
-                sys.stdout.write(f"\n{len(files)} configs written into {files[0].parent}\n")
-            sys.stdout.write("\nHow it is made anew without:\n\n")
-            sys.stdout.write("\n".join(commands(plan, into, _again(given))) + "\n")
-    except PhaseError as error:
-        sys.stderr.write(f"trace: {error}\n")
-        return error.exit_code
+    return exit_code_of(lambda: _tell(given, asked), lambda text: sys.stderr.write(f"trace: {text}\n"))
+
+
+def _tell(given: argparse.Namespace, asked: Mapping[str, list[str]]) -> int:
+    trace = trace_photos([resolve(given.runs), resolve(given.bundles)], _opt_outs(asked))
+    sys.stdout.write("\n".join(_told(trace)) + "\n")
+    if trace.found:
+        into = given.into or f"{given.runs.rstrip('/.') or 'runs'}_anew"
+        said = {key: [public_address(text) for text in texts] for key, texts in asked.items()}
+        plan = plan_remaking(trace, said, into, {name: load_phase(name) for name in PHASES})
+        if given.into is not None:
+            files = write_configs(plan, into)
+            sys.stdout.write(f"\n{len(files)} configs written into {resolve(into) / 'configs'}\n")
+        sys.stdout.write("\nHow it is made anew without:\n\n")
+        sys.stdout.write("\n".join(commands(plan, into, _again(given))) + "\n")
     return 0
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aplantida.export.bundle import MANIFEST_FILE
 from aplantida.export.signing import SIGNATURE_FILE, broken_signature, owner_of, signature_beside
+from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.release.verification import Subject, Verdict, subjects_at, verify, verify_together
 
@@ -30,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parse.parse_args(arguments)
     if given.signature is not None and given.key is None:
         parse.error("--signature is checked by a --key")
+    return exit_code_of(lambda: _look(given), lambda text: sys.stderr.write(f"verify: {text}\n"))
+
+
+def _look(given: argparse.Namespace) -> int:
     subjects: dict[Path, Subject] = {}
     for path in given.paths:
         found = subjects_at(path)

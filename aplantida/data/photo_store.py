@@ -136,6 +136,15 @@ class PhotoStore:
         query = f"SELECT {', '.join(REJECTION_SCHEMA.names)} FROM left_out ORDER BY image_id"
         self._database.write_parquet(parquet, REJECTION_SCHEMA, [query])
 
+    def dealt_ids(self) -> pa.Array:
+        """Ids of the photos that were dealt out, in no order."""
+        return self._database.batches("SELECT image_id FROM dealt").read_all()["image_id"].combine_chunks()
+
+    def dealt_by_license(self) -> dict[str, int]:
+        """How many of them there are by licence id (empty where it could not be read), most frequent first."""
+        query = "SELECT coalesce(license_id, '') AS l, count(*) AS n FROM dealt GROUP BY ALL ORDER BY n DESC, l"
+        return dict(self._database.fetch(query))
+
     def left_out_by_reason(self) -> dict[str, int]:
         """How many were left out, by reason."""
         return dict(self._database.fetch("SELECT reason, count(*) FROM left_out GROUP BY ALL ORDER BY ALL"))

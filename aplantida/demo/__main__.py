@@ -9,13 +9,12 @@ import time
 from collections.abc import Sequence
 
 from aplantida.demo.collection import CollectionRecipe, draw_collection
+from aplantida.demo.digests import CONFIGS, told
 from aplantida.demo.driver import Run, exit_code_of, run_over, say
 from aplantida.demo.table import write_comparison, write_table
 from aplantida.export.signing import KEY_VARIABLE, make_key
 from aplantida.pipeline.logs import LOGGER, configure_console
 from aplantida.pipeline.progress import Progress
-
-CONFIGS = ("configs/run_pipeline.yaml", "configs/demo/run_pipeline.yaml")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = run_over(run, run.folder / "collection", asked.port, {KEY_VARIABLE: _key(run)})
         if code == 0:
             finish(run, time.monotonic() - started)
+            if asked == CollectionRecipe(run.config.seed) and not given.config:  # another demo has other digests
+                for line in told(run):
+                    say(line)
         return code
 
     return exit_code_of(work)

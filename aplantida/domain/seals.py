@@ -1,13 +1,33 @@
-"""Documents that say themselves whether they are whole: a last entry with the sha256 of all the rest."""
+"""sha256 of files, and of documents that say themselves whether they are whole: a last entry with that of the rest."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 SEAL = "seal"
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file, hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_once(path: Path) -> str:
+    """The same; a process reads a file only once, as long as its place, size and times stay as they are."""
+    state = path.stat()
+    return _hash_in(path, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+
+
+@lru_cache(maxsize=4096)
+def _hash_in(path: Path, state: tuple[int, ...]) -> str:
+    del state  # a key of the cache
+    return hash_file(path)
 
 
 def sealed(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ under ``formats`` what is kept for other uses (ONNX, SavedModel) and never downl
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ import numpy as np
 
 from aplantida.domain.escaping import for_file_name, for_markdown
 from aplantida.domain.licensing import license_label, may_be_shown_alone, needs_author
-from aplantida.domain.seals import SEAL, broken_seal, sealed
+from aplantida.domain.seals import SEAL, broken_seal, hash_file, sealed
 from aplantida.domain.seeds import derive_seed
 from aplantida.export.parity import FloatArray, softmax
 
@@ -140,8 +139,7 @@ def _is_whole(folder: Path, name: str, sha256: str) -> bool:
     file = folder / path
     if any(place.is_symlink() for place in (file, *file.parents[: len(path.parts) - 1])) or not file.is_file():
         return False
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+    return hash_file(file) == sha256
 
 
 def license_text(name: str, version: str, model_license: str, report: Mapping[str, Any], full_list: str) -> str:

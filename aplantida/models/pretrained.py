@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from timm.models import get_pretrained_cfg
+
+from aplantida.domain.seals import hash_once
 
 _FILES = ("model.safetensors", "pytorch_model.bin")  # as timm looks for them
 
@@ -73,8 +74,7 @@ def fetch(weights: Published, revision: str | None) -> HubFile:
             continue
         except Exception as error:  # whatever the client raises: no such repository or revision, no right, no network
             raise ValueError(f"{weights.hub_id}: {type(error).__name__}: {error}") from error
-        with path.open("rb") as stream:
-            return HubFile(path, _commit_of(path), hashlib.file_digest(stream, "sha256").hexdigest())
+        return HubFile(path, _commit_of(path), hash_once(path.resolve()))
     raise ValueError(f"{weights.hub_id}, {weights.file or ' or '.join(_FILES)}: {why}")
 
 

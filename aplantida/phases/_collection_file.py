@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -10,7 +11,7 @@ from aplantida.data.field_mapping import FieldMapping, Path
 from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicensePolicy
 from aplantida.domain.opt_out import OptOuts
-from aplantida.pipeline.config import Section
+from aplantida.pipeline.config import PhaseConfig, Section
 from aplantida.pipeline.errors import BadRequest
 
 
@@ -84,6 +85,13 @@ class OptOutSection(Section):
             raise BadRequest(f"opt_out: {error}") from None
 
 
+class PhotoGates(Section):
+    """Which photos a phase may learn from: no part of what is made, for what they refuse is made by nobody."""
+
+    license_policy: LicenseSection = LicenseSection()
+    opt_out: OptOutSection = OptOutSection()
+
+
 class CollectionKeys(Section):
     """What is to be known of a collection to read it."""
 
@@ -129,3 +137,17 @@ class CollectionFile(CollectionKeys):
 
     http: SharedHttp = SharedHttp()
     resources: SharedResources = SharedResources()
+
+
+class LearningConfig(PhaseConfig):
+    """A phase that learns from photos, and asks first which of them it may; its ``gates`` are ``PhotoGates``."""
+
+    SHARED: ClassVar[Mapping[str, type[Section]]] = {"collection": CollectionFile}
+    SHARED_AS: ClassVar[Mapping[str, str]] = {
+        "collection": "",
+        "min_images_per_species": "",
+        **{f"opt_out.{name}": f"gates.opt_out.{name}" for name in OptOutSection.model_fields},
+        **{f"license_policy.{name}": f"gates.license_policy.{name}" for name in LicenseSection.model_fields},
+    }
+
+    collection: FileOnly = ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from aplantida.domain.class_index import ClassIndex
+from aplantida.phases._admission import LineageGates
 from aplantida.phases._training import new_model
 from aplantida.phases._training_config import InputSection, ModelSection, TrainGates, judge_training
 from aplantida.phases.quantize_model import QuantizeModelConfig
@@ -45,8 +46,8 @@ class SizeGates(Section):
     max_model_bytes: int = Field(default=7_000_000, ge=1)
 
 
-class StudentGates(TrainGates, SizeGates):
-    """What a student's training may go through, and how large it may be."""
+class StudentGates(TrainGates, LineageGates, SizeGates):
+    """What a student's training may learn and go on from, what it may go through, and how large it may be."""
 
 
 def new_student(

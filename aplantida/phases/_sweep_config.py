@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
+from aplantida.phases._admission import LineageGates
+from aplantida.phases._collection_file import LearningConfig
 from aplantida.phases._distillation import DistanceSection
 from aplantida.phases._student import SizeGates, StudentModelSection
 from aplantida.phases._training_config import InputSection, RegularizationSection, TrainingSection
@@ -77,6 +79,10 @@ class SweepInputSection(InputSection):
         return None if value == "auto" else value
 
 
+class SweepGates(LineageGates, SizeGates):
+    """What its trials may learn from, and how large the student may be."""
+
+
 class SweepResources(Resources):
     """Where the trials run."""
 
@@ -85,7 +91,7 @@ class SweepResources(Resources):
     max_failures: int = Field(default=2, ge=0)
 
 
-class SweepDistillationConfig(SeededConfig):
+class SweepDistillationConfig(SeededConfig, LearningConfig):
     """The search, and the training of a trial."""
 
     search: SearchSection = SearchSection()
@@ -94,5 +100,5 @@ class SweepDistillationConfig(SeededConfig):
     training: TrainingSection = TrainingSection(epochs=4)
     data: SweepInputSection = SweepInputSection()
     regularization: RegularizationSection = RegularizationSection()
-    gates: SizeGates = SizeGates()
+    gates: SweepGates = SweepGates()
     resources: SweepResources = SweepResources()

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from aplantida.domain.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from aplantida.domain.weights import ALLOWED_LICENSES
+from aplantida.phases._collection_file import LearningConfig, PhotoGates
 from aplantida.phases._photos import DataSection
 from aplantida.pipeline.config import Resources, Section, SeededConfig
 
@@ -114,8 +115,8 @@ class CallbacksSection(Section):
     save_best: bool = True
 
 
-class TrainGates(Section):
-    """What a training may go through."""
+class TrainGates(PhotoGates):
+    """What a training may learn from, and what it may go through."""
 
     max_bad_steps: int = Field(default=20, ge=0)
 
@@ -129,7 +130,7 @@ class TrainResources(Resources):
     max_failures: int = Field(default=2, ge=0)
 
 
-class TrainConfig(SeededConfig):
+class TrainConfig(SeededConfig, LearningConfig):
     """The part all trainings have."""
 
     MOVED: ClassVar[Mapping[str, str]] = {"callbacks.max_bad_steps": "gates.max_bad_steps"}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aplantida.domain.seals import hash_once
 from aplantida.domain.weights import Origin, Statement, read_statements, refusal, same_license, spelled
-from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import expand, find_file, read_yaml, root
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import PhaseContext
@@ -74,7 +74,7 @@ def initial_weights(model: ModelSection) -> InitialWeights:
         raise BadRequest(
             f"model.pretrained: {model.pretrained!r} is {path}, where no file is; want true, false or a file"
         )
-    sha256 = hash_file(path)
+    sha256 = hash_once(path)
     said = stated_weights(model.weights_list).get(sha256)
     if said is None:
         raise BadRequest(
@@ -119,20 +119,30 @@ def _check(model: ModelSection, name: str, license_id: str | None, said_by: str)
 
 
 def placed(ctx: PhaseContext[Any], initial: str | Path | None, origin: str | None) -> str | Path | None:
-    """Initial weights where all workers see them: a hub's cache is this machine's alone.
+    """Initial weights where all workers see them, and the very file that was looked at.
+
+    A file that a config names lies where all see it, and stays there; a hub's cache is this machine's alone, so its
+    file is copied. A checkpoint's folder is an artifact, which was hashed when it was opened.
 
     Raises:
         BadRequest: when the file is no longer the one that was looked at.
     """
-    if not isinstance(initial, str) or not initial.startswith(HUB):
+    if initial is None or (isinstance(initial, Path) and initial.is_dir()):
         return initial
-    source = Path(initial.removeprefix(HUB))
+    text, wanted = str(initial), Origin.parse(origin or "").sha256
+    if not text.startswith(HUB):
+        return _checked(Path(text), wanted, origin)
+    source = Path(text.removeprefix(HUB))
     target = ctx.output.scratch / f"initial_weights{source.suffix}"
-    wanted = Origin.parse(origin or "").sha256
-    if not target.is_file() or hash_file(target) != wanted:
+    if not target.is_file() or hash_once(target) != wanted:
         temporary = target.with_name(f"{target.name}.tmp")
         shutil.copyfile(source, temporary)
-        if hash_file(temporary) != wanted:
-            raise BadRequest(f"{source} is not the file of {origin} any more")
-        temporary.replace(target)
+        _checked(temporary, wanted, origin).replace(target)
     return f"{HUB}{target}"
+
+
+def _checked(path: Path, wanted: str | None, origin: str | None) -> Path:
+    found = hash_once(path) if path.is_file() else "not there"
+    if found != wanted:
+        raise BadRequest(f"{path} ({found}) is not the file of {origin} any more")
+    return path

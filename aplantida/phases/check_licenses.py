@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -15,6 +14,7 @@ from pydantic import Field
 from aplantida.domain.licensing import LicensePolicy, is_share_alike
 from aplantida.domain.split import STRANGERS_FILE
 from aplantida.domain.weights import ALLOWED_LICENSES
+from aplantida.phases._admission import NAMED, VIOLATIONS_FILE, refusal
 from aplantida.phases._collection_file import CollectionFile, FileOnly, OptOutSection
 from aplantida.phases._scratch import scratch_database
 from aplantida.phases._weights import stated_weights
@@ -26,11 +26,10 @@ from aplantida.release.attributions import LIST_FILES, to_html
 
 if TYPE_CHECKING:
     from aplantida.release.credit_store import CreditStore
-    from aplantida.release.licenses import PhotoAudit, WeightAudit
+    from aplantida.release.licenses import WeightAudit
     from aplantida.release.lineage import Lineage
 
 FORMAT = "aplantida.license_report/1"
-VIOLATIONS_FILE = "license_violations.json"
 NAMED_AUTHORS = 1000  # of most photos, on the page
 
 
@@ -117,7 +116,8 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
         if offending:
             _list_offenders(ctx, credits, lineage, weights)
             ctx.output.write_json("license_report.json", {**report, "violations": offending, "listed": VIOLATIONS_FILE})
-            raise GateFailed(_refusal(ctx, photos, weights))
+            first = [*photos.violations, *weights.violations][:NAMED]
+            raise GateFailed(refusal(offending, first, f", all in {ctx.output.path / VIOLATIONS_FILE}"))
         _write_credits(ctx, credits, summary)
     ctx.output.write_json("license_report.json", report)
     for about in needed:
@@ -167,33 +167,20 @@ def _strangers(split: Artifact) -> Path | None:
 def _list_offenders(
     ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore, lineage: Lineage, weights: WeightAudit
 ) -> None:
-    """Every offender into a file, each with its own file, its text, and its way into what is shipped."""
-    from aplantida.release.offenders import photos_that_offend, way, weights_that_offend
+    """Every offender into a file, each with its own file, its text, its way, and the releases it came into."""
+    from aplantida.release.offenders import photos_that_offend, releases_from, way, weights_that_offend, write_offenders
 
     images, shipped = ctx.input("images"), ctx.input_list("checkpoints")
     listing = ctx.output.scratch / VIOLATIONS_FILE
+    released, unread = releases_from(lineage)
+    for text in unread:
+        ctx.log.warning("%s", text)
     offenders = itertools.chain(
-        weights_that_offend(weights, lineage, shipped),
-        photos_that_offend(credits, images, way(lineage, images, shipped)),
+        weights_that_offend(weights, lineage, shipped, released),
+        photos_that_offend(credits, images, way(lineage, images, shipped), released),
     )
-    with listing.open("w", encoding="utf-8") as stream:
-        before = "[\n"
-        for offender in offenders:
-            stream.write(before + json.dumps(offender, ensure_ascii=False))
-            before = ",\n"
-        stream.write("\n]\n")
+    write_offenders(listing, offenders, NAMED)
     ctx.output.publish(listing, VIOLATIONS_FILE)
-
-
-def _refusal(ctx: PhaseContext[CheckLicensesConfig], photos: PhotoAudit, weights: WeightAudit) -> str:
-    """The message that names the first violations, and where all of them are."""
-    from aplantida.release.licenses import NAMED
-
-    total = photos.num_violations + len(weights.violations)
-    named = [*photos.violations, *weights.violations][:NAMED]
-    more = f"\n  … and {total - len(named)} more" if total > len(named) else ""
-    listing = ctx.output.path / VIOLATIONS_FILE
-    return f"{total} licence violations, all in {listing}:\n  " + "\n  ".join(named) + more
 
 
 def _write_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore, photos: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from aplantida.domain.seeds import derive_seed
+from aplantida.phases._admission import LineageGates, admit, look_again
+from aplantida.phases._collection_file import LearningConfig
 from aplantida.phases._device import device_here
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection
@@ -56,8 +58,8 @@ class VerifySection(Section):
     max_difference: float = Field(default=0.05, gt=0)
 
 
-class ScoringGates(Section):
-    """How well the stored scores must agree with the teacher."""
+class ScoringGates(LineageGates):
+    """What may be scored by whom, and how well the stored scores must agree with the teacher."""
 
     verify: VerifySection = VerifySection()
 
@@ -68,7 +70,7 @@ class ScoringResources(ScorerResources):
     num_actors: int = Field(default=0, ge=0)
 
 
-class ComputeTeacherLogitsConfig(ReusingConfig, SeededConfig):
+class ComputeTeacherLogitsConfig(ReusingConfig, SeededConfig, LearningConfig):
     """Which views, how much of each row is kept, and the size of a forward pass."""
 
     MOVED: ClassVar[Mapping[str, str]] = {
@@ -93,6 +95,7 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
 
     started = time.monotonic()
     check_pairing(ctx)
+    admit(ctx)
     images, checkpoint = ctx.input("images"), ctx.input("checkpoint")
     card = json.loads(checkpoint.file("model.json").read_text(encoding="utf-8"))
     num_classes = card["num_classes"]
@@ -280,4 +283,5 @@ PHASE = Phase(
     version=4,
     run=run,
     judge=judge,
+    look_again=look_again,
 )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+from aplantida.phases._admission import admit, look_again
 from aplantida.phases._distillation import (
     DEFAULT_ALPHA,
     DEFAULT_TEMPERATURE,
@@ -46,6 +47,7 @@ class DistillStudentConfig(TrainConfig):
 def run(ctx: PhaseContext[DistillStudentConfig]) -> dict[str, Any]:
     """Train."""
     check_pairing(ctx)
+    admit(ctx)
     ctx = _with_recipe(ctx)
     config, wanted = ctx.config, ctx.config.distillation
     soft_labels = soft_labels_folder(ctx, wanted.alpha)
@@ -128,4 +130,5 @@ PHASE = Phase(
     run=run,
     sources={"pretrained": _digest_weights},
     judge=judge_student,
+    look_again=look_again,
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
+from aplantida.phases._admission import admit, look_again
 from aplantida.phases._distillation import SoftLabelsSection, soft_labels_folder
 from aplantida.phases._pairing import check_pairing, check_same
 from aplantida.phases._student import StudentGates, check_size, judge_student
@@ -45,6 +46,7 @@ def run(ctx: PhaseContext[FinetuneStudentConfig]) -> dict[str, Any]:
     from aplantida.models.checkpoint import load_card
 
     check_pairing(ctx)
+    admit(ctx)
     checkpoint, config = ctx.input("checkpoint"), ctx.config
     card = replace(load_card(checkpoint.path), dropout=config.regularization.dropout, precision={})
     if config.data.image_size is not None:
@@ -75,4 +77,5 @@ PHASE = Phase(
     run=run,
     sources={},
     judge=judge_student,
+    look_again=look_again,
 )

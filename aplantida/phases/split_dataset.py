@@ -21,7 +21,9 @@ from aplantida.data.splitting import TEST, SplitRule, split_species
 from aplantida.domain.class_index import ClassIndex, PlantClass
 from aplantida.domain.record import Reason
 from aplantida.domain.region import Membership, Region, regions_from_mapping
-from aplantida.domain.split import PLACES, SPLITS
+from aplantida.domain.split import PLACES, SPLITS, STRANGERS_FILE
+from aplantida.phases._admission import admit, look_again
+from aplantida.phases._collection_file import LearningConfig, PhotoGates
 from aplantida.phases._look_alikes import Pairs, find_look_alikes
 from aplantida.phases._scratch import scratch_database
 from aplantida.phases._set_aside import set_strangers_aside
@@ -52,7 +54,7 @@ class SplitResources(Section):
     num_threads: int | None = Field(default=None, ge=1)
 
 
-class SplitDatasetConfig(SeededConfig):
+class SplitDatasetConfig(SeededConfig, LearningConfig):
     """Fields of configs/split_dataset.yaml."""
 
     val_fraction: float = Field(default=0.1, ge=0, lt=1)
@@ -67,6 +69,7 @@ class SplitDatasetConfig(SeededConfig):
     )
     review: ReviewSection = ReviewSection()
     card: CardSection = CardSection()
+    gates: PhotoGates = PhotoGates()
     resources: SplitResources = SplitResources()
 
 
@@ -89,9 +92,10 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
             raise GateFailed(f"no species is left with {config.min_images_per_species} images")
         tally = Tally(regions, config.card, ctx.config.seed)
         index = _deal_out(ctx, store, rule, regions, tally, look_alikes.within)
+        admit(ctx, lambda: _members(ctx, store, num_strangers))
         copies = _copies(ctx)
         _write(ctx, store, copies)
-        excluded = store.left_out_by_reason()
+        excluded, by_license = store.left_out_by_reason(), store.dealt_by_license()
     ctx.output.write_json("class_index.json", index.to_json())
     ctx.output.write_json("regions.json", {region.name: sorted(region.countries) for region in regions})
     write_review(ctx, pairs, config.review.max_shown_pairs, config.card.thumbnail_pixels)
@@ -103,7 +107,25 @@ def run(ctx: PhaseContext[SplitDatasetConfig]) -> dict[str, Any]:
     ctx.log.info("%d classes; photos: %s", len(index), json.dumps(summary["photos"]))
     ctx.output.write_json("summary.json", summary)
     write_card(ctx, tally, excluded, summary, config.card)
-    return {**summary, "seconds": round(time.monotonic() - started, 2)}
+    return {**summary, "by_license": by_license, "seconds": round(time.monotonic() - started, 2)}
+
+
+def judge(config: SplitDatasetConfig, metrics: Mapping[str, Any]) -> list[str]:
+    """Which licences of the split's photos are refused."""
+    policy, found = config.gates.license_policy.to_policy(), list[str]()
+    for license_id, count in metrics.get("by_license", {}).items():
+        why = policy.refusal(license_id or None)
+        found += [] if why is None else [f"{count} photos: {why}"]
+    return found
+
+
+def _members(ctx: PhaseContext[SplitDatasetConfig], store: PhotoStore, num_strangers: int) -> pa.Array:
+    """Ids of the photos that the split will have."""
+    dealt = store.dealt_ids()
+    if not num_strangers:
+        return dealt
+    strangers = pq.read_table(ctx.output.path / STRANGERS_FILE, columns=["image_id"])["image_id"]
+    return pa.concat_arrays([dealt, *strangers.chunks])
 
 
 def _copies(ctx: PhaseContext[SplitDatasetConfig]) -> pa.Table:
@@ -270,4 +292,6 @@ PHASE = Phase(
     version=5,
     run=run,
     sources={"review_decisions": decisions_digest},
+    judge=judge,
+    look_again=look_again,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aplantida.domain.escaping import csv_text
 from aplantida.domain.seeds import derive_seed
+from aplantida.phases._admission import admit, look_again
 from aplantida.phases._distillation import labelled_photos
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._student import check_size, judge_size, keep_rank, new_student
@@ -37,6 +38,7 @@ def run(ctx: PhaseContext[SweepDistillationConfig]) -> dict[str, Any]:
 
     started = time.monotonic()
     check_pairing(ctx)
+    admit(ctx)
     folder = ctx.output.scratch / "trials"
     task = _task(ctx, begun=folder.exists())
     size = check_size(ctx, task.card, ctx.config.search.head_rank)
@@ -222,4 +224,5 @@ PHASE = Phase(
     run=run,
     sources={"pretrained": _digest_weights},
     judge=judge_size,
+    look_again=look_again,
 )

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from aplantida.domain.class_index import ClassIndex
+from aplantida.phases._admission import admit, look_again
 from aplantida.phases._training import batch_plan, digest_pretrained, new_model, read_class_index, run_training
 from aplantida.phases._training_config import InputSection, ModelSection, TrainConfig, judge_training
 from aplantida.pipeline.errors import BadRequest
@@ -41,6 +42,7 @@ def run(ctx: PhaseContext[TrainTeacherConfig]) -> dict[str, Any]:
     """Train."""
     from aplantida.training.objectives import CrossEntropy
 
+    admit(ctx)
     config = ctx.config
     index = read_class_index(ctx, config.model.num_classes)
     region = None if config.scope == GLOBAL else config.scope
@@ -103,5 +105,6 @@ PHASE = Phase(
     version=2,
     run=run,
     judge=judge_training,
+    look_again=look_again,
     sources={"pretrained": _digest_weights},
 )

@@ -8,11 +8,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from aplantida.domain.seals import SEAL, broken_seal, sealed
+from aplantida.domain.seals import SEAL, broken_seal, hash_file, hash_once, sealed
 from aplantida.pipeline.errors import Altered, BadRequest
 
 FORMAT = "aplantida.artifact/1"
@@ -153,6 +152,8 @@ def open_artifact(path: Path, kind: str = ANY_KIND, *, hashed: bool = True) -> A
             _check_file(place_in(path, entry.name), entry, hashed and not _BY_PHOTO.fullmatch(entry.name))
         for given in (given for entries in artifact.inputs.values() for given in entries):
             str(given["path"] + given["kind"] + given["digest"])
+    except OSError as error:
+        raise BadRequest(f"{path}: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadRequest(f"{path / MANIFEST}: {error!s}") from error
     return artifact
@@ -170,7 +171,7 @@ def _read_manifest(path: Path) -> tuple[dict[str, Any], str | None]:
             raise ValueError("want an object")
         manifest = cast("dict[str, Any]", value)
         trouble = broken_seal(manifest)
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadRequest(f"{path / MANIFEST}: {error}") from error
     if trouble is None and manifest.get("format") == FORMAT and (strange := sorted(set(manifest) - KEYS)):
         trouble = f"it has the key {strange[0]!r}"
@@ -184,25 +185,12 @@ def _check_file(file: Path, entry: FileEntry, hashed: bool) -> None:
     if state.st_size != entry.bytes:
         raise BadRequest(f"{file}: want {entry.bytes} bytes, found {state.st_size}")
     if hashed:
-        found = _hash_once(file, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+        found = hash_once(file)
         if found != entry.sha256:
             raise Altered(
                 f"{file} was altered: its sha256 is {found}, {MANIFEST} says {entry.sha256}; "
                 "`python -m aplantida.verify` names all that differs"
             )
-
-
-@lru_cache(maxsize=4096)
-def _hash_once(path: Path, state: tuple[int, ...]) -> str:
-    """The sha256 of a file in this state: a process hashes it once."""
-    del state  # a key of the cache
-    return hash_file(path)
-
-
-def hash_file(path: Path) -> str:
-    """sha256 of a file, hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def place_in(folder: Path, name: str) -> Path:

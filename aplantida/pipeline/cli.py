@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aplantida.pipeline.config import ConfigT
@@ -49,6 +49,24 @@ def main(phase: Phase[ConfigT], arguments: Sequence[str] | None = None) -> int:
         log.error("interrupted; run the same command again to go on")
         return 130
     return 0
+
+
+def exit_code_of(work: Callable[[], int], tell: Callable[[str], object]) -> int:
+    """The code that a command's ``work`` returns, or that of what stopped it, which is told in a line.
+
+    A file that is not there, or cannot be read or written, is a bad request; its name is in the line.
+    """
+    try:
+        return work()
+    except PhaseError as error:
+        tell(str(error))
+        return error.exit_code
+    except OSError as error:
+        tell(str(error))
+        return BadRequest.exit_code
+    except KeyboardInterrupt:
+        tell("interrupted; run the same command again to go on")
+        return 130
 
 
 def _dashed(word: str) -> str:

@@ -211,9 +211,14 @@ def _with_shared(
         if not new:
             below.pop(old, None)
         elif name in said.get(section, {}):
-            target, _, field = new.partition(".")
-            below = merge(below, {target: {field: said[section][name]}})
+            below = merge(below, _nested(new, said[section][name]))
     return merge(below, {name: value for name, value in merged.items() if name != key})
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    """``{"a": {"b": value}}`` for the dotted key ``a.b``."""
+    head, _, rest = key.partition(".")
+    return {head: _nested(rest, value) if rest else value}
 
 
 def _known(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:

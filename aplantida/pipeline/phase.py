@@ -48,6 +48,8 @@ class Phase(Generic[ConfigT]):
             hang on what they were made of), sealed work does not.
         judge: says from the config's gates and the metrics which bounds the result does not keep, one text each. It is
             asked when ``run`` is done, and again of a sealed artifact when the gates were changed.
+        look_again: says what ``run`` would refuse today of a sealed artifact's inputs, where metrics do not tell. It is
+            asked when the gates were changed, as ``judge`` is.
         foresee: says more in a dry run of a phase that seals nothing, and raises what its run would end with.
     """
 
@@ -60,6 +62,7 @@ class Phase(Generic[ConfigT]):
     sources: Mapping[str, Callable[[ConfigT], str]] = field(default_factory=dict[str, Callable[[ConfigT], str]])
     live_sources: frozenset[str] = frozenset()
     judge: Callable[[ConfigT, Mapping[str, Any]], Sequence[str]] | None = None
+    look_again: Callable[[ConfigT, Mapping[str, Sequence[Artifact]], Artifact], Sequence[str]] | None = None
     foresee: Callable[[PhaseContext[ConfigT]], None] | None = None
 
     @property

@@ -179,17 +179,20 @@ def _judge_again(request: _Request[Any], artifact: Artifact) -> bool:
     """
     if gates_passed(artifact, request.phase.config) == gates_of(request.config):
         return False
-    _judge(request.phase, request.config, artifact.metrics, request.path)
+    seen = request.phase.look_again(request.config, request.inputs, artifact) if request.phase.look_again else ()
+    _judge(request.phase, request.config, artifact.metrics, request.path, seen)
     return True
 
 
-def _judge(phase: Phase[ConfigT], config: ConfigT, metrics: Mapping[str, Any], path: Path) -> None:
-    """Hold the metrics against the config's gates.
+def _judge(
+    phase: Phase[ConfigT], config: ConfigT, metrics: Mapping[str, Any], path: Path, seen: Sequence[str] = ()
+) -> None:
+    """Hold the metrics against the config's gates; ``seen`` are violations that these do not tell.
 
     Raises:
         GateFailed: naming every bound that is not kept.
     """
-    violations = phase.judge(config, metrics) if phase.judge else ()
+    violations = [*(phase.judge(config, metrics) if phase.judge else ()), *seen]
     if violations:
         raise GateFailed(f"{_relative(path)}: " + "\n  ".join(violations))
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aplantida.domain.seals import broken_text
 from aplantida.export.bundle import MANIFEST_FILE, MODEL_FOLDER
 from aplantida.pipeline.artifact import Artifact, hash_file
+from aplantida.pipeline.errors import PhaseError
 from aplantida.release.lineage import trace
-from aplantida.release.manifest import FILE_NAME, read_yaml_manifest
+from aplantida.release.manifest import FILE_NAME, read_manifest
 from aplantida.release.previous import Drop
 from aplantida.release.release_parts import Release
 from aplantida.release.targets import TargetResult
@@ -73,10 +73,10 @@ def _manifest_problems(release: Release, artifact: Artifact) -> list[str]:
     if name not in artifact.files:
         return [f"{artifact.path}: holds {', '.join(sorted(artifact.files))}; the bundle is of version {version}"]
     file = artifact.file(name)
-    trouble = broken_text(file.read_bytes())
-    if trouble is not None:
-        return [f"{name}: {trouble}"]
-    manifest = read_yaml_manifest(file)
+    try:
+        manifest = read_manifest(file)
+    except PhaseError as error:
+        return [str(error)]
     found: list[str] = []
     if manifest["name"] != release.facts["name"]:
         found.append(f"{name}: is of {manifest['name']}, the bundle of {release.facts['name']}")

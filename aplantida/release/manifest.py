@@ -13,14 +13,16 @@ from typing import Any
 
 import yaml
 
-from aplantida.domain.seals import sealed_text
+from aplantida.domain.seals import broken_text, sealed_text
 from aplantida.pipeline.artifact import Artifact, canonical
-from aplantida.pipeline.config import resolve
+from aplantida.pipeline.config import read_yaml, resolve
+from aplantida.pipeline.errors import Altered, BadRequest
 
 FORMAT = "aplantida.training_manifest/1"
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 FILE_NAME = "TRAINING_MANIFEST_{version}.yaml"
 _LINE_ENDS = re.compile("[\x85\u2028\u2029]")
+_SAID_OF_EACH = {"kind", "phase", "phase_version", "digest", "inputs", "environments"}
 _FILES_OF = ("checkpoint", "model_bundle")  # kinds whose files are listed one by one
 
 
@@ -65,9 +67,29 @@ def to_yaml(manifest: dict[str, Any]) -> str:
     return sealed_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=is_readable, width=120))
 
 
-def read_yaml_manifest(file: Path) -> dict[str, Any]:
-    """A manifest's file as plain values."""
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
+def read_manifest(file: Path, *, checked: bool = True) -> dict[str, Any]:
+    """A manifest's file as plain values.
+
+    Args:
+        file: TRAINING_MANIFEST_….yaml.
+        checked: refuse one whose seal is broken.
+
+    Raises:
+        BadRequest: when it cannot be read, or is no training manifest.
+        Altered: when it is no longer what it was.
+    """
+    manifest = read_yaml(file)
+    if manifest.get("format") != FORMAT:
+        raise BadRequest(f"{file}: want a training manifest of format {FORMAT!r}")
+    trouble = broken_text(file.read_bytes()) if checked else None
+    if trouble is not None:
+        raise Altered(f"{file} was altered: {trouble}")
+    artifacts = manifest.get("artifacts")
+    named = artifacts if isinstance(artifacts, dict) else {"artifacts": artifacts}
+    for name, described in named.items():
+        if not isinstance(described, dict) or not described.keys() >= _SAID_OF_EACH:
+            raise BadRequest(f"{file}: {name}: want a mapping with {', '.join(sorted(_SAID_OF_EACH))}")
+    return manifest
 
 
 def redact(value: Any) -> Any:

@@ -78,7 +78,7 @@ def read_records(files: Iterable[Path]) -> list[ReleaseRecord]:
             own = (Path(value["path"]), value["digest"])
             needs = [(Path(item["path"]), item["digest"]) for item in value["needs"]]
             records.append(ReleaseRecord(file, value["name"], (own, *needs)))
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BadRequest(
                 f"{file}: is no record of a release: {error!r}; delete it to forget the release"
             ) from error

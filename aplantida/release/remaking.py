@@ -98,6 +98,10 @@ def _config(
         values["opt_out"] = {
             key: _added(given, opt_outs.get(key, ())) for key, given in (values["opt_out"] or {}).items()
         }
+    gates = values.get("gates")
+    if isinstance(gates, dict) and "opt_out" in gates:
+        said = {key: _added(given, opt_outs.get(key, ())) for key, given in gates["opt_out"].items()}
+        values["gates"] = {**gates, "opt_out": said}
     http = values.get("http")
     if isinstance(http, dict) and "opt_out_hosts" in http:
         values["http"] = {**http, "opt_out_hosts": _added(http["opt_out_hosts"], opt_outs.get("hosts", ()))}

@@ -28,6 +28,8 @@ _REFUSED = "reason"  # tables with this column list what was left out
 _SAMPLES = {"model_bundle", "validation"}  # kinds whose texts may name photos that they show
 _TEXTS = (".json", ".html", ".csv")
 _MOST_BYTES = 64_000_000  # of a text that is looked through
+# what Arrow, JSON and the texts of a damaged file raise
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, pa.ArrowException)
 _ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
@@ -44,24 +46,36 @@ class Photos:
     shown: list[str] = field(default_factory=list[str])
 
 
-def photos_meant(artifacts: Iterable[Artifact], opt_outs: OptOuts) -> Photos:
-    """The photos that a list of opt-outs speaks of, by all tables that know addresses and authors."""
+def photos_meant(artifacts: Iterable[Artifact], opt_outs: OptOuts, unread: list[str]) -> Photos:
+    """The photos that a list of opt-outs speaks of, by all tables that know addresses and authors.
+
+    Args:
+        artifacts: to look through.
+        opt_outs: the list.
+        unread: is given a sentence for each artifact that cannot be read to its end.
+    """
     photos = Photos(set(opt_outs.image_ids))
     shown: set[str] = set()
     for artifact in artifacts:
-        for file in _tables(artifact):
-            schema = file.schema_arrow
-            if not set(COLUMNS) <= set(schema.names) or _REFUSED in schema.names:
-                continue
-            columns = [*COLUMNS, *({"scientific_name"} & set(schema.names))]
-            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
-                found = withdrawn_among(pa.Table.from_batches([batch]), opt_outs).to_pylist()
-                photos.ids.update(row["image_id"] for row in found)
-                for row in found:
-                    if len(shown) < SHOWN and row["image_id"] not in shown:
-                        shown.add(row["image_id"])
-                        photos.shown.append(_sentence(row))
+        try:
+            for row in _rows_meant(artifact, opt_outs):
+                photos.ids.add(row["image_id"])
+                if len(shown) < SHOWN and row["image_id"] not in shown:
+                    shown.add(row["image_id"])
+                    photos.shown.append(_sentence(row))
+        except UNREADABLE as error:
+            unread.append(f"{artifact.path}: {error}")
     return photos
+
+
+def _rows_meant(artifact: Artifact, opt_outs: OptOuts) -> Iterator[dict[str, Any]]:
+    for file in _tables(artifact):
+        schema = file.schema_arrow
+        if not set(COLUMNS) <= set(schema.names) or _REFUSED in schema.names:
+            continue
+        columns = [*COLUMNS, *({"scientific_name"} & set(schema.names))]
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
+            yield from withdrawn_among(pa.Table.from_batches([batch]), opt_outs).to_pylist()
 
 
 def _sentence(row: dict[str, Any]) -> str:
@@ -126,7 +140,11 @@ def ids_in_texts(files: Iterable[Path], ids: Sequence[str]) -> set[str]:
 def _tables(artifact: Artifact) -> Iterator[pq.ParquetFile]:
     for name in sorted(artifact.files):
         if name.endswith(".parquet"):
-            with pq.ParquetFile(artifact.path / name) as file:
+            try:
+                opened = pq.ParquetFile(artifact.path / name)
+            except UNREADABLE as error:
+                raise ValueError(f"{name}: {error}") from error
+            with opened as file:
                 yield file
 
 

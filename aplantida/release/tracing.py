@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,13 +12,22 @@ from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.seeds import derive_seed
 from aplantida.domain.split import STRANGERS_FILE, is_in_fraction, read_split
 from aplantida.export.bundle import MANIFEST_FILE as BUNDLE_FILE
-from aplantida.pipeline.artifact import MANIFEST, Artifact, hash_file, open_artifact
+from aplantida.pipeline.artifact import MANIFEST, Artifact, open_artifact
 from aplantida.pipeline.config import resolve
 from aplantida.pipeline.errors import Altered, BadRequest
+from aplantida.release.copies import find_copies
 from aplantida.release.reachability import Work, read_work
 from aplantida.release.records import ReleaseRecord, read_records
 from aplantida.release.retention import places_below
-from aplantida.release.sightings import Photos, ids_in_texts, ids_named_in, ids_shown_by, photos_meant, rows_of
+from aplantida.release.sightings import (
+    UNREADABLE,
+    Photos,
+    ids_in_texts,
+    ids_named_in,
+    ids_shown_by,
+    photos_meant,
+    rows_of,
+)
 
 TRAINED = "trained on"
 _SHOWN = {"model_bundle": "shows {} as an example", "validation": "ran the models on {}"}
@@ -58,7 +67,7 @@ class Trace:
         records: of releases that descend from one of these.
         copies: bundles without ``artifact.json`` that are copies of one of these, or show a photo; and why.
         unfinished: work that was begun from one of these.
-        unread: artifacts that cannot be read, a sentence each.
+        unread: artifacts, records and copies that cannot be read (whole), a sentence each.
         num_artifacts: how many were looked at.
     """
 
@@ -87,17 +96,23 @@ def trace_photos(folders: Sequence[Path], opt_outs: OptOuts) -> Trace:
     below = [places_below(folder, follow=True) for folder in folders if folder.is_dir()]
     paths = {path.resolve(): path for places in below for path in places.artifacts}
     artifacts, unfinished, unread = _opened(sorted(paths.values()))
-    trace = Trace(photos_meant(artifacts, opt_outs), tuple(folders), unread=unread, num_artifacts=len(artifacts))
+    meant = photos_meant(artifacts, opt_outs, unread)
+    trace = Trace(meant, tuple(folders), unread=unread, num_artifacts=len(artifacts))
     ids = sorted(trace.photos.ids)
-    look = _Look(_Lineage(artifacts), ids)
+    look = _Look(_Lineage(artifacts), ids, unread)
     trace.sightings = list(look.sightings()) if ids else []
     seen = {sighting.artifact.digest for sighting in trace.sightings}
     records = {file.resolve(): file for places in below for file in places.records}
-    trace.records = [
-        record for record in read_records(records.values()) if seen & {digest for _, digest in record.needs}
-    ]
+    known = _read(records.values(), unread)
+    trace.records = [record for record in known if seen & {digest for _, digest in record.needs}]
     trace.unfinished = [work for work in unfinished if seen & {need.digest for need in work.needs}]
-    trace.copies = list(_copies(folders, trace.sightings, ids, set(paths)))
+    originals = {
+        item.artifact.files[BUNDLE_FILE].sha256: item.artifact.path
+        for item in trace.sightings
+        if BUNDLE_FILE in item.artifact.files
+    }
+    trace.copies = list(find_copies(folders, originals, ids, set(paths), unread))
+    trace.unread = list(dict.fromkeys(unread))
     return trace
 
 
@@ -114,6 +129,14 @@ def _opened(paths: Sequence[Path]) -> tuple[list[Artifact], list[Work], list[str
         except (BadRequest, Altered) as error:
             unread.append(str(error))
     return artifacts, unfinished, unread
+
+
+def _read(files: Iterable[Path], unread: list[str]) -> Iterator[ReleaseRecord]:
+    for file in files:
+        try:
+            yield from read_records([file])
+        except BadRequest as error:
+            unread.append(str(error))
 
 
 class _Lineage:
@@ -151,8 +174,8 @@ class _Lineage:
 class _Look:
     """How each artifact saw the photos; inputs are looked at before what was made of them."""
 
-    def __init__(self, lineage: _Lineage, ids: Sequence[str]) -> None:
-        self._lineage, self._ids = lineage, ids
+    def __init__(self, lineage: _Lineage, ids: Sequence[str], unread: list[str]) -> None:
+        self._lineage, self._ids, self._unread = lineage, ids, unread
         self._found: dict[Path, Sighting] = {}
 
     def sightings(self) -> Iterator[Sighting]:
@@ -163,7 +186,11 @@ class _Look:
                 for item in self._lineage.inputs_of(artifact)
                 if item.path.resolve() in self._found
             ]
-            how = [*self._trained(artifact), *self._named(artifact)]
+            how: list[str] = []
+            try:
+                how += [*self._trained(artifact), *self._named(artifact)]
+            except UNREADABLE as error:
+                self._unread.append(f"{artifact.path}: {error}")
             if above:
                 how += self._inherited(artifact, above, how)
             if how:
@@ -266,22 +293,3 @@ def _classes(artifact: Artifact, split: Artifact) -> set[int] | None:
         return None
     own = ClassIndex.load(artifact.file("class_index.json")).class_ids
     return set(ClassIndex.load(split.file("class_index.json")).indices_of(own))
-
-
-def _copies(
-    folders: Sequence[Path], sightings: Sequence[Sighting], ids: Sequence[str], known_paths: set[Path]
-) -> Iterator[tuple[Path, str]]:
-    """Bundles without ``artifact.json``, as they are copied into web pages."""
-    known = {
-        item.artifact.files[BUNDLE_FILE].sha256: item.artifact.path
-        for item in sightings
-        if BUNDLE_FILE in item.artifact.files
-    }
-    files = {file.resolve() for folder in folders if folder.is_dir() for file in folder.rglob(BUNDLE_FILE)}
-    for file in sorted(file for file in files if file.parent not in known_paths):
-        original = known.get(hash_file(file))
-        golden = ids_in_texts(sorted((file.parent / "golden").glob("*")), ids)
-        if original is not None:
-            yield file.parent, f"a copy of {original}"
-        elif golden:
-            yield file.parent, f"shows {len(golden)} of the photos as examples"

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from aplantida.domain.cores import usable_cores
 from aplantida.domain.seals import SEAL, broken_seal, broken_text
 from aplantida.export.bundle import KEYS as BUNDLE_KEYS
@@ -29,14 +27,15 @@ from aplantida.pipeline.artifact import (
     place_in,
 )
 from aplantida.pipeline.config import resolve
+from aplantida.pipeline.errors import PhaseError
 from aplantida.pipeline.recipe import fingerprint_of
-from aplantida.release.manifest import FILE_NAME
+from aplantida.release.manifest import FILE_NAME, read_manifest
 from aplantida.release.manifest import FORMAT as MANIFEST_FORMAT
 from aplantida.release.walking import walk
 
 Kind = Literal["artifact", "bundle", "manifest"]
 _PREFIX, _SUFFIX = FILE_NAME.split("{version}")
-_MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError)
+_MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, PhaseError)
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,12 @@ def subjects_at(path: Path) -> list[Subject]:
             return subjects_at(path.parent)
         is_manifest = path.name.startswith(_PREFIX) and path.name.endswith(_SUFFIX)
         return [Subject(path, "manifest")] if is_manifest or _says_manifest(path) else []
-    own = _folder(path, [file.name for file in path.iterdir()]) if path.is_dir() else None
+    own = _folder(path, [inner.name for inner in path.iterdir()]) if path.is_dir() else None
     if own is not None:
         return [own]
     found: list[Subject] = []
     for place, names, files in walk(path, follow=True):
-        inner = _folder(place, files)
+        inner = _folder(place, [*files, *names])
         if inner is not None:
             found.append(inner)
             names.clear()
@@ -212,7 +211,7 @@ def _verify_manifest(path: Path, verdict: Verdict) -> None:
 
 
 def _artifacts_of(path: Path) -> Mapping[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))["artifacts"]
+    return read_manifest(path, checked=False)["artifacts"]
 
 
 def _changed_inputs(path: Path, digests: Mapping[Path, str]) -> list[str]:

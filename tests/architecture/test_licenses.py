@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from fnmatch import fnmatch
 from importlib.metadata import PackageNotFoundError, metadata
@@ -70,3 +71,29 @@ def test_no_exception_is_kept_for_nothing() -> None:
         if "*" not in name and (given := license_of(name)) is not None and given and allows(given, *rules)
     ]
     assert needless == []
+
+
+def npm_refusals(lock: dict[str, Any]) -> list[str]:
+    """Packages of an npm lock that a page may be built from and that may not ship, each with who asks for it."""
+    packages: dict[str, dict[str, Any]] = lock["packages"]
+    found: list[str] = []
+    for place, package in packages.items():
+        if not place or package.get("dev") or allows(package.get("license", "")):
+            continue
+        name = place.rpartition("node_modules/")[2]
+        asks = [other or "ours" for other, by in packages.items() if name in by.get("dependencies", {})]
+        found.append(f"{name} {package['version']}: {package.get('license')}, by way of {', '.join(asks)}")
+    return found
+
+
+def test_what_a_page_may_be_built_from_is_allowed_before_it_is_built() -> None:
+    """The build refuses what is really in a script (tests/export/test_third_parties.py); the lock tells earlier."""
+    lock = json.loads((CHECKOUT / "aplantida/export/web/package-lock.json").read_text(encoding="utf-8"))
+    assert len([place for place, package in lock["packages"].items() if place and not package.get("dev")]) > 10
+    assert npm_refusals(lock) == []
+    for given in ({"license": "CC-BY-NC-4.0"}, {"license": "SEE LICENSE IN LICENSE"}, {}):
+        planted = {"version": "1.2.3", **given}
+        packages = {**lock["packages"], "node_modules/planted": planted}
+        packages["node_modules/seedrandom"] = {**packages["node_modules/seedrandom"], "dependencies": {"planted": "*"}}
+        said = f"planted 1.2.3: {given.get('license')}, by way of node_modules/seedrandom"
+        assert npm_refusals({"packages": packages}) == [said]

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from aplantida.domain import seals
 from aplantida.domain.weights import Origin, read_statements
 from aplantida.phases._student import StudentModelSection
-from aplantida.phases._weights import initial_weights, stated_weights
+from aplantida.phases._weights import initial_weights, placed, stated_weights
 from aplantida.phases.train_teacher import TeacherModelSection
 from aplantida.pipeline.artifact import hash_file
 from aplantida.pipeline.config import CHECKOUT, read_yaml
@@ -138,6 +139,29 @@ def test_a_file_is_known_by_its_bytes(root: Path) -> None:
     with pytest.raises(BadRequest, match="nothing is known"):
         initial_weights(model(**given, weights_list=weights_list))
     assert initial_weights(model(name="mobilenetv2_100", pretrained=False)).digest == "none"
+
+
+def test_a_file_is_read_once_and_is_still_the_one_that_was_looked_at(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, read = root / "once.safetensors", list[Path]()
+    file.write_bytes(b"weights of this test")
+    sha256, real = hash_file(file), seals.hash_file
+    monkeypatch.setattr(seals, "hash_file", lambda path: (read.append(path), real(path))[1])
+    weights_list = listed(root, **{sha256: said("mit")})
+    given = model(name="mobilenetv2_100", pretrained="once.safetensors", weights_list=weights_list)
+    ctx: Any = SimpleNamespace(output=SimpleNamespace(scratch=root))
+    weights = [initial_weights(given) for _ in range(2)][1]  # as a source of the recipe, and for the training
+    assert placed(ctx, weights.initial, str(weights.origin)) == file
+    assert read == [file]
+    file.write_bytes(b"other weights")
+    with pytest.raises(BadRequest, match=r"once\.safetensors .* is not the file of once\.safetensors sha256:"):
+        placed(ctx, weights.initial, str(weights.origin))
+    file.unlink()
+    with pytest.raises(BadRequest, match="not there"):
+        placed(ctx, weights.initial, str(weights.origin))
+    assert placed(ctx, None, None) is None
+    assert placed(ctx, root, "whatever the checkpoint began from") == root
 
 
 def test_timm_and_the_list_must_agree(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

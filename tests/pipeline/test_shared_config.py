@@ -51,6 +51,14 @@ def test_every_phase_takes_the_keys_it_has(collection: str) -> None:
     assert (fetch.collection, licenses.collection) == ("", "")
 
 
+def test_who_learns_has_it_among_its_gates_and_not_in_its_recipe(collection: str) -> None:
+    for phase in ("split_dataset", "train_teacher", "compute_teacher_logits", "sweep_distillation", "distill_student"):
+        config = config_of(phase, collection)
+        assert (config.gates.opt_out.authors, config.gates.opt_out.hosts) == (["Ana"], ["ñandú.example"])
+        assert config.gates.license_policy.allow_share_alike is False
+        assert identity(config) == identity(load_config(load_phase(phase).config, [f"configs/{phase}.yaml"]))
+
+
 def test_what_a_phase_says_itself_goes_before(collection: str) -> None:
     fetch = config_of("fetch_images", collection, allow_addresses=[], resources={"concurrency_per_host": 5})
     assert (fetch.allow_addresses, fetch.resources.concurrency_per_host) == ([], 5)

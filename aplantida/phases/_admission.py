@@ -1,0 +1,117 @@
+"""Before anything is learned: every photo of a split, and the weights of the checkpoints it goes on from, may be used.
+
+``check_licenses`` asks the same of what is shipped; here it is asked of what is known already, at a few columns' cost.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aplantida.domain.weights import ALLOWED_LICENSES
+from aplantida.phases._collection_file import PhotoGates
+from aplantida.phases._weights import stated_weights
+from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.errors import GateFailed
+from aplantida.pipeline.phase import PhaseContext
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VIOLATIONS_FILE = "license_violations.json"
+NAMED = 20  # offenders that a message names
+Inputs = Mapping[str, Sequence[Artifact]]
+
+
+class LineageGates(PhotoGates):
+    """Which photos may be learned from, and which weights the checkpoints it goes on from may have begun with."""
+
+    allowed_weight_licenses: tuple[str, ...] = ALLOWED_LICENSES
+    weights_list: str = "configs/weights.yaml"
+
+
+class Gated(Protocol):
+    """A config that says what may be learned from."""
+
+    @property
+    def gates(self) -> PhotoGates: ...
+
+
+def admit(ctx: PhaseContext[Any], members: Callable[[], pa.Array] | None = None) -> None:
+    """Refuse to work with what may not be shipped; all offenders are listed in the output folder.
+
+    Args:
+        ctx: of a phase whose config is :class:`Gated`.
+        members: ids of the photos that count; None takes those of the input ``split``.
+
+    Raises:
+        GateFailed: naming the first offenders, each with its file.
+    """
+    from aplantida.release.offenders import write_offenders
+
+    listing = ctx.output.scratch.with_name(VIOLATIONS_FILE)  # what lies in scratch is work to go on with
+    count, first = write_offenders(listing, _offenders(ctx.config, ctx.inputs, ctx.output.path.name, members), NAMED)
+    if not count:
+        listing.unlink()
+        return
+    ctx.output.publish(listing, VIOLATIONS_FILE)
+    raise GateFailed(refusal(count, first, f", all in {ctx.output.path / VIOLATIONS_FILE}"))
+
+
+def refusal(count: int, first: Sequence[str], where: str = "") -> str:
+    """The message that names the first offenders, and where all of them are."""
+    more = f"\n  … and {count - len(first)} more" if count > len(first) else ""
+    return f"{count} licence violations{where}:\n  " + "\n  ".join(first) + more
+
+
+def look_again(config: Gated, inputs: Inputs, artifact: Artifact) -> list[str]:
+    """What :func:`admit` would refuse today of the inputs of a sealed artifact; for ``Phase.look_again``."""
+    split = inputs["split"][0] if inputs.get("split") else artifact
+    found = _offenders(config, inputs, artifact.path.name, lambda: _members(split))
+    first = [offender["why"] for offender in itertools.islice(found, NAMED)]
+    count = len(first) + sum(1 for _ in found)
+    return [refusal(count, first)] if count else []
+
+
+def _members(split: Artifact) -> pa.Array:
+    from aplantida.release.admission import members_of
+
+    return members_of(split)
+
+
+def _offenders(
+    config: Gated, inputs: Inputs, name: str, members: Callable[[], pa.Array] | None
+) -> Iterator[dict[str, Any]]:
+    """Weights, then photos, each with its way to the artifact called ``name``."""
+    from aplantida.release.admission import photos_refused
+    from aplantida.release.lineage import trace
+    from aplantida.release.offenders import releases_from, way
+
+    gates, images = config.gates, inputs["images"][0]
+    if isinstance(gates, LineageGates):
+        yield from _weights(gates, inputs, name)
+    begun = [artifact for given in inputs.values() for artifact in given]
+    policy, opt_outs = gates.license_policy.to_policy(), gates.opt_out.to_opt_outs()
+    came_into: dict[str, list[str]] = {}
+    for offender in photos_refused(images, members or (lambda: _members(inputs["split"][0])), policy, opt_outs):
+        if not came_into:
+            lineage = trace(begun)
+            releases = releases_from(lineage)[0].get(images.digest, [])
+            came_into = {"path": [*way(lineage, images, begun), name], "releases": releases}
+        yield {**offender, **came_into}
+
+
+def _weights(gates: LineageGates, inputs: Inputs, name: str) -> Iterator[dict[str, Any]]:
+    from aplantida.release.licenses import audit_weights
+    from aplantida.release.lineage import trace
+    from aplantida.release.offenders import weights_that_offend
+
+    begun = [artifact for given in inputs.values() for artifact in given]
+    lineage = trace(begun)
+    images, split = inputs["images"][0], inputs["split"][0]
+    stated = stated_weights(gates.weights_list)
+    audit = audit_weights(lineage, images, split, gates.allowed_weight_licenses, stated)
+    for offender in weights_that_offend(audit, lineage, begun, {}):
+        if offender["kind"] == "weights":  # what else is wrong with a lineage is the release's affair
+            yield {**offender, "path": [*offender["path"], name]}
