@@ -49,7 +49,7 @@ class OptOuts:
         names = [_name(author) for author in authors]
         if "" in names:
             raise ValueError("an author without a name")
-        plain = {host: ascii_host(clean_text(host)) for host in hosts}
+        plain = {host: _ascii_or_none(clean_text(host)) or "" for host in hosts}
         for host, ascii_form in plain.items():
             if not _HOST.fullmatch(ascii_form):
                 raise ValueError(f"host {host!r}: want a host name, e.g. photos.example.org")
@@ -86,7 +86,7 @@ class OptOuts:
 
     def has_host(self, host: str) -> bool:
         """Whether ``host``, in Unicode or ASCII, or a domain it belongs to is on the list."""
-        labels = ascii_host(host).split(".")
+        labels = (_ascii_or_none(host) or "").split(".")
         return any(".".join(labels[start:]) in self.hosts for start in range(len(labels)))
 
 
@@ -102,8 +102,15 @@ def address_key(url: str) -> str:
         return text
     scheme, place, rest = parts[1].lower(), parts[2], quote(parts[3], safe=_SENT_AS_WRITTEN, errors="replace")
     host, colon, port = place.partition(":") if not place.startswith("[") else (place.lower(), "", "")
-    authority = (ascii_host(host) + colon + port).removesuffix(_DEFAULT_PORTS.get(scheme, "\0"))
+    authority = ((_ascii_or_none(host.strip()) or host) + colon + port).removesuffix(_DEFAULT_PORTS.get(scheme, "\0"))
     return f"{scheme}://{authority}{rest if rest.startswith('/') else f'/{rest}'}"
+
+
+def _ascii_or_none(host: str) -> str | None:
+    try:
+        return ascii_host(host)
+    except ValueError:  # no such host name: nothing can be listed, or fetched, by it
+        return None
 
 
 def _has_host(text: str) -> bool:

@@ -62,8 +62,8 @@ def source_digest(config: CollectionConfig) -> str:
         return collection_digest(address_of(config))
     except CollectionError as error:
         raise BadRequest(
-            f"mongo_uri / MONGO_URI: {error}. Where audit and export are sealed, run_pipeline goes on without the "
-            "collection under `sources: sealed`"
+            f"mongo_uri / MONGO_URI: {error}. Want the address of a mongod that runs (mongodb://HOST:27017). Where "
+            "audit and export are sealed, run_pipeline goes on without the collection under `sources: sealed`"
         ) from None
 
 
