@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import pyarrow as pa
 
-from aplantida.domain.address_secrets import public_address
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.host_names import ascii_host
 
 MAX_URL_LENGTH = 4096
@@ -123,12 +123,17 @@ def host_and_port(parts: SplitResult) -> tuple[str, int]:
     return ascii_host(parts.hostname or ""), parts.port or _PORTS[parts.scheme]
 
 
-def public_addresses(urls: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The URLs without their secrets (:func:`aplantida.domain.address_secrets.public_address`)."""
-    chunks = [
-        pa.array([url and public_address(url) for url in chunk.to_pylist()], pa.string()) for chunk in urls.chunks
-    ]
+def public_addresses(urls: pa.ChunkedArray, secrets: AddressSecrets = USUAL) -> pa.ChunkedArray:
+    """The URLs without their secrets."""
+    public = secrets.public
+    chunks = [pa.array([url and public(url) for url in chunk.to_pylist()], pa.string()) for chunk in urls.chunks]
     return pa.chunked_array(chunks, pa.string())
+
+
+def with_public_addresses(rows: pa.Table, secrets: AddressSecrets = USUAL) -> pa.Table:
+    """Rows as they are shown: their ``url`` without its secrets, all else as it is."""
+    place = rows.schema.get_field_index("url")
+    return rows.set_column(place, rows.schema.field(place), public_addresses(rows["url"], secrets))
 
 
 def host_of(url: str | None) -> str:
@@ -169,7 +174,8 @@ def _parts_of(url: str) -> SplitResult:
         parts = urlsplit(url)
         port, _ = parts.port, ascii_host(parts.hostname or "")
     except ValueError as error:
-        raise AddressRefused(f"not a URL: {error}") from None
+        said = "characters that a host cannot have" if "netloc" in str(error) else error  # it would name a password
+        raise AddressRefused(f"not a URL: {said}") from None
     if parts.scheme not in _PORTS:
         raise AddressRefused(f"scheme {parts.scheme!r}: only http and https are fetched")
     if not parts.hostname or any(character in parts.hostname for character in " \\%"):

@@ -39,6 +39,7 @@ from aplantida.data.field_values import (
     unread_countries_of,
 )
 from aplantida.data.identifiers import document_id_of
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.record import Reason, image_id_of
@@ -70,6 +71,7 @@ class EntryBuilder:
         license_texts: how licence texts are read.
         date_order: what comes first in dates of numbers that begin with no year.
         mixed_ids: whether the collection has ``_id`` of more than one BSON type.
+        secrets: of addresses, which are no part of an image id.
 
     Attributes:
         num_bytes: about how much memory the rows gathered since the last :meth:`take` will need.
@@ -84,6 +86,7 @@ class EntryBuilder:
         license_texts: LicenseTexts = _NO_TEXTS,
         date_order: DateOrder = "day_first",
         mixed_ids: bool = False,
+        secrets: AddressSecrets = USUAL,
     ) -> None:
         self._paths: dict[str, Sequence[Path]] = {name: getattr(mapping, name) for name in FIELDS}
         self._roots = mapping.roots()
@@ -93,7 +96,7 @@ class EntryBuilder:
         self._names_licenses = bool(mapping.image_license)
         self._default_is_for_bare = not starts_at_document(mapping.image_license)
         self._date_order: DateOrder = date_order
-        self._mixed_ids = mixed_ids
+        self._mixed_ids, self._secrets = mixed_ids, secrets
         self._license_texts = license_texts
         self._default_license = license_texts.read(default_license).license_id
         self._names = NameReader(naming, synonyms)
@@ -228,7 +231,7 @@ class EntryBuilder:
         return {
             **columns_of(values, self._date_order),
             "url": urls,
-            "image_id": pa.array(map(_id, document_ids, urls.to_pylist()), pa.string()),
+            "image_id": pa.array(map(self._id, document_ids, urls.to_pylist()), pa.string()),
             "position": pa.array(self._positions, pa.int32()),
             "license_id": self._license_ids(values["image_license"], urls),
             "reason": self._column_of_said(0),
@@ -251,6 +254,9 @@ class EntryBuilder:
             column[row] = said[which]
         return pa.array(column, pa.string())
 
+    def _id(self, document_id: str, url: str | None) -> str | None:
+        return image_id_of(document_id, url, self._secrets) if url else None
+
     def _first(self, value: Any, field: str) -> Any:
         return first_of(value, self._paths[field])
 
@@ -265,10 +271,6 @@ def _plain_key(paths: Sequence[Path]) -> str | None:
 
 def _type(name: str) -> pa.DataType:
     return ENTRY_SCHEMA.field(name).type
-
-
-def _id(document_id: str, url: str | None) -> str | None:
-    return image_id_of(document_id, url) if url else None
 
 
 def _shape(image: Any) -> str:

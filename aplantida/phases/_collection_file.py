@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from aplantida.data.field_mapping import FieldMapping, Path
+from aplantida.domain.address_secrets import ALWAYS, BESIDE_A_SIGNATURE, AddressSecrets
 from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicensePolicy
 from aplantida.domain.opt_out import OptOuts
@@ -65,6 +66,22 @@ class LicenseSection(Section):
         return LicensePolicy(self.allow_share_alike, tuple(self.also_allowed))
 
 
+class SecretSection(Section):
+    """Parameters of addresses that are secrets. See :class:`aplantida.domain.address_secrets.AddressSecrets`."""
+
+    always: tuple[str, ...] = ALWAYS
+    beside_a_signature: tuple[str, ...] = BESIDE_A_SIGNATURE
+
+    @model_validator(mode="after")
+    def _check_names(self) -> SecretSection:
+        self.to_secrets()
+        return self
+
+    def to_secrets(self) -> AddressSecrets:
+        """As domain/address_secrets wants it."""
+        return AddressSecrets.of(self.always, self.beside_a_signature)
+
+
 class OptOutSection(Section):
     """Who wants no part in it."""
 
@@ -72,14 +89,14 @@ class OptOutSection(Section):
     hosts: list[str] = Field(default_factory=list)
     images: list[str] = Field(default_factory=list)
 
-    def to_opt_outs(self) -> OptOuts:
+    def to_opt_outs(self, secrets: AddressSecrets) -> OptOuts:
         """As domain/opt_out wants it.
 
         Raises:
             BadRequest: for what is no author, no host, or no photo.
         """
         try:
-            return OptOuts.of(self.authors, self.hosts, self.images)
+            return OptOuts.of(self.authors, self.hosts, self.images, secrets)
         except ValueError as error:
             raise BadRequest(f"opt_out: {error}") from None
 
@@ -99,6 +116,7 @@ class CollectionKeys(Section):
     license_texts: dict[str, str] = Field(default_factory=dict)
     license_policy: LicenseSection = LicenseSection()
     opt_out: OptOutSection = OptOutSection()
+    secret_parameters: SecretSection = SecretSection()
     allow_addresses: list[str] = Field(default_factory=list)
     min_images_per_species: int = Field(default=5, ge=1)
 
