@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -74,7 +73,6 @@ def test_secrets_are_in_the_records_and_in_nothing_else(
     documents[2]["images"] += [
         {"url": f"http://ana:{SECRET}@example.org/a.jpg", "license": "CC0"},
         {"url": f"http://ana:{SECRET}@exa\u2100mple.org/a.jpg", "license": "CC0"},  # no host name
-        {"url": f"http://example.org:{SECRET}/a.jpg?token={SECRET}", "license": "CC0"},
     ]
     fill(mongo_uri, db_name, documents)
     here = {"db_name": db_name, "allow_addresses": [cdn.removeprefix("http://")], "min_images_per_species": 2}
@@ -95,14 +93,10 @@ def test_secrets_are_in_the_records_and_in_nothing_else(
     health = pq.read_table(audit.file("url_health.parquet"))
     assert health["url"].null_count == 0
     assert f"{cdn}/{photo_name(SPECIES[1], 2)}" in {url.partition("?")[0] for url in health["url"].to_pylist()}
-    assert len(health) == len(pa.compute.unique(health["url"]))
-    files = [
-        file for phase in ("audit_dataset", "export_dataset", "fetch_images") for file in (root / phase).rglob("*")
-    ]
-    shown = [file for file in files if file.is_file() and file.name not in IN_RECORDS]
+    assert len(health) == len(set(health["url"].to_pylist()))
+    folders = [root / phase for phase in ("audit_dataset", "export_dataset", "fetch_images")]
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    shown = [file for file in files if file.name not in IN_RECORDS]
     assert len(shown) > 10
-    port = f"example.org:{SECRET}"  # what stands where a port belongs is no secret
-    assert [
-        file for file in shown if SECRET in text_of(file).replace(port, "").replace(f"value as '{SECRET}'", "")
-    ] == []
-    assert SECRET not in (caplog.text + "".join(capfd.readouterr())).replace(port, "")
+    assert [file for file in shown if SECRET in text_of(file)] == []
+    assert SECRET not in caplog.text + "".join(capfd.readouterr())
