@@ -20,6 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aplantida.data.entry_columns import ENTRY_SCHEMA, columns_of
+from aplantida.data.entry_shapes import (
+    addresses_in,
+    are_single,
+    entries_in,
+    name_of,
+    name_refusal,
+    without_address,
+)
 from aplantida.data.field_mapping import (
     FIELDS,
     IMAGE_FIELDS,
@@ -33,6 +41,7 @@ from aplantida.data.field_values import (
     addresses_of,
     common_names_of,
     countries_of,
+    cut,
     license_id_of,
     read_each,
     text_of,
@@ -113,7 +122,8 @@ class EntryBuilder:
             document: what could be read of it.
             problems: of its fields that could not be read, why; they count where the mapping asks for them.
         """
-        name_text = text_of(self._first(document, "scientific_name"))
+        name = name_of(self._first(document, "scientific_name"))
+        name_text, no_name = text_of(name), name_refusal(name)
         read = self._names.read(name_text) if name_text else _NAMELESS
         images = self._images_of(document)
         owner = {
@@ -121,7 +131,7 @@ class EntryBuilder:
             "scientific_name": read.name,
             "synonym": read.synonym,
             "name_authors": read.authors,
-            "refused_name": read.refusal,
+            "refused_name": read.refusal or no_name,
         }
         if unread := sorted(self._roots & set(problems)):
             owner = {"document_id": owner["document_id"]}
@@ -131,7 +141,8 @@ class EntryBuilder:
         elif images is None or images == []:
             self._refuse(owner, Reason.DOCUMENT_NO_IMAGES)
         elif not isinstance(images, Sequence):
-            self._refuse(owner, Reason.DOCUMENT_INVALID, f"images is a {type(images).__name__}")
+            shown = f"{cut(str(images))} ({type(images).__name__})"
+            self._refuse(owner, Reason.DOCUMENT_INVALID, f"images is {shown}: want a list of entries")
         else:
             distribution = self._first(document, "distribution")
             owner |= {
@@ -189,24 +200,31 @@ class EntryBuilder:
     def _images_of(self, document: Mapping[str, Any]) -> Any:
         paths = self._paths["images"]
         images = document if not paths else self._first(document, "images")
-        return [images] if isinstance(images, str | Mapping) else images
+        return [document] if images is document else entries_in(images, self._paths["image_url"])
 
     def _add_images(self, owner: Mapping[str, Any], document: Mapping[str, Any], images: Sequence[Any]) -> None:
-        first = len(self)
-        self._own(owner, range(len(images)))
         if self._are_plain and set(map(type, images)) == {dict}:  # nearly always: and there are very many
-            for values, key, paths in zip(self._values, self._keys, self._image_paths, strict=True):
-                if key:
-                    values += [image.get(key) for image in images]
-                else:
-                    values += [first_of(document, paths)] * len(images)
-            return
-        self._keep([self._read(image, document) for image in images])
-        for row, image in enumerate(images, start=first):
-            if not isinstance(image, Mapping):
-                self._bare.append(row)
-                if not isinstance(image, str) or not valid_address(image):
-                    self._said[row] = Reason.ENTRY_NO_URL, _shape(image)
+            columns = [
+                [image.get(key) for image in images] if key else [first_of(document, paths)] * len(images)
+                for key, paths in zip(self._keys, self._image_paths, strict=True)
+            ]
+            if all(columns[0]) and are_single(columns[0]):
+                self._own(owner, range(len(images)))
+                for values, column in zip(self._values, columns, strict=True):
+                    values += column
+                return
+        rows: list[tuple[Any, ...]] = []
+        for image in images:
+            values = self._read(image, document)
+            for address in addresses_in(values[0]):
+                row = len(self) + len(rows)
+                if not isinstance(image, Mapping):
+                    self._bare.append(row)
+                if not (valid_address(address) if isinstance(address, str) else text_of(address)):
+                    self._said[row] = Reason.ENTRY_NO_URL, without_address(image)
+                rows.append((address, *values[1:]))
+        self._own(owner, range(len(rows)))
+        self._keep(rows)
 
     def _keep(self, rows: Sequence[tuple[Any, ...]]) -> None:
         for number, values in enumerate(self._values):
@@ -224,7 +242,7 @@ class EntryBuilder:
         """The columns that belong to entries."""
         urls = addresses_of(self._values[0])
         for row in np.flatnonzero(urls.is_null().to_numpy(zero_copy_only=False)).tolist():
-            self._said.setdefault(row, (Reason.ENTRY_NO_URL, _shape({})))
+            self._said.setdefault(row, (Reason.ENTRY_NO_URL, without_address({})))
             for values in self._values:
                 values[row] = None
         values = dict(zip(IMAGE_FIELDS, self._values, strict=True))
@@ -271,7 +289,3 @@ def _plain_key(paths: Sequence[Path]) -> str | None:
 
 def _type(name: str) -> pa.DataType:
     return ENTRY_SCHEMA.field(name).type
-
-
-def _shape(image: Any) -> str:
-    return f"an image entry ({'null' if image is None else type(image).__name__}) without a URL"

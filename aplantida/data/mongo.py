@@ -23,7 +23,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMo
 from aplantida.data.documents import ContentSum, decode_key, key_of, read_document, split_batches, type_of_key
 from aplantida.data.entries import EntryBuilder, FieldMapping
 from aplantida.data.json_lines import NotADocument, documents_in
-from aplantida.domain.address_secrets import AddressSecrets
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.taxonomy import Naming
@@ -143,8 +143,8 @@ def read_entries(
     naming: Naming,
     license_texts: LicenseTexts,
     date_order: DateOrder,
-    secrets: AddressSecrets,
     content: ContentSum,
+    secrets: AddressSecrets = USUAL,
 ) -> Iterator[pa.Table]:
     """Entries of some ``_id`` ranges, in tables of ``ENTRY_SCHEMA`` of bounded size (one document may be larger).
 
