@@ -20,4 +20,4 @@ INTERNATIONAL = """
     kansainvälinen | uluslararası | международная | всемирная | міжнародна | 国際 | 国际 | 國際 | 국제
 """
 COMMONS = "クリエイティブ コモンズ | 知识共享 | 創用"
-LICENSE = "licentie | licencja | licens | lisens | lisenssi | licenc | lisans | лицензия | ліцензія"
+LICENSE = "licentie | licencja | lisens | lisenssi | licenc | lisans | лицензия | ліцензія"

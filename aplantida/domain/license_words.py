@@ -185,9 +185,9 @@ OTHER_PHRASES = {
     Kind.OR: "or | o | ou | oder | and or | y o",
     Kind.FILLER: """
         or later | or any later version | migrated | ce | document | self | deed | legal code | legalcode |
-        dedication | attribution required | and | y | e | i | et | und | u | rights | usage rights | derechos | drets | direitos | droits
-        | diritti | under the terms of | los terminos de | els termes de | os termos de | les termes de | i
-        termini della | den bedingungen der | to view a copy of this license visit | to view a copy of this
+        dedication | attribution required | and | y | e | i | et | und | u | rights | usage rights | derechos |
+        drets | direitos | droits | diritti | under the terms of | los terminos de | els termes de | os termos de |
+        les termes de | i termini della | den bedingungen der | to view a copy of this license visit | to view a copy of this
         licence visit | to the extent possible under law the publisher has waived all rights to these data and
         has dedicated them to | users may copy modify distribute and use the work including for commercial
         purposes without restriction | this | these | data | work | works | file | media | is | are |
