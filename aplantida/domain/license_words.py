@@ -187,10 +187,10 @@ OTHER_PHRASES = {
         or later | or any later version | migrated | ce | document | self | deed | legal code | legalcode |
         dedication | attribution required | and | y | e | i | et | und | u | rights | usage rights | derechos |
         drets | direitos | droits | diritti | under the terms of | los terminos de | els termes de | os termos de |
-        les termes de | i termini della | den bedingungen der | to view a copy of this license visit | to view a copy of this
-        licence visit | to the extent possible under law the publisher has waived all rights to these data and
-        has dedicated them to | users may copy modify distribute and use the work including for commercial
-        purposes without restriction | this | these | data | work | works | file | media | is | are |
+        les termes de | i termini della | den bedingungen der | to view a copy of this license visit |
+        to view a copy of this licence visit | to the extent possible under law the publisher has waived all rights
+        to these data and has dedicated them to | users may copy modify distribute and use the work including for
+        commercial purposes without restriction | this | these | data | work | works | file | media | is | are |
         licensed | licenced | released | published | available | made | shared | distributed | provided | under
         | with | a | an | the | of | in | at | esta | este | obra | archivo | fichero | bajo | una | un | la |
         el | los | del | con | licenciada | licenciado | publicada | publicado | disponible | se distribuye | se

@@ -30,8 +30,8 @@ hibrida hibrido hibridos hort hybrid hybride hybrids identificacion identificada
 identificar identification identified identify image imagen imagenes images img incierta inconnu inconnue inconnues
 inconnus incertae indet indeterminada indeterminadas indeterminado indeterminate individuo item maybe missing muestra
 muestras name named nameless names nan nom nombre nomen nombres nome none notas note notes nula null nulo observacion
-observaciones observation otra pendiente pending perhaps photo photograph photos picture pictures posible posiblemente possible
-possibly probable probablemente probably prueba pruebas quiza quizas record registro revisada revisar sample
+observaciones observation otra pendiente pending perhaps photo photograph photos picture pictures posible posiblemente
+possible possibly probable probablemente probably prueba pruebas quiza quizas record registro revisada revisar sample
 sconosciuta sconosciuto spec specie species specimen specimens spp stuff subespecie subspecies taxa taxon tba tbd test
 testing thing things tipo tipos title titulo todo type unbekannt unbekannte unbekannter uncertain unclassified unclear
 undefined undetermined unidentifiable unidentified unknown unsure untitled vacia vacio variedad variedades varietat
@@ -72,7 +72,7 @@ francesilla fresa fresal fresas fresno fresnos frijol gamon gamones garbanzo gar
 geranios giesta ginesta ginestra girasol girasoles gladiolo gordolobo gramas granada granado grosella guaranguay
 guindilla guindo guisante haba habas hayas hiedra hierbabuena hierbaluisa higo higos higuera higueras hiniesta
 hiniestas hinojo hortensias jacinto jara jaras jarilla jazmin jengibre judia junco juncos junquillo lampazo laurel
-laureles lavanda lavandas lechetrezna lechuga lengua lenteja lentejas lentisco lilo limonero limoneros lino
+laureles lavanda lavandas lechetrezna lechuga lengua lenteja lentejas lentisco lilo limon limonero limoneros lino
 lirio lirios llanten lombarda lupino lupulo madreselva madrono magnolio maiz malvarrosa malvas malvavisco mandarina
 mandarino mandragoras manzana manzanilla manzano manzanos margarita margaritas margaritina marrubio mastranzo
 mastuerzo mejorana melera melisas melocoton melocotonero membrillo menta mentas mielga mimbrera mirto moral morera
@@ -153,4 +153,5 @@ _PLACES = """
 alabama alaska america arizona asia carolina cuba dakota europa florida georgia iowa jamaica java louisiana nevada
 oklahoma texas virginia
 """
-NOT_A_GENUS = frozenset((*_PLACES.split(), "limon"))  # Citrus limon is a lemon
+NOT_A_GENUS = frozenset(_PLACES.split())
+REAL_AFTER = {"limon": "Citrus"}  # an epithet of this genus, an ordinary word of any other

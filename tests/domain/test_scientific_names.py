@@ -8,7 +8,7 @@ import pytest
 
 from aplantida.domain.latin_words import fold_word
 from aplantida.domain.scientific_names import NotAName, read_scientific
-from aplantida.domain.taxonomy import normalize_name
+from aplantida.domain.taxonomy import NameReader, Naming, normalize_name
 from aplantida.pipeline.config import CHECKOUT
 
 COLLECTION = CHECKOUT.parent / "shared/collection/plants.jsonl"
