@@ -14,7 +14,7 @@ from tests.fixtures import image_files as files
 from tests.fixtures import profiles
 from tests.fixtures.photos import draw
 
-PICTURE = Image.fromarray(draw(48, 64, 3))
+PICTURE = Image.fromarray(draw(64, 48, 3))
 
 
 def profile_with(transfer: int, name: bytes = b"cicp") -> bytes:
