@@ -16,10 +16,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-import idna
 import pyarrow as pa
 
-from aplantida.domain.address_secrets import public_address
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
+from aplantida.domain.host_names import ascii_host
 
 MAX_URL_LENGTH = 4096
 _PORTS = {"http": 80, "https": 443}
@@ -58,7 +58,7 @@ class AddressGuard:
             host, colon, port = text.strip().rpartition(":")
             if not (host and colon and port.isdecimal() and port.isascii() and 0 < int(port) < 65536):
                 raise ValueError(f"allowed address {text.strip()!r}: want host:port, e.g. 127.0.0.1:8089")
-            pairs.add(f"{plain_host(host)}:{int(port)}")
+            pairs.add(f"{ascii_host(host)}:{int(port)}")
         return cls(frozenset(pairs))
 
     def check(self, url: str) -> SplitResult:
@@ -119,40 +119,27 @@ class UrlChecker:
 
 
 def host_and_port(parts: SplitResult) -> tuple[str, int]:
-    """Host, as :func:`plain_host` writes it, and effective port of a checked URL."""
-    return plain_host(parts.hostname or ""), parts.port or _PORTS[parts.scheme]
+    """Host, as :func:`ascii_host` writes it, and effective port of a checked URL."""
+    return ascii_host(parts.hostname or ""), parts.port or _PORTS[parts.scheme]
 
 
-def plain_host(host: str) -> str:
-    """A host as DNS knows it: IDNA (UTS 46 with its mapping, as browsers do), lower case, without a last dot.
-
-    Raises:
-        ValueError: when there is no such host name.
-    """
-    if host.isascii():
-        return host.lower().rstrip(".")
-    try:
-        return idna.encode(host, uts46=True).decode("ascii").lower().rstrip(".")
-    except idna.IDNAError:  # emoji, say: in use, and no part of the standard
-        mapped = idna.uts46_remap(host, std3_rules=False)  # an IDNAError is a ValueError
-    if any(label.startswith("xn--") and not label.isascii() for label in mapped.split(".")):
-        raise ValueError(f"no host name: {host!r}")
-    labels = (label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in mapped.split("."))
-    return ".".join(labels).lower().rstrip(".")
-
-
-def public_addresses(urls: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The URLs without their secrets (:func:`aplantida.domain.address_secrets.public_address`)."""
-    chunks = [
-        pa.array([url and public_address(url) for url in chunk.to_pylist()], pa.string()) for chunk in urls.chunks
-    ]
+def public_addresses(urls: pa.ChunkedArray, secrets: AddressSecrets = USUAL) -> pa.ChunkedArray:
+    """The URLs without their secrets."""
+    public = secrets.public
+    chunks = [pa.array([url and public(url) for url in chunk.to_pylist()], pa.string()) for chunk in urls.chunks]
     return pa.chunked_array(chunks, pa.string())
 
 
+def with_public_addresses(rows: pa.Table, secrets: AddressSecrets = USUAL) -> pa.Table:
+    """Rows as they are shown: their ``url`` without its secrets, all else as it is."""
+    place = rows.schema.get_field_index("url")
+    return rows.set_column(place, rows.schema.field(place), public_addresses(rows["url"], secrets))
+
+
 def host_of(url: str | None) -> str:
-    """The host a URL names, as :func:`plain_host` writes it, for reports; ``(none)`` when it names none."""
+    """The host a URL names, as :func:`ascii_host` writes it, for reports; ``(none)`` when it names none."""
     try:
-        return plain_host(urlsplit(url or "").hostname or "(none)")
+        return ascii_host(urlsplit(url or "").hostname or "(none)")
     except ValueError:
         return "(none)"
 
@@ -185,9 +172,10 @@ def _parts_of(url: str) -> SplitResult:
         raise AddressRefused("a URL with control characters or surrounding spaces")
     try:
         parts = urlsplit(url)
-        port, _ = parts.port, plain_host(parts.hostname or "")
+        port, _ = parts.port, ascii_host(parts.hostname or "")
     except ValueError as error:
-        raise AddressRefused(f"not a URL: {error}") from None
+        said = "characters that a host cannot have" if "netloc" in str(error) else error  # it would name a password
+        raise AddressRefused(f"not a URL: {said}") from None
     if parts.scheme not in _PORTS:
         raise AddressRefused(f"scheme {parts.scheme!r}: only http and https are fetched")
     if not parts.hostname or any(character in parts.hostname for character in " \\%"):

@@ -228,7 +228,11 @@ def _unpacker(encodings: list[str]) -> _Unpacker:
     if any(name not in (*_PACKED, *_NOT_UNPACKED) for name in names) or not names:
         return _AsItIs()
     if unasked := [name for name in names if name in _NOT_UNPACKED]:
-        raise FetchFailure(Reason.HTTP_ERROR, f"Content-Encoding {unasked[0]!r}, asked for identity")
+        raise FetchFailure(
+            Reason.HTTP_ERROR,
+            f"Content-Encoding {unasked[0]!r}, which was not asked for (Accept-Encoding: identity) and is not unpacked "
+            "here; gzip and deflate are",
+        )
     return _Layered([_Packed() for _ in names])
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from aplantida.data.addresses import public_addresses
 from aplantida.data.entry_store import DOCUMENTS_MAY_LACK, ENTRIES_MAY_LACK, EntryStore
 from aplantida.data.field_mapping import FieldMapping
 from aplantida.data.reading_reports import READABLE, plant_counts, unread_sentences, unread_values, warnings_of
@@ -39,9 +38,14 @@ def is_sampled(url: str, fraction: float) -> bool:
 
 
 def sampled_urls(store: EntryStore, fraction: float) -> pa.Array:
-    """The URLs to ask for, sorted: a sample of those whose entries nothing speaks against (address, licence)."""
+    """The URLs to ask for, sorted: a sample of those whose entries nothing speaks against (address, licence).
+
+    Of a link that was signed more than once one is asked for.
+    """
     some = (_sample(urls, fraction).cast(pa.large_string()) for urls in store.urls())
-    return pa.chunked_array(some, pa.large_string()).unique().sort()
+    urls = pa.chunked_array(some, pa.large_string()).unique().sort()
+    kept = {store.secrets.public(url): place for place, url in reversed(list(enumerate(urls.to_pylist())))}
+    return urls if len(kept) == len(urls) else urls.take(pa.array(sorted(kept.values()), pa.int64()))
 
 
 def describe(
@@ -51,7 +55,7 @@ def describe(
 
     Args:
         store: all entries, checked.
-        health: a row of ``url``, ``reason`` (null = healthy) and ``detail`` per URL asked for.
+        health: a row of ``url``, ``reason`` (null = healthy) and ``detail`` per URL asked for, without its secrets.
         max_broken_fraction: share of broken links at which the verdict turns to ``fail``. It is ``fail`` too where not
             one entry can be used.
         mapping: by which the collection was read.
@@ -114,8 +118,7 @@ def species_table(store: EntryStore, health: pa.Table) -> pa.Table:
     """One row of ``SPECIES_SCHEMA`` per species, by name."""
     store.database.run("CREATE TABLE broken (url UHUGEINT, is_broken BOOLEAN)")
     broken = health.filter(health["reason"].is_valid())
-    urls = pa.table({"url": public_addresses(broken["url"])})
-    store.database.insert("broken", urls, "md5_number(url) AS url, true AS is_broken")
+    store.database.insert("broken", broken.select(["url"]), "md5_number(url) AS url, true AS is_broken")
     query = """
         SELECT scientific_name, count(DISTINCT document_id) AS num_documents, count(position) AS num_entries,
                count(*) FILTER (WHERE reason IS NULL) AS num_acceptable,

@@ -16,9 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
+from aplantida.data.image_formats import ImageRejected
 from aplantida.domain.pixels import Pixels
+from aplantida.domain.record import Reason
 
 KEPT_TRANSFORMS = 64
+MOST_TAGS = 100  # of a profile that are looked at
+HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}
 MAX_KEPT_BYTES = 1_000_000  # of a profile whose transform is kept
 SAME_WITHIN = 1  # 8-bit steps by which a space may differ from sRGB on a grid of colours and still be sRGB
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # ((a x + b) ^ g, below d: c x), IEC 61966-2-1
@@ -37,7 +41,12 @@ def to_srgb(pixels: Pixels, profile: bytes | None, gray: bool = False) -> Pixels
         pixels: uint8.
         profile: an ICC profile; None, or one that is broken or of another kind of pixels, counts as sRGB's.
         gray: whether the file held gray pixels (three equal channels now), which a gray profile speaks of.
+
+    Raises:
+        ImageRejected: for a profile of high dynamic range.
     """
+    if profile is not None:
+        refuse_high_dynamic_range(_transfer_of(profile))
     inks = pixels.shape[2] == 4
     if inks:
         light = (~pixels).astype(np.uint16)
@@ -47,6 +56,29 @@ def to_srgb(pixels: Pixels, profile: bytes | None, gray: bool = False) -> Pixels
         return pixels
     transform = (_kept_transform if len(profile) <= MAX_KEPT_BYTES else _transform)(profile, space)
     return pixels if transform is None else _applied(transform, space, pixels)
+
+
+def refuse_high_dynamic_range(transfer: int) -> None:
+    """Refuse the curves of ITU-T H.273 that a browser fits to the screen: there is no one picture that it shows.
+
+    Raises:
+        ImageRejected: for PQ and HLG, which are not for screens of a fixed white.
+    """
+    if transfer in HIGH_DYNAMIC_RANGE:
+        said = HIGH_DYNAMIC_RANGE[transfer]
+        raise ImageRejected(
+            Reason.UNSUPPORTED_FORMAT, f"colours for high dynamic range ({said}): want a photo in sRGB or P3"
+        )
+
+
+def _transfer_of(profile: bytes) -> int:
+    """The transfer code of an ICC profile's ``cicp`` tag (ICC.1:2022, 9.2.17); 0 where it has none."""
+    count = int.from_bytes(profile[128:132], "big")
+    for at in range(132, 132 + 12 * min(count, MOST_TAGS), 12):
+        if profile[at : at + 4] == b"cicp":
+            start = int.from_bytes(profile[at + 4 : at + 8], "big")
+            return profile[start + 9] if profile[start : start + 4] == b"cicp" and start + 9 < len(profile) else 0
+    return 0
 
 
 def matrix_profile(primaries: Sequence[float], curve: Sequence[float]) -> bytes:

@@ -68,17 +68,45 @@ class ContentSum:
 
 
 def read_document(raw: bytes) -> ReadDocument:
-    """Read a document; where it cannot be read as a whole, field by field. It never raises."""
+    """Read a document; where it cannot be read as a whole, field by field. It never raises.
+
+    A field that is there twice with different values is a problem; inside of fields the last value counts, as for
+    pymongo.
+    """
     try:
         read = ReadDocument(bson.decode(raw, LENIENT))
     except (BSONError, ValueError, OverflowError, RecursionError):
         read = _read_fields(raw)
+    if len(read.values) + len(read.problems) < _number_of_fields(raw):
+        read.problems.update(_said_twice(raw))
     text = read.values.get("_id")
     if "_id" in read.problems or (isinstance(text, str) and _REPLACED in text):
         data = (key_of(raw) or b"")[9:-1]  # behind the length, the type and the name
         if "_id" in read.problems or not _is_utf8(data[4:-1]):
             read.values["_id"] = Unreadable(data)
     return read
+
+
+def _number_of_fields(raw: bytes) -> int:
+    """Of a document's top: up to the first whose length nobody knows."""
+    number, at, end = 0, 4, len(raw) - 1
+    while at < end:
+        name_end = raw.find(b"\0", at + 1)
+        size = _size_of_value(raw, raw[at], name_end + 1) if name_end > 0 else -1
+        if size < 0:
+            return number
+        number, at = number + 1, name_end + 1 + size
+    return number
+
+
+def _said_twice(raw: bytes) -> dict[str, str]:
+    """Fields that a document has more than once, with different values: which of them counts, nobody knows."""
+    first: dict[bytes, bytes] = {}
+    found: dict[str, str] = {}
+    for name, element in elements_of(raw):
+        if first.setdefault(name, element) != element and name != b"_id":
+            found[name.decode(errors="replace")] = "it is there more than once, with different values"
+    return found
 
 
 def key_of(raw: bytes) -> bytes | None:

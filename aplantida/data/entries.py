@@ -20,6 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aplantida.data.entry_columns import ENTRY_SCHEMA, columns_of
+from aplantida.data.entry_shapes import (
+    addresses_in,
+    are_single,
+    entries_in,
+    name_of,
+    name_refusal,
+    without_address,
+)
 from aplantida.data.field_mapping import (
     FIELDS,
     IMAGE_FIELDS,
@@ -33,12 +41,14 @@ from aplantida.data.field_values import (
     addresses_of,
     common_names_of,
     countries_of,
+    cut,
     license_id_of,
     read_each,
     text_of,
     unread_countries_of,
 )
 from aplantida.data.identifiers import document_id_of
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.record import Reason, image_id_of
@@ -70,6 +80,7 @@ class EntryBuilder:
         license_texts: how licence texts are read.
         date_order: what comes first in dates of numbers that begin with no year.
         mixed_ids: whether the collection has ``_id`` of more than one BSON type.
+        secrets: of addresses, which are no part of an image id.
 
     Attributes:
         num_bytes: about how much memory the rows gathered since the last :meth:`take` will need.
@@ -84,6 +95,7 @@ class EntryBuilder:
         license_texts: LicenseTexts = _NO_TEXTS,
         date_order: DateOrder = "day_first",
         mixed_ids: bool = False,
+        secrets: AddressSecrets = USUAL,
     ) -> None:
         self._paths: dict[str, Sequence[Path]] = {name: getattr(mapping, name) for name in FIELDS}
         self._roots = mapping.roots()
@@ -93,7 +105,7 @@ class EntryBuilder:
         self._names_licenses = bool(mapping.image_license)
         self._default_is_for_bare = not starts_at_document(mapping.image_license)
         self._date_order: DateOrder = date_order
-        self._mixed_ids = mixed_ids
+        self._mixed_ids, self._secrets = mixed_ids, secrets
         self._license_texts = license_texts
         self._default_license = license_texts.read(default_license).license_id
         self._names = NameReader(naming, synonyms)
@@ -110,7 +122,8 @@ class EntryBuilder:
             document: what could be read of it.
             problems: of its fields that could not be read, why; they count where the mapping asks for them.
         """
-        name_text = text_of(self._first(document, "scientific_name"))
+        name = name_of(self._first(document, "scientific_name"))
+        name_text, no_name = text_of(name), name_refusal(name)
         read = self._names.read(name_text) if name_text else _NAMELESS
         images = self._images_of(document)
         owner = {
@@ -118,7 +131,7 @@ class EntryBuilder:
             "scientific_name": read.name,
             "synonym": read.synonym,
             "name_authors": read.authors,
-            "refused_name": read.refusal,
+            "refused_name": read.refusal or no_name,
         }
         if unread := sorted(self._roots & set(problems)):
             owner = {"document_id": owner["document_id"]}
@@ -128,7 +141,8 @@ class EntryBuilder:
         elif images is None or images == []:
             self._refuse(owner, Reason.DOCUMENT_NO_IMAGES)
         elif not isinstance(images, Sequence):
-            self._refuse(owner, Reason.DOCUMENT_INVALID, f"images is a {type(images).__name__}")
+            shown = f"{cut(str(images))} ({type(images).__name__})"
+            self._refuse(owner, Reason.DOCUMENT_INVALID, f"images is {shown}: want a list of entries")
         else:
             distribution = self._first(document, "distribution")
             owner |= {
@@ -186,24 +200,31 @@ class EntryBuilder:
     def _images_of(self, document: Mapping[str, Any]) -> Any:
         paths = self._paths["images"]
         images = document if not paths else self._first(document, "images")
-        return [images] if isinstance(images, str | Mapping) else images
+        return [document] if images is document else entries_in(images, self._paths["image_url"])
 
     def _add_images(self, owner: Mapping[str, Any], document: Mapping[str, Any], images: Sequence[Any]) -> None:
-        first = len(self)
-        self._own(owner, range(len(images)))
         if self._are_plain and set(map(type, images)) == {dict}:  # nearly always: and there are very many
-            for values, key, paths in zip(self._values, self._keys, self._image_paths, strict=True):
-                if key:
-                    values += [image.get(key) for image in images]
-                else:
-                    values += [first_of(document, paths)] * len(images)
-            return
-        self._keep([self._read(image, document) for image in images])
-        for row, image in enumerate(images, start=first):
-            if not isinstance(image, Mapping):
-                self._bare.append(row)
-                if not isinstance(image, str) or not valid_address(image):
-                    self._said[row] = Reason.ENTRY_NO_URL, _shape(image)
+            columns = [
+                [image.get(key) for image in images] if key else [first_of(document, paths)] * len(images)
+                for key, paths in zip(self._keys, self._image_paths, strict=True)
+            ]
+            if all(columns[0]) and are_single(columns[0]):
+                self._own(owner, range(len(images)))
+                for values, column in zip(self._values, columns, strict=True):
+                    values += column
+                return
+        rows: list[tuple[Any, ...]] = []
+        for image in images:
+            values = self._read(image, document)
+            for address in addresses_in(values[0]):
+                row = len(self) + len(rows)
+                if not isinstance(image, Mapping):
+                    self._bare.append(row)
+                if not (valid_address(address) if isinstance(address, str) else text_of(address)):
+                    self._said[row] = Reason.ENTRY_NO_URL, without_address(image)
+                rows.append((address, *values[1:]))
+        self._own(owner, range(len(rows)))
+        self._keep(rows)
 
     def _keep(self, rows: Sequence[tuple[Any, ...]]) -> None:
         for number, values in enumerate(self._values):
@@ -221,14 +242,14 @@ class EntryBuilder:
         """The columns that belong to entries."""
         urls = addresses_of(self._values[0])
         for row in np.flatnonzero(urls.is_null().to_numpy(zero_copy_only=False)).tolist():
-            self._said.setdefault(row, (Reason.ENTRY_NO_URL, _shape({})))
+            self._said.setdefault(row, (Reason.ENTRY_NO_URL, without_address({})))
             for values in self._values:
                 values[row] = None
         values = dict(zip(IMAGE_FIELDS, self._values, strict=True))
         return {
             **columns_of(values, self._date_order),
             "url": urls,
-            "image_id": pa.array(map(_id, document_ids, urls.to_pylist()), pa.string()),
+            "image_id": pa.array(map(self._id, document_ids, urls.to_pylist()), pa.string()),
             "position": pa.array(self._positions, pa.int32()),
             "license_id": self._license_ids(values["image_license"], urls),
             "reason": self._column_of_said(0),
@@ -251,6 +272,9 @@ class EntryBuilder:
             column[row] = said[which]
         return pa.array(column, pa.string())
 
+    def _id(self, document_id: str, url: str | None) -> str | None:
+        return image_id_of(document_id, url, self._secrets) if url else None
+
     def _first(self, value: Any, field: str) -> Any:
         return first_of(value, self._paths[field])
 
@@ -265,11 +289,3 @@ def _plain_key(paths: Sequence[Path]) -> str | None:
 
 def _type(name: str) -> pa.DataType:
     return ENTRY_SCHEMA.field(name).type
-
-
-def _id(document_id: str, url: str | None) -> str | None:
-    return image_id_of(document_id, url) if url else None
-
-
-def _shape(image: Any) -> str:
-    return f"an image entry ({'null' if image is None else type(image).__name__}) without a URL"

@@ -19,6 +19,7 @@ from aplantida.data.documents import ContentSum
 from aplantida.data.entries import ENTRY_SCHEMA, FieldMapping
 from aplantida.data.entry_checks import check_each
 from aplantida.data.mongo import CollectionAddress, read_entries
+from aplantida.domain.address_secrets import AddressSecrets
 from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicensePolicy, LicenseTexts
 from aplantida.domain.opt_out import OptOuts
@@ -49,6 +50,7 @@ def write_checked_runs(
     naming: Naming,
     date_order: DateOrder,
     allow_addresses: Sequence[str],
+    secrets: AddressSecrets,
     opt_outs: OptOuts,
     policy: LicensePolicy,
 ) -> Iterator[pa.Table]:
@@ -68,6 +70,7 @@ def write_checked_runs(
         naming=naming,
         license_texts=LicenseTexts(license_texts),
         date_order=date_order,
+        secrets=secrets,
         content=content,
     ):
         if entries.num_rows:

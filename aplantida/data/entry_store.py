@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aplantida.data.addresses import public_addresses
+from aplantida.data.addresses import public_addresses, with_public_addresses
 from aplantida.data.database import Database, quoted, write_parquet
 from aplantida.data.entry_runs import NUM_BUCKETS, RunReader
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.record import RECORD_SCHEMA, REJECTION_SCHEMA, Reason
 
 ENTRIES_MAY_LACK = ("license_text", "author", "source", "observation_id", "observed_on", "country")
@@ -62,10 +63,11 @@ class EntryStore:
     Attributes:
         database: holds the table ``entries`` of facts, and once they are checked the view ``checked``: the same with
             the reasons that come of looking at all entries.
+        secrets: of addresses: not compared, nor shown.
     """
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, secrets: AddressSecrets = USUAL) -> None:
+        self.database, self.secrets = database, secrets
         self._runs: list[Path] = []
         self._starts: list[list[int]] = []  # of each run: the row where each bucket begins, and the number of rows
         database.run(_CREATE_FACTS)
@@ -82,7 +84,7 @@ class EntryStore:
             "entry": pa.array(np.arange(first, first + table.num_rows)),
             "bucket": pa.array(np.repeat(np.arange(len(sizes), dtype=np.uint8), sizes)),
             **{name: table[name] for name in _AS_THEY_ARE},
-            "url": public_addresses(table["url"]),  # a link that is signed twice is one
+            "url": public_addresses(table["url"], secrets=self.secrets),  # a link that is signed twice is one
             "plant": _plants(table),
             **{f"lacks_{name}": _is_lacking(table[name]) for name in _MAY_LACK},
         }
@@ -161,7 +163,8 @@ class EntryStore:
         """Write the refused entries and documents as Parquet of ``REJECTION_SCHEMA``, by document id and position."""
         self.database.create("refused", _REFUSED_SCHEMA)
         for table in self._checked(_REFUSED_SCHEMA.names):
-            self.database.insert("refused", table.filter(table["reason"].is_valid()))
+            refused = table.filter(table["reason"].is_valid())
+            self.database.insert("refused", with_public_addresses(refused, self.secrets))
         columns = ", ".join(REJECTION_SCHEMA.names)
         query = f"SELECT {columns} FROM refused ORDER BY document_id, position, url"
         self.database.write_parquet(parquet, REJECTION_SCHEMA, [query])

@@ -167,7 +167,7 @@ def countries_of(value: Any) -> list[str]:
 
 def unread_countries_of(value: Any) -> str | None:
     """What :func:`countries_of` could not read of a value, or None."""
-    return _cut("; ".join(part for text in _countries(value) for part in read_countries(text).unread))
+    return cut("; ".join(part for text in _countries(value) for part in read_countries(text).unread))
 
 
 def unread_of(value: Any) -> str | None:
@@ -175,7 +175,7 @@ def unread_of(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and not valid_text(value)):
         return None
     text = text_of(value)
-    return _cut(type(value).__name__ if text is None else text)
+    return cut(type(value).__name__ if text is None else text)
 
 
 def _countries(value: Any) -> list[str]:
@@ -183,7 +183,8 @@ def _countries(value: Any) -> list[str]:
     return [valid_text(text) for text in values if isinstance(text, str)]
 
 
-def _cut(text: str) -> str | None:
+def cut(text: str) -> str | None:
+    """A text as lists of what could not be read have it: not too long; None for an empty one."""
     return text if 0 < len(text) <= _LONGEST_UNREAD else f"{text[:_LONGEST_UNREAD]}…" if text else None
 
 

@@ -23,6 +23,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMo
 from aplantida.data.documents import ContentSum, decode_key, key_of, read_document, split_batches, type_of_key
 from aplantida.data.entries import EntryBuilder, FieldMapping
 from aplantida.data.json_lines import NotADocument, documents_in
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.taxonomy import Naming
@@ -143,13 +144,15 @@ def read_entries(
     license_texts: LicenseTexts,
     date_order: DateOrder,
     content: ContentSum,
+    secrets: AddressSecrets = USUAL,
 ) -> Iterator[pa.Table]:
     """Entries of some ``_id`` ranges, in tables of ``ENTRY_SCHEMA`` of bounded size (one document may be larger).
 
     ``content`` takes in every document that is read.
     """
     for item in ranges.to_pylist():
-        builder = EntryBuilder(mapping, default_license, synonyms, naming, license_texts, date_order, item["mixed_ids"])
+        how = (naming, license_texts, date_order, item["mixed_ids"], secrets)
+        builder = EntryBuilder(mapping, default_license, synonyms, *how)
         with _open(address) as collection:
             for raw in _documents(collection, item["lower"], item["upper"]):
                 content.add(raw)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import feather
 
-from aplantida.data.addresses import public_addresses
+from aplantida.data.addresses import with_public_addresses
 from aplantida.data.fetching import TRANSIENT
 from aplantida.data.shards import RESULT_SCHEMA, VALIDATOR_SCHEMA, VALIDATORS, EarlierShard, ShardPlan
 from aplantida.domain.record import IMAGE_SCHEMA, RECORD_SCHEMA, REJECTION_SCHEMA
@@ -145,7 +145,7 @@ class PendingShard:
         self._carry_over()
         tables = [feather.read_table(file, memory_map=True) for file in self._files]
         told = pa.concat_tables([_placed(number, table) for number, table in enumerate([*tables, _NOTHING])])
-        records = self.records
+        records = with_public_addresses(self.records, self.plan.secrets)
         at = {image_id: row for row, image_id in enumerate(told["image_id"].to_pylist())}
         told = told.take(pa.array([at[image_id] for image_id in records["image_id"].to_pylist()], pa.int64()))
         columns = {name: records[name] for name in RECORD_SCHEMA.names}
@@ -156,10 +156,7 @@ class PendingShard:
             everything.filter(rows).select(schema.names).cast(schema).combine_chunks()
             for rows, schema in ((~stored, REJECTION_SCHEMA), (versioned, VALIDATOR_SCHEMA))
         )
-        shown = failures.set_column(failures.schema.get_field_index("url"), "url", public_addresses(failures["url"]))
-        return FinishedShard(
-            everything.filter(stored).combine_chunks(), shown.cast(REJECTION_SCHEMA), validators, tables
-        )
+        return FinishedShard(everything.filter(stored).combine_chunks(), failures, validators, tables)
 
     def close(self) -> None:
         """Remove the outcomes."""

@@ -1,7 +1,7 @@
 """The colour space of a PNG, by the chunks that Chromium counts and in its order: cICP, iCCP, sRGB, gAMA with cHRM.
 
-Code points are those of ITU-T H.273. Of the curves for high dynamic range (PQ and HLG), which a browser fits to the
-screen, none is converted.
+Code points are those of ITU-T H.273. The curves for high dynamic range (PQ and HLG), which a browser fits to the
+screen, are refused.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 
-from aplantida.data.colour import SRGB_CURVE, SRGB_PRIMARIES, matrix_profile
+from aplantida.data.colour import SRGB_CURVE, SRGB_PRIMARIES, matrix_profile, refuse_high_dynamic_range
 
 MAX_PROFILE_BYTES = 16_000_000
 _INTENTS = (b"\0", b"\1", b"\2", b"\3")  # what sRGB may say
@@ -46,7 +46,13 @@ _SRGB_GAMMA, _SAME_GAMMA = 45_455, 0.05  # 100,000 / 2.2; a gamma alone that is 
 
 
 def colour_profile(chunks: Mapping[bytes, bytes]) -> bytes | None:
-    """An ICC profile of the colours, from the sound chunks before the image data; None for sRGB."""
+    """An ICC profile of the colours, from the sound chunks before the image data; None for sRGB.
+
+    Raises:
+        ImageRejected: for colours of high dynamic range.
+    """
+    if len(code := chunks.get(b"cICP", b"")) == 4:
+        refuse_high_dynamic_range(code[1])
     if b"cICP" in chunks and (profile := _by_code(chunks[b"cICP"])):
         return profile
     if b"iCCP" in chunks and (profile := _embedded(chunks[b"iCCP"])):

@@ -12,7 +12,8 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from aplantida.data.addresses import AddressGuard, plain_host
+from aplantida.data.addresses import AddressGuard
+from aplantida.domain.host_names import ascii_host
 
 REMEMBERED_SECONDS = 60.0
 MAX_LOOKUPS = 64  # at a time; a name server that is silent holds one of them for up to half a minute
@@ -57,7 +58,7 @@ class GuardedResolver(AbstractResolver):
             self._without[host] = (asyncio.get_running_loop().time() + REMEMBERED_SECONDS, said)
             raise OSError(said) from None
         for answer in answers:
-            self._guard.check_address(plain_host(host), port, ipaddress.ip_address(answer["host"].partition("%")[0]))
+            self._guard.check_address(ascii_host(host), port, ipaddress.ip_address(answer["host"].partition("%")[0]))
         return answers
 
     async def close(self) -> None:

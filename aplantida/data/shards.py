@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.record import IMAGE_SCHEMA, RECORD_SCHEMA, shard_of
 
 _SHARD = pa.field("shard", pa.int32())
@@ -55,20 +56,22 @@ class ShardPlan:
     Attributes:
         num_records: of all shards.
         num_shards: there are.
+        secrets: of addresses: no shard holds them.
     """
 
-    def __init__(self, folder: Path, num_records: int, num_shards: int) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, num_records: int, num_shards: int, secrets: AddressSecrets = USUAL) -> None:
+        self._folder, self.secrets = folder, secrets
         self.num_records, self.num_shards = num_records, num_shards
 
     @classmethod
-    def of(cls, records: Path, folder: Path, num_shards: int) -> ShardPlan:
+    def of(cls, records: Path, folder: Path, num_shards: int, secrets: AddressSecrets = USUAL) -> ShardPlan:
         """Deal out the records of a Parquet file; a record's shard depends on nothing but its id.
 
         Args:
             records: of ``RECORD_SCHEMA``, in any order.
             folder: to be filled; what lies there is removed.
             num_shards: to deal out to.
+            secrets: of addresses.
         """
         shutil.rmtree(folder, ignore_errors=True)
         placed = RECORD_SCHEMA.append(_SHARD)
@@ -84,7 +87,7 @@ class ShardPlan:
                 max_open_files=_MOST_OPEN_FILES,
                 use_threads=False,
             )
-            return cls(folder, file.metadata.num_rows, num_shards)
+            return cls(folder, file.metadata.num_rows, num_shards, secrets)
 
     def records(self, shard: int) -> pa.Table:
         """The records of a shard, sorted by ``image_id``."""

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urljoin
 
 from yarl import URL
 
-from aplantida.data.addresses import plain_host
+from aplantida.domain.host_names import ascii_host
 
 _IN_PATHS = re.compile(r"""[^!$-;=@-\]_a-z~]""")  # all but what a path may hold as it is
 _IN_QUERIES = re.compile(r"""[^!$-&(-;=?-~]""")
@@ -30,7 +30,7 @@ def url_to_send(url: str, parts: SplitResult) -> URL:
         url: a checked one (:meth:`aplantida.data.addresses.AddressGuard.check`).
         parts: its.
     """
-    host = plain_host(parts.hostname or "")
+    host = ascii_host(parts.hostname or "")
     place = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port is not None else ""
     path = _without_dots(_escape(_IN_PATHS, parts.path.replace("\\", "/")))

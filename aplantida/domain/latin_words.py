@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from aplantida.domain.ordinary_words import NOT_A_GENUS, NOT_AN_EPITHET, ORDINARY_WORDS
+from aplantida.domain.ordinary_words import NOT_A_GENUS, NOT_AN_EPITHET, ORDINARY_WORDS, REAL_AFTER
 
 LETTERS = "a-zëïöüäæœ"
 EPITHET = re.compile(rf"[{LETTERS}]{{2,}}(?:-[{LETTERS}]+)*$")
@@ -64,7 +64,9 @@ def why_not_latin(genus: str, epithets: Sequence[str]) -> str | None:
     Spanish "silvestre" and "dulce" are neuter in Latin, and most nouns that people put before them are not.
     """
     for word in (genus.lower(), *epithets):
-        if word in ORDINARY_WORDS or (word == genus.lower() and word in NOT_A_GENUS):
+        if (word in ORDINARY_WORDS and REAL_AFTER.get(word) != genus) or (
+            word == genus.lower() and word in NOT_A_GENUS
+        ):
             return f"{word!r} is an ordinary word"
     if genus not in _OTHER_GENERA and not (_GENUS_ENDS.search(fold_word(genus)) and not genus.endswith("aceae")):
         return f"{genus!r} does not end like a genus"

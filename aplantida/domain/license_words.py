@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from functools import lru_cache
 
+from aplantida.domain import license_titles as titles
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -37,7 +39,7 @@ class Kind(Enum):
 
 ELEMENTS = {
     "by": "by | attribution | atribucion | reconocimiento | reconeixement | atribuicao | attribuzione | paternite | "
-    "namensnennung",
+    f"namensnennung | {titles.ATTRIBUTION}",
     "nc": "nc | noncommercial | non commercial use | no comercial | uso no comercial | sense us comercial | "
     "nao comercial | uso nao comercial | non commerciale | uso non commerciale | pas d utilisation commerciale | "
     "utilisation non commerciale | nicht kommerziell | keine kommerzielle nutzung",
@@ -47,7 +49,7 @@ ELEMENTS = {
     "keine bearbeitungen | non opere derivate | nessuna opera derivata",
     "sa": "sa | share alike | compartir igual | compartilha igual | compartilhamento pela mesma licenca | "
     "partage dans les memes conditions | partage a l identique | weitergabe unter gleichen bedingungen | "
-    "condividi allo stesso modo",
+    f"condividi allo stesso modo | {titles.SHARE_ALIKE}",
 }
 STATEMENTS = {
     "CC0-1.0": "cc0 | cc zero | creative commons 0 | creative commons zero | no rights reserved | "
@@ -90,7 +92,7 @@ PUBLIC_DOMAIN_TEMPLATE = _words(
 )
 PORTS = {
     "": "international | internacional | internazionale | unported | no portada | no adaptada | nao adaptada | "
-    "non transpose | nicht portiert | generic | generica | generico | generique | universal",
+    f"non transpose | nicht portiert | generic | generica | generico | generique | universal | {titles.INTERNATIONAL}",
     "ar": "argentina | argentine | argentinien",
     "at": "austria | osterreich | autriche",
     "au": "australia | australie | australien",
@@ -153,10 +155,10 @@ PORTS = {
     "za": "south africa",
 }
 OTHER_PHRASES = {
-    Kind.COMMONS: "cc | creative commons",
-    Kind.LICENSE: """
+    Kind.COMMONS: f"cc | creative commons | {titles.COMMONS}",
+    Kind.LICENSE: f"""
         license | licence | public license | public licence | licencia | licencia publica | llicencia | licenca
-        | licenza | lizenz | licenses | licences
+        | licenza | lizenz | licenses | licences | {titles.LICENSE}
     """,
     Kind.VERSION: "v | version | versio | versao | versione | ver",
     Kind.SOME_RIGHTS: """
@@ -182,13 +184,13 @@ OTHER_PHRASES = {
     """,
     Kind.OR: "or | o | ou | oder | and or | y o",
     Kind.FILLER: """
-        or later | or any later version | self | deed | legal code | legalcode | dedication | attribution
-        required | and | y | e | i | et | und | u | rights | usage rights | derechos | drets | direitos | droits
-        | diritti | under the terms of | los terminos de | els termes de | os termos de | les termes de | i
-        termini della | den bedingungen der | to view a copy of this license visit | to view a copy of this
-        licence visit | to the extent possible under law the publisher has waived all rights to these data and
-        has dedicated them to | users may copy modify distribute and use the work including for commercial
-        purposes without restriction | this | these | data | work | works | file | media | is | are |
+        or later | or any later version | migrated | ce | document | self | deed | legal code | legalcode |
+        dedication | attribution required | and | y | e | i | et | und | u | rights | usage rights | derechos |
+        drets | direitos | droits | diritti | under the terms of | los terminos de | els termes de | os termos de |
+        les termes de | i termini della | den bedingungen der | to view a copy of this license visit |
+        to view a copy of this licence visit | to the extent possible under law the publisher has waived all rights
+        to these data and has dedicated them to | users may copy modify distribute and use the work including for
+        commercial purposes without restriction | this | these | data | work | works | file | media | is | are |
         licensed | licenced | released | published | available | made | shared | distributed | provided | under
         | with | a | an | the | of | in | at | esta | este | obra | archivo | fichero | bajo | una | un | la |
         el | los | del | con | licenciada | licenciado | publicada | publicado | disponible | se distribuye | se

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from aplantida.domain.address_secrets import public_address
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.host_names import ascii_host
 from aplantida.domain.text import clean_text, valid_address
 
@@ -31,15 +31,19 @@ class OptOuts:
         hosts: host names in IDNA's ASCII form; each stands for its subdomains too.
         image_ids: photos by id, in lower case.
         addresses: photos by address, as :func:`address_key` writes it.
+        secrets: of addresses: they do not count.
     """
 
     authors: frozenset[str] = field(default_factory=frozenset[str])
     hosts: frozenset[str] = field(default_factory=frozenset[str])
     image_ids: frozenset[str] = field(default_factory=frozenset[str])
     addresses: frozenset[str] = field(default_factory=frozenset[str])
+    secrets: AddressSecrets = USUAL
 
     @classmethod
-    def of(cls, authors: Iterable[str], hosts: Iterable[str], images: Iterable[str] = ()) -> OptOuts:
+    def of(
+        cls, authors: Iterable[str], hosts: Iterable[str], images: Iterable[str] = (), secrets: AddressSecrets = USUAL
+    ) -> OptOuts:
         """Build from what people write.
 
         Raises:
@@ -49,7 +53,7 @@ class OptOuts:
         names = [_name(author) for author in authors]
         if "" in names:
             raise ValueError("an author without a name")
-        plain = {host: ascii_host(clean_text(host)) for host in hosts}
+        plain = {host: _ascii_or_none(clean_text(host)) or "" for host in hosts}
         for host, ascii_form in plain.items():
             if not _HOST.fullmatch(ascii_form):
                 raise ValueError(f"host {host!r}: want a host name, e.g. photos.example.org")
@@ -58,8 +62,8 @@ class OptOuts:
         for text in written:
             if text not in ids and not _has_host(text):
                 raise ValueError(f"image {text!r}: want the id of a photo (32 digits 0-9a-f) or an address (https://…)")
-        addresses = frozenset(address_key(text) for text in written if text not in ids)
-        return cls(frozenset(names), frozenset(plain.values()), frozenset(map(str.lower, ids)), addresses)
+        addresses = frozenset(address_key(text, secrets) for text in written if text not in ids)
+        return cls(frozenset(names), frozenset(plain.values()), frozenset(map(str.lower, ids)), addresses, secrets)
 
     def __bool__(self) -> bool:
         """Whether anybody is on the list."""
@@ -76,8 +80,8 @@ class OptOuts:
         """
         if image_id is not None and image_id in self.image_ids:
             return f"the photo {image_id} was withdrawn"
-        if url is not None and self.addresses and address_key(url) in self.addresses:
-            return f"the photo at {public_address(url)} was withdrawn"
+        if url is not None and self.addresses and address_key(url, self.secrets) in self.addresses:
+            return f"the photo at {self.secrets.public(url)} was withdrawn"
         if author is not None and self.authors and not self.authors.isdisjoint(_names(author)):
             return f"the author {author!r} opted out"
         if self.hosts and self.has_host(host):
@@ -86,24 +90,31 @@ class OptOuts:
 
     def has_host(self, host: str) -> bool:
         """Whether ``host``, in Unicode or ASCII, or a domain it belongs to is on the list."""
-        labels = ascii_host(host).split(".")
+        labels = (_ascii_or_none(host) or "").split(".")
         return any(".".join(labels[start:]) in self.hosts for start in range(len(labels)))
 
 
-def address_key(url: str) -> str:
+def address_key(url: str, secrets: AddressSecrets = USUAL) -> str:
     """An address in the form in which withdrawn ones are compared.
 
     That is without secrets and fragment, scheme and host in lower case (the host in IDNA), without the scheme's port.
     Path and query stay as they are sent (letters beyond ASCII in percent signs): a server may tell them apart.
     """
-    text = public_address(valid_address(url))
+    text = secrets.public(valid_address(url))
     parts = _ADDRESS.match(text)
     if parts is None:
         return text
     scheme, place, rest = parts[1].lower(), parts[2], quote(parts[3], safe=_SENT_AS_WRITTEN, errors="replace")
     host, colon, port = place.partition(":") if not place.startswith("[") else (place.lower(), "", "")
-    authority = (ascii_host(host) + colon + port).removesuffix(_DEFAULT_PORTS.get(scheme, "\0"))
+    authority = ((_ascii_or_none(host.strip()) or host) + colon + port).removesuffix(_DEFAULT_PORTS.get(scheme, "\0"))
     return f"{scheme}://{authority}{rest if rest.startswith('/') else f'/{rest}'}"
+
+
+def _ascii_or_none(host: str) -> str | None:
+    try:
+        return ascii_host(host)
+    except ValueError:  # no such host name: nothing can be listed, or fetched, by it
+        return None
 
 
 def _has_host(text: str) -> bool:

@@ -28,10 +28,10 @@ determinar determinate dudosa dudoso ejemplar ejemplares ejemplo empty espece es
 familia familias families family file formas foto fotografia fotos genera genero generos genre genus group grupo
 hibrida hibrido hibridos hort hybrid hybride hybrids identificacion identificada identificadas identificado
 identificar identification identified identify image imagen imagenes images img incierta inconnu inconnue inconnues
-inconnus indet indeterminada indeterminadas indeterminado indeterminate individuo item maybe missing muestra muestras
-name named nameless names nan nom nombre nombres nome none notas note notes nula null nulo observacion observaciones
-observation otra pendiente pending perhaps photo photograph photos picture pictures posible posiblemente possible
-possibly probable probablemente probably prueba pruebas quiza quizas record registro revisada revisar sample
+inconnus incertae indet indeterminada indeterminadas indeterminado indeterminate individuo item maybe missing muestra
+muestras name named nameless names nan nom nombre nomen nombres nome none notas note notes nula null nulo observacion
+observaciones observation otra pendiente pending perhaps photo photograph photos picture pictures posible posiblemente
+possible possibly probable probablemente probably prueba pruebas quiza quizas record registro revisada revisar sample
 sconosciuta sconosciuto spec specie species specimen specimens spp stuff subespecie subspecies taxa taxon tba tbd test
 testing thing things tipo tipos title titulo todo type unbekannt unbekannte unbekannter uncertain unclassified unclear
 undefined undetermined unidentifiable unidentified unknown unsure untitled vacia vacio variedad variedades varietat
@@ -115,7 +115,7 @@ bastardo bear bearded beautiful bee beige bell bianca bianche bianco big bird bi
 blancas blanche blanches blanco blancos blanquecina blau blaue blava bleu bleue bleues blue bluish bonita bonitas
 bonito bord branca brancas branco brava bravas bravia bravio bravo brazilian bright brown buena buenas bueno buenos
 burra burro caballo cabello cabeza californian campana campestres canadian carnivorous casa casera castellano cat
-chico chilena chileno chinese chino christmas cimarron cimarrona cinco claro climbing coastal cobriza cobrizo cola
+chico chilena chileno chinese chino christmas cimarron cimarrona cinco claro climbing coastal cobriza cobrizo
 colas colorada colorado colored colorful coloured comestible common commons commun comun comunes copa copas cornuda
 corona coronas corta corto costa cow creeping crimson criolla criollo crow cuatro cuerno cuernos culebra cultivada
 cultivado cultivated cup dark dead delgada desert diablo diente dientes dog domestico dorada dorado dos dragon dried
@@ -148,9 +148,10 @@ ORDINARY_WORDS = frozenset(
     " ".join((_FUNCTION_WORDS, _ABOUT_NAMES, _PLANTS_AND_PARTS, _SPANISH_PLANTS, _OTHER_PLANTS, _DESCRIPTIONS)).split()
 )
 # genera and first names, which after another word are a colour or a kind
-NOT_AN_EPITHET = frozenset({"cactus", "maria", "mora", "rosa", "rosas"})
+NOT_AN_EPITHET = frozenset({"cactus", "cola", "maria", "mora", "rosa", "rosas"})
 _PLACES = """
 alabama alaska america arizona asia carolina cuba dakota europa florida georgia iowa jamaica java louisiana nevada
 oklahoma texas virginia
 """
 NOT_A_GENUS = frozenset(_PLACES.split())
+REAL_AFTER = {"limon": "Citrus"}  # an epithet of this genus, an ordinary word of any other

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-from aplantida.domain.address_secrets import public_address
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 
 IMAGE_ID_LENGTH = 32
 
@@ -50,9 +50,9 @@ class Reason(StrEnum):
     HELD_OUT_SPECIES = "held_out_species"
 
 
-def image_id_of(document_id: str, url: str) -> str:
+def image_id_of(document_id: str, url: str, secrets: AddressSecrets = USUAL) -> str:
     """A photo's identity everywhere: 32 hex digits of sha256(``document_id`` + newline + ``url`` without secrets)."""
-    return hashlib.sha256(f"{document_id}\n{public_address(url)}".encode()).hexdigest()[:IMAGE_ID_LENGTH]
+    return hashlib.sha256(f"{document_id}\n{secrets.public(url)}".encode()).hexdigest()[:IMAGE_ID_LENGTH]
 
 
 def shard_of(image_id: str, num_shards: int) -> int:

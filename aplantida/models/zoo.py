@@ -8,10 +8,10 @@ from typing import Any
 
 import timm
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from aplantida.models.heads import create_head
+from aplantida.models.weights_file import read_weights
 
 STUDENT_NAMES = ("mobilenetv2", "mobilenetv2_100")
 _WIDTHS = {0.35: "035", 0.5: "050", 0.75: "075", 1.0: "100", 1.4: "140"}
@@ -124,23 +124,16 @@ def load_body(body: nn.Module, path: Path) -> tuple[list[str], list[str]]:
         (missing, unused): the body's tensors the file lacks, and the file's tensors that found no place.
 
     Raises:
-        ValueError: when the file is absent, or has less than 90 % of the body's tensors.
+        ValueError: when the file is absent or no weights file, or has less than 90 % of the body's tensors.
     """
-    if not path.is_file():
-        raise ValueError(f"pretrained: no such file: {path}")
-    if path.suffix == ".safetensors":
-        state = load_file(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        state = state.get("state_dict", state.get("model", state))
-    own = body.state_dict()
+    state, own = read_weights(path), body.state_dict()
     fitting = {key: value for key, value in state.items() if key in own and value.shape == own[key].shape}
     missing = sorted(key for key in own if key not in fitting and not key.endswith("num_batches_tracked"))
     unused = sorted(key for key in state if key not in fitting)
     if len(missing) > 0.1 * len(own):
         raise ValueError(
-            f"pretrained: {path} lacks {len(missing)} of the {len(own)} tensors of {type(body).__name__}, "
-            f"the first being {missing[0]!r}; want a state dict in timm's key names of the same architecture"
+            f"{path} lacks {len(missing)} of the {len(own)} tensors of {type(body).__name__}, the first being "
+            f"{missing[0]!r}; want a state dict in timm's key names of the same architecture"
         )
     body.load_state_dict(fitting, strict=False)
     _log.info("pretrained %s: %d tensors loaded, missing %s, unused %s", path.name, len(fitting), missing, unused)

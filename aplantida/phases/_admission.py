@@ -92,7 +92,7 @@ def _offenders(
     if isinstance(gates, LineageGates):
         yield from _weights(gates, inputs, name)
     begun = [artifact for given in inputs.values() for artifact in given]
-    policy, opt_outs = gates.license_policy.to_policy(), gates.opt_out.to_opt_outs()
+    policy, opt_outs = gates.license_policy.to_policy(), gates.opt_out.to_opt_outs(gates.secret_parameters.to_secrets())
     came_into: dict[str, list[str]] = {}
     for offender in photos_refused(images, members or (lambda: _members(inputs["split"][0])), policy, opt_outs):
         if not came_into:

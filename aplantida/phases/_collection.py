@@ -62,8 +62,8 @@ def source_digest(config: CollectionConfig) -> str:
         return collection_digest(address_of(config))
     except CollectionError as error:
         raise BadRequest(
-            f"mongo_uri / MONGO_URI: {error}. Where audit and export are sealed, run_pipeline goes on without the "
-            "collection under `sources: sealed`"
+            f"mongo_uri / MONGO_URI: {error}. Want the address of a mongod that runs (mongodb://HOST:27017). Where "
+            "audit and export are sealed, run_pipeline goes on without the collection under `sources: sealed`"
         ) from None
 
 
@@ -130,7 +130,7 @@ def checked_collection(
             ray_session_if(resources.num_readers != 0),
             scratch_database(ctx, "entries", resources.memory_mb) as database,
         ):
-            store, num_entries = EntryStore(database), 0
+            store, num_entries = EntryStore(database, config.secret_parameters.to_secrets()), 0
             for name, num_rows in _read(ctx, config, resources.num_readers, runs):
                 store.add(runs / name)
                 num_entries += num_rows
@@ -162,7 +162,8 @@ def _read(
         "synonyms": read_synonyms_of(config),
         "naming": naming_of(config),
         "date_order": config.date_order,
-        "opt_outs": config.opt_out.to_opt_outs(),
+        "secrets": config.secret_parameters.to_secrets(),
+        "opt_outs": config.opt_out.to_opt_outs(config.secret_parameters.to_secrets()),
         "allow_addresses": tuple(config.allow_addresses),
         "policy": config.license_policy.to_policy(),
     }

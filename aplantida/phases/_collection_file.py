@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from aplantida.data.field_mapping import FieldMapping, Path
+from aplantida.domain.address_secrets import ALWAYS, BESIDE_A_SIGNATURE, AddressSecrets
 from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicensePolicy
 from aplantida.domain.opt_out import OptOuts
@@ -66,6 +67,22 @@ class LicenseSection(Section):
         return LicensePolicy(self.allow_share_alike, tuple(self.also_allowed))
 
 
+class SecretSection(Section):
+    """Parameters of addresses that are secrets. See :class:`aplantida.domain.address_secrets.AddressSecrets`."""
+
+    always: tuple[str, ...] = ALWAYS
+    beside_a_signature: tuple[str, ...] = BESIDE_A_SIGNATURE
+
+    @model_validator(mode="after")
+    def _check_names(self) -> SecretSection:
+        self.to_secrets()
+        return self
+
+    def to_secrets(self) -> AddressSecrets:
+        """As domain/address_secrets wants it."""
+        return AddressSecrets.of(self.always, self.beside_a_signature)
+
+
 class OptOutSection(Section):
     """Who wants no part in it."""
 
@@ -73,14 +90,14 @@ class OptOutSection(Section):
     hosts: list[str] = Field(default_factory=list)
     images: list[str] = Field(default_factory=list)
 
-    def to_opt_outs(self) -> OptOuts:
+    def to_opt_outs(self, secrets: AddressSecrets) -> OptOuts:
         """As domain/opt_out wants it.
 
         Raises:
             BadRequest: for what is no author, no host, or no photo.
         """
         try:
-            return OptOuts.of(self.authors, self.hosts, self.images)
+            return OptOuts.of(self.authors, self.hosts, self.images, secrets)
         except ValueError as error:
             raise BadRequest(f"opt_out: {error}") from None
 
@@ -90,6 +107,7 @@ class PhotoGates(Section):
 
     license_policy: LicenseSection = LicenseSection()
     opt_out: OptOutSection = OptOutSection()
+    secret_parameters: SecretSection = SecretSection()  # an address that opted out is compared without them
 
 
 class CollectionKeys(Section):
@@ -107,6 +125,7 @@ class CollectionKeys(Section):
     license_texts: dict[str, str] = Field(default_factory=dict)
     license_policy: LicenseSection = LicenseSection()
     opt_out: OptOutSection = OptOutSection()
+    secret_parameters: SecretSection = SecretSection()
     allow_addresses: list[str] = Field(default_factory=list)
     min_images_per_species: int = Field(default=5, ge=1)
 
@@ -148,6 +167,7 @@ class LearningConfig(PhaseConfig):
         "min_images_per_species": "",
         **{f"opt_out.{name}": f"gates.opt_out.{name}" for name in OptOutSection.model_fields},
         **{f"license_policy.{name}": f"gates.license_policy.{name}" for name in LicenseSection.model_fields},
+        **{f"secret_parameters.{name}": f"gates.secret_parameters.{name}" for name in SecretSection.model_fields},
     }
 
     collection: FileOnly = ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aplantida.domain.class_index import ClassIndex, class_index_digest
 from aplantida.phases._device import device_here
 from aplantida.phases._training_config import InputSection, ModelSection, PhotosSection, TrainConfig, TrainingSection
-from aplantida.phases._weights import initial_weights, placed
+from aplantida.phases._weights import check_loads, initial_weights, placed
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import PhaseContext
 
@@ -46,7 +46,7 @@ def new_model(
     """The card of a model that is yet to be trained on ``classes``, and its initial weights.
 
     Raises:
-        BadRequest: when these are not the weights that the recipe was made with.
+        BadRequest: when these are not the weights that the recipe was made with, or cannot be loaded.
     """
     from aplantida.models.checkpoint import ModelCard
 
@@ -54,6 +54,7 @@ def new_model(
     looked_at = ctx.sources.get("pretrained", weights.digest)
     if weights.digest != looked_at:
         raise BadRequest(f"model.pretrained: the weights are {weights.digest} now and were {looked_at}: run again")
+    check_loads(weights, model.name, width)
     card = ModelCard(
         architecture=model.name,
         num_classes=len(classes),

@@ -77,12 +77,42 @@ def initial_weights(model: ModelSection) -> InitialWeights:
     sha256 = hash_once(path)
     said = stated_weights(model.weights_list).get(sha256)
     if said is None:
+        _check_kind(path)
         raise BadRequest(
             f"model.pretrained: {path.name}: nothing is known of weights with sha256 {sha256}: say in "
             f"{model.weights_list} under which licence they are, from where, and who says so"
         )
     _check(model, path.name, said.license, f"{model.weights_list} ({said.said_by})")
     return InitialWeights(path, Origin(path.name, sha256), spelled(said.license))
+
+
+def _check_kind(path: Path) -> None:
+    from aplantida.models.weights_file import in_safetensors
+
+    try:
+        in_safetensors(path)
+    except ValueError as error:
+        raise BadRequest(f"model.pretrained: {error}") from None
+
+
+def check_loads(weights: InitialWeights, architecture: str, width: float) -> None:
+    """Load the weights once before any work: a training would find out in each of its workers what is wrong with them.
+
+    Raises:
+        BadRequest: in one line, when their file is no weights file, or one of another architecture.
+    """
+    if weights.path is None:
+        return
+    from aplantida.models.weights_file import read_weights
+    from aplantida.models.zoo import create_model
+
+    try:
+        if isinstance(weights.initial, str):  # of timm's hub: timm adapts some of these
+            read_weights(weights.path)
+        else:
+            create_model(architecture, 1, width=width, pretrained=weights.path)
+    except ValueError as error:
+        raise BadRequest(f"model.pretrained: {error}") from None
 
 
 def _of_hub(model: ModelSection) -> InitialWeights:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from aplantida.data.actors import PROBE_SCHEMA, UrlProber, slices
-from aplantida.data.addresses import host_of
+from aplantida.data.addresses import host_of, with_public_addresses
 from aplantida.data.auditing import bucket_of, describe, sampled_urls, species_table, summary_text
 from aplantida.data.fetching import TRANSIENT
 from aplantida.phases._collection import (
@@ -135,7 +135,7 @@ def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: pa.Array) -> pa.Table:
     buckets = {number: urls.filter(pa.array(bucket_numbers == number)) for number in range(config.num_url_buckets)}
     limits = {"allow_addresses": config.allow_addresses, "max_redirects": config.http.max_redirects}
     keys = {
-        number: unit_key("url_health/2", limits, hashlib.sha256("\n".join(some.to_pylist()).encode()).hexdigest())
+        number: unit_key("url_health/3", limits, hashlib.sha256("\n".join(some.to_pylist()).encode()).hexdigest())
         for number, some in buckets.items()
     }
     pending = {number: some for number, some in buckets.items() if not ctx.output.is_done(_name(number), keys[number])}
@@ -191,7 +191,8 @@ def _asked(
 
 
 def _write_bucket(ctx: PhaseContext[AuditDatasetConfig], number: int, key: str, rows: list[dict[str, Any]]) -> None:
-    table = pa.Table.from_pylist(sorted(rows, key=lambda row: row["url"]), PROBE_SCHEMA)
+    shown = with_public_addresses(pa.Table.from_pylist(rows, PROBE_SCHEMA), ctx.config.secret_parameters.to_secrets())
+    table = shown.sort_by("url").combine_chunks()
     ctx.output.record_unit(_name(number), key, [ctx.output.write_table(_name(number), table)])
 
 
@@ -204,7 +205,7 @@ PHASE = Phase(
     config=AuditDatasetConfig,
     inputs={},
     output="dataset_audit",
-    version=5,
+    version=6,
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
     live_sources=frozenset({"collection"}),

@@ -15,7 +15,7 @@ from aplantida.domain.licensing import LicensePolicy, is_share_alike
 from aplantida.domain.split import STRANGERS_FILE
 from aplantida.domain.weights import ALLOWED_LICENSES
 from aplantida.phases._admission import NAMED, VIOLATIONS_FILE, refusal
-from aplantida.phases._collection_file import CollectionFile, FileOnly, OptOutSection
+from aplantida.phases._collection_file import CollectionFile, FileOnly, OptOutSection, SecretSection
 from aplantida.phases._scratch import scratch_database
 from aplantida.phases._weights import stated_weights
 from aplantida.pipeline.artifact import Artifact, hash_file
@@ -71,6 +71,7 @@ class CheckLicensesConfig(PhaseConfig):
     collection: FileOnly = ""
     license_policy: PhotoPolicy = PhotoPolicy()
     opt_out: OptOutSection = OptOutSection()
+    secret_parameters: SecretSection = SecretSection()
     decisions: tuple[Decision, ...] = ()
     allowed_weight_licenses: tuple[str, ...] = ALLOWED_LICENSES
     weights_list: str = "configs/weights.yaml"
@@ -148,7 +149,7 @@ def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) 
     from aplantida.release.credit_store import CREDIT_SCHEMA
 
     images, split = ctx.input("images"), ctx.input("split")
-    opt_outs = ctx.config.opt_out.to_opt_outs()
+    opt_outs = ctx.config.opt_out.to_opt_outs(ctx.config.secret_parameters.to_secrets())
     for shard in images.files_under("shards"):
         photos = pq.read_table(shard, columns=CREDIT_SCHEMA.names)
         credits.add(photos)

@@ -217,9 +217,7 @@ def _decision(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
         raise BadRequest(str(error)) from error
 
 
-def _write_golden(
-    ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, classes: ClassIndex, temperature: float
-) -> int:
+def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, classes: ClassIndex, temperature: float) -> int:
     """Photos that may ship, with credit and the answer torch gives; how many."""
     import numpy as np
     import pyarrow.compute as pc

@@ -31,9 +31,8 @@ from aplantida.data.shards import (
     repeated,
     shard_name,
 )
-from aplantida.domain.address_secrets import public_address
 from aplantida.domain.record import REJECTION_SCHEMA, Reason
-from aplantida.phases._collection_file import CollectionFile, FileOnly
+from aplantida.phases._collection_file import CollectionFile, FileOnly, SecretSection
 from aplantida.phases._network import (
     HTTP_MOVED,
     HttpSection,
@@ -73,6 +72,7 @@ class FetchImagesConfig(ReusingConfig):
     jpeg_quality: int = Field(default=90, ge=50, le=100)
     max_pixels: int = Field(default=80_000_000, ge=1024)
     allow_addresses: list[str] = Field(default_factory=list)
+    secret_parameters: SecretSection = SecretSection()
     recheck: bool = False
     http: HttpSection = HttpSection()
     gates: FetchGates = FetchGates()
@@ -84,7 +84,8 @@ def run(ctx: PhaseContext[FetchImagesConfig]) -> dict[str, Any]:
     started = time.monotonic()
     fetch_settings(ctx.config.http, ctx.config.allow_addresses, ctx.config.resources, 1)
     records = ctx.input("records").file("records.parquet")
-    plan = ShardPlan.of(records, ctx.output.scratch / "plan", ctx.config.num_shards)
+    secrets = ctx.config.secret_parameters.to_secrets()
+    plan = ShardPlan.of(records, ctx.output.scratch / "plan", ctx.config.num_shards, secrets)
     downloaded = _download(ctx, plan)
     summary = _finish(ctx, plan.num_records)
     seconds = time.monotonic() - started
@@ -100,8 +101,10 @@ def _pending(ctx: PhaseContext[FetchImagesConfig], plan: ShardPlan) -> tuple[dic
     secretive = Counter[str]()
     for number in range(ctx.config.num_shards):
         unit, records = shard_name(number), plan.records(number)
-        secretive.update(host_of(url) for url in records["url"].to_pylist() if public_address(url) != url)
-        key = keys[number] = unit_key("image_shards/3", recipe, number, records_digest(records))
+        hosts = [host_of(url) for url in records["url"].to_pylist() if plan.secrets.public(url) != url]
+        secretive.update(hosts)
+        shown = ["addresses without secrets"] if hosts else []  # earlier shards hold them whole
+        key = keys[number] = unit_key("image_shards/3", recipe, number, records_digest(records), *shown)
         is_written = ctx.output.is_done(unit, key)
         if is_written and not ctx.output.unit_info(unit)["transient"]:
             continue
@@ -266,7 +269,7 @@ PHASE = Phase(
     config=FetchImagesConfig,
     inputs={"records": "records"},
     output="image_shards",
-    version=5,
+    version=6,
     run=run,
     judge=judge,
 )

@@ -6,18 +6,25 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from aplantida.pipeline.config import ConfigT
-from aplantida.pipeline.errors import BadRequest, PhaseError
+from aplantida.pipeline.errors import BadRequest, PhaseError, machine_refusal
 from aplantida.pipeline.logs import LEVELS, LOGGER, configure_console
 from aplantida.pipeline.phase import Phase
 from aplantida.pipeline.runner import execute
 
 
+class _Parser(argparse.ArgumentParser):
+    """What is wrong with a flag is one line, as any other mistake is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BadRequest.exit_code, f"{self.prog}: {message}; --help lists the flags\n")
+
+
 def parser(phase: Phase[Any]) -> argparse.ArgumentParser:
     """The seven flags."""
-    parse = argparse.ArgumentParser(prog=f"python -m jobs.{phase.name}", allow_abbrev=False)
+    parse = _Parser(prog=f"python -m jobs.{phase.name}", allow_abbrev=False)
     parse.add_argument("--config", action="append", default=[], metavar="FILE", help="YAML; repeat for overlays")
     parse.add_argument("--input", action="append", default=[], metavar="[NAME=]PATH", help="an input artifact; repeat")
     parse.add_argument("--output", metavar="PATH", help="the artifact to make")
@@ -48,6 +55,12 @@ def main(phase: Phase[ConfigT], arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         log.error("interrupted; run the same command again to go on")
         return 130
+    except Exception as error:
+        if (refusal := machine_refusal(error)) is None:
+            raise
+        log.error("%s: %s", given.output or phase.name, refusal)
+        log.debug("where that was", exc_info=error)
+        return BadRequest.exit_code
     return 0
 
 

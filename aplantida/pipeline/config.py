@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -112,10 +113,11 @@ def find_file(text: str) -> Path:
     Raises:
         BadRequest: when it is in neither place.
     """
-    for base in (Path.cwd(), CHECKOUT):
+    bases = list(dict.fromkeys((Path.cwd(), CHECKOUT)))
+    for base in bases:
         if (base / text).is_file():
             return base / text
-    raise BadRequest(f"{text}: no such file under {Path.cwd()} or {CHECKOUT}")
+    raise BadRequest(f"{text}: no such file under {' or '.join(map(str, bases))}")
 
 
 def expand(text: str) -> str:
@@ -143,12 +145,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # no UTF-8, no day of any month, no end
-        raise BadRequest(f"{path}: {error}") from error
+        raise BadRequest(_yaml_trouble(path, error)) from error
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise BadRequest(f"{path}: want a mapping of keys to values, found {type(value).__name__}")
     return cast("dict[str, Any]", value)
+
+
+def _yaml_trouble(path: Path, error: Exception) -> str:
+    """In one line, with the place and what would be right where that is known."""
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    if mark is None or not isinstance(error, yaml.MarkedYAMLError):
+        return f"{path}: {' '.join(str(error).split())}"
+    said = " ".join(part for part in (error.context, error.problem) if part)
+    tab = mark.buffer is not None and "\t" in mark.buffer[max(0, mark.pointer - 1) : mark.pointer + 1]
+    cure = "; YAML is indented and spaced with spaces, never with tabs" if tab else ""
+    return f"{path}: line {mark.line + 1}, column {mark.column + 1}: {said}{cure}"
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,9 +256,26 @@ def _validated(kind: type[ModelT], values: Mapping[str, Any], where: str) -> Mod
         lines: list[str] = []
         for item in error.errors():
             key = ".".join(str(part) for part in item["loc"])
-            moved = _moved(kind, key) if issubclass(kind, PhaseConfig) else None
-            lines.append(f"{where}: {key} = {item['input']!r}: {moved or item['msg']}")
+            said = _moved(kind, key) if issubclass(kind, PhaseConfig) else None
+            if said is None and item["type"] == "extra_forbidden":
+                said = _no_such_key(kind, item["loc"])
+            lines.append(f"{where}: {key} = {item['input']!r}: {said or item['msg']}")
         raise BadRequest("\n".join(lines)) from error
+
+
+def _no_such_key(kind: type[BaseModel], place: Sequence[int | str]) -> str:
+    """What is to be said of a key that nobody knows: what it may have been meant for."""
+    for part in place[:-1]:
+        below = kind.model_fields[part].annotation if isinstance(part, str) and part in kind.model_fields else None
+        if not (isinstance(below, type) and issubclass(below, BaseModel)):
+            return "no such key"
+        kind = below
+    likely = difflib.get_close_matches(str(place[-1]), kind.model_fields, n=1)
+    return (
+        f"no such key; did you mean {likely[0]}?"
+        if likely
+        else f"no such key; there are {', '.join(kind.model_fields)}"
+    )
 
 
 def draws(config_type: type[PhaseConfig]) -> bool:

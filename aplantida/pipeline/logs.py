@@ -74,6 +74,17 @@ def configure_console(level: str) -> None:
         logger.addHandler(handler)
 
 
+class _LogFile(logging.FileHandler):
+    """A full disk ends the work where a result is written; that a line of the log is lost is no news of its own."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        del record
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 @contextlib.contextmanager
 def log_file(path: Path) -> Generator[None]:
     """Also append JSON lines to ``path`` while the block runs, and keep the console for our own lines.
@@ -82,7 +93,7 @@ def log_file(path: Path) -> Generator[None]:
     ``libraries.log`` beside it; at level debug, and where there is no console of ours, it stays where it is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(_JsonLines())
     logger = logging.getLogger(LOGGER)
     logger.addHandler(handler)

@@ -34,7 +34,7 @@ def writing_session(path: Path, describe: dict[str, Any]) -> Generator[str]:
         describe: facts of this session that are kept with it (environment …).
 
     Raises:
-        BadRequest: when another live session holds it.
+        BadRequest: when another live session holds it, or nothing can be written there.
     """
     folder = path / PROGRESS
     with _locked(folder / "lock", path):
@@ -61,7 +61,10 @@ def writing_session(path: Path, describe: dict[str, Any]) -> Generator[str]:
 def _locked(file: Path, path: Path) -> Generator[None]:
     """Hold the lock file; one that an earlier holder removed while we opened it is not it."""
     while True:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadRequest(f"output {path}: no folder can be made there: {error.strerror}; take another") from None
         try:
             lock = file.open("a+", encoding="utf-8")
         except FileNotFoundError:  # removed with its folder since

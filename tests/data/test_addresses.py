@@ -14,9 +14,9 @@ from aplantida.data.addresses import (
     host_and_port,
     host_of,
     is_public,
-    plain_host,
 )
 from aplantida.data.resolving import GuardedResolver
+from aplantida.domain.host_names import ascii_host
 
 REFUSED = [
     "file:///etc/passwd",
@@ -144,7 +144,7 @@ def test_a_name_that_resolves_to_loopback_is_refused_unless_allowed() -> None:
     ],
 )
 def test_hosts_are_compared_in_idna(written: str, plain: str) -> None:
-    assert plain_host(written) == plain
+    assert ascii_host(written) == plain
     assert host_of(f"http://{written}/a.jpg") == plain
     assert host_and_port(AddressGuard.of([]).check(f"http://{written}/a.jpg"))[0] == plain
     guard = AddressGuard.of([f"{written}:81"])

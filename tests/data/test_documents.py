@@ -19,6 +19,9 @@ from aplantida.data.documents import (
     split_batches,
     type_of_key,
 )
+from aplantida.data.entries import EntryBuilder
+from aplantida.domain.record import Reason
+from aplantida.phases._collection import MappingSection
 from tests.fixtures.raw_bson import BROKEN_BINARY, date, element, raw_document, text
 
 GOOD = element(0x10, "good", struct.pack("<i", 7))
@@ -137,3 +140,27 @@ def test_the_sum_is_of_content_and_number_and_of_no_order() -> None:
     first.join(second)
     assert first.digest() == whole.digest()
     assert list(split_batches([b"".join(raws[:2]), b"".join(raws[2:])])) == raws
+
+
+def test_a_field_that_is_there_twice_is_a_problem_unless_it_says_the_same() -> None:
+    name, other = (
+        element(0x02, "scientificName", text(b"Rosa canina")),
+        element(0x02, "scientificName", text(b"Rosa x")),
+    )
+    ids = element(0x10, "_id", struct.pack("<i", 1))
+    for fields in ((ids, name, GOOD, other), (ids, name, name, other), (ids, name, other, GOOD, GOOD)):
+        read = read_document(raw_document(*fields))
+        assert read.problems == {"scientificName": "it is there more than once, with different values"}
+        assert read.values["_id"] == 1
+    for fields in ((ids, name, GOOD), (ids, name, name, GOOD), (ids, element(0x02, b"a\xe9", text(b"")), GOOD)):
+        assert read_document(raw_document(*fields)).problems == {}
+    two_names = (element(0x02, b"a\xe8", text(b"1")), element(0x02, b"a\xe9", text(b"2")))  # equal only once replaced
+    assert read_document(raw_document(ids, *two_names)).problems == {}
+    builder = EntryBuilder(MappingSection().to_mapping(), None)
+    for number, fields in enumerate([(name, other), (name, GOOD, element(0x10, "good", struct.pack("<i", 8)))]):
+        read = read_document(raw_document(element(0x10, "_id", struct.pack("<i", number)), *fields))
+        builder.add(read.values, read.problems)
+    first, second = builder.take().to_pylist()
+    assert (first["document_id"], first["reason"]) == ("0", Reason.DOCUMENT_INVALID)
+    assert first["detail"] == "field 'scientificName': it is there more than once, with different values"
+    assert second["reason"] == Reason.DOCUMENT_NO_IMAGES  # a field that nobody mapped

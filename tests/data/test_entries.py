@@ -116,7 +116,9 @@ def test_a_config_says_what_a_text_means_for_the_default_too() -> None:
     assert [row["license_id"] for row in builder.take().to_pylist()] == ["CC-BY-4.0", "CC-BY-4.0", None]
 
 
-@pytest.mark.parametrize("image", [None, 7, {}, {"url": None}, {"url": ""}, {"url": ["x"]}, [URL]])
+@pytest.mark.parametrize(
+    "image", [None, 7, {}, {"url": None}, {"url": ""}, {"url": ["x"]}, [7], {"url": {"large": URL}}]
+)
 def test_an_entry_without_a_url(image: Any) -> None:
     assert one(image)["reason"] == Reason.ENTRY_NO_URL
 
@@ -129,7 +131,7 @@ def test_an_entry_without_a_url(image: Any) -> None:
         ({"images": 7}, [Reason.DOCUMENT_INVALID]),
         ({"scientificName": None}, [Reason.DOCUMENT_NO_NAME, Reason.ENTRY_OF_NAMELESS_DOCUMENT]),
         ({"scientificName": "  "}, [Reason.DOCUMENT_NO_NAME, Reason.ENTRY_OF_NAMELESS_DOCUMENT]),
-        ({"scientificName": {"a": 1}, "images": None}, [Reason.DOCUMENT_NO_NAME]),
+        ({"scientificName": {"a": 1}, "images": None}, [Reason.DOCUMENT_NAME_REFUSED]),
     ],
 )
 def test_refused_documents(changes: dict[str, Any], reasons: list[Reason]) -> None:

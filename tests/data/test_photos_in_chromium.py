@@ -17,7 +17,7 @@ from tests.fixtures.shown import Shown, Viewer, viewer
 
 MOST, MEAN = 2, 0.6  # 8-bit steps: rounding of colours and of transparency
 TOO_SMALL = {"one-pixel", "one-pixel-jpeg", "flat-jpeg", "flat-png"}
-NOT_CONVERTED = {"png-cicp-pq", "png-cicp-hlg"}  # high dynamic range, which a browser fits to the screen
+REFUSED = {"png-cicp-pq", "png-cicp-hlg"}  # high dynamic range, which a browser fits to the screen
 COMPLAINTS = (
     "Corrupt JPEG data",
     "Inconsistent progression",
@@ -75,7 +75,7 @@ def test_odd_photos_look_as_they_do_in_chromium(browser: Viewer, kind: str) -> N
         shown, (pixels, detail) = browser.show(data), taken(data)
         assert shown.whole, name
         found[name] = differ(pixels, shown) if pixels is not None else detail
-    assert {name for name, problem in found.items() if problem} == (TOO_SMALL | NOT_CONVERTED) & set(photos), found
+    assert {name for name, problem in found.items() if problem} == (TOO_SMALL | REFUSED) & set(photos), found
 
 
 @pytest.mark.parametrize("kind", OTHERS)

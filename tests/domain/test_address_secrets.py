@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from aplantida.domain.address_secrets import public_address
+from aplantida.domain.address_secrets import AddressSecrets, public_address
+from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import image_id_of
 
 WITHOUT = [
@@ -44,3 +45,17 @@ def test_secrets_are_left_out_and_nothing_else(url: str, public: str) -> None:
 def test_a_link_that_is_signed_anew_is_the_same_photo() -> None:
     one, other = (f"http://h/a.jpg?v=1&sig={sig}&se=2030-01-0{sig}" for sig in (1, 2))
     assert image_id_of("d", one) == image_id_of("d", other) == image_id_of("d", "http://h/a.jpg?v=1")
+
+
+def test_the_list_may_be_another_one() -> None:
+    secrets = AddressSecrets.of(["garden_key", "gk-*", "*_pass"], ["until"])
+    url = "http://h/a.jpg?GardenKey=1&garden-key=2&gk-a=3&my_pass=4&until=5&token=6&passage=7"
+    assert secrets.public(url) == "http://h/a.jpg?until=5&token=6&passage=7"
+    assert secrets.public("http://u:w@h/a.jpg?until=5&sig=6") == "http://h/a.jpg?sig=6"
+    assert image_id_of("d", url, secrets) == image_id_of("d", "http://h/a.jpg?until=5&token=6&passage=7", secrets)
+    assert OptOuts.of((), (), ["http://h/a.jpg?garden_key=9"], secrets).refusal(None, "h", None, "http://h/a.jpg")
+    for wrong in ("", "Sig", "a b", "*", "a*b", "**_token"):
+        with pytest.raises(ValueError, match="want a parameter's name"):
+            AddressSecrets.of([wrong], [])
+    with pytest.raises(ValueError, match="want a parameter's name"):
+        AddressSecrets.of([], ["x-*"])

@@ -8,7 +8,7 @@ import pytest
 
 from aplantida.domain.latin_words import fold_word
 from aplantida.domain.scientific_names import NotAName, read_scientific
-from aplantida.domain.taxonomy import normalize_name
+from aplantida.domain.taxonomy import NameReader, Naming, normalize_name
 from aplantida.pipeline.config import CHECKOUT
 
 COLLECTION = CHECKOUT.parent / "shared/collection/plants.jsonl"
@@ -257,3 +257,10 @@ def test_words_and_qualifiers_are_no_authors_however_they_are_written(word: str)
 @pytest.mark.parametrize("sign", ["x", "X", "×", "x ", "X "])
 def test_the_sign_of_a_hybrid_genus_is_apart_however_it_is_glued(sign: str) -> None:
     assert str(read_scientific(f"{sign}Cupressocyparis leylandii")) == "× Cupressocyparis leylandii"
+
+
+@pytest.mark.parametrize("text", ["Citrus limon (L.) Osbeck", "Citrus × limon", "Cola nitida (Vent.) Schott & Endl."])
+def test_words_of_every_day_that_are_latin_too_are_names_where_they_stand_right(text: str) -> None:
+    name = NameReader(Naming(), {}).read(text).name
+    assert name is not None
+    assert text.startswith(name)

@@ -122,7 +122,7 @@ def test_what_timm_says_of_its_weights_decides(name: str, monkeypatch: pytest.Mo
 
 def test_a_file_is_known_by_its_bytes(root: Path) -> None:
     file = root / "some.safetensors"
-    file.write_bytes(b"weights")
+    file.write_bytes(b"-length-{weights")
     sha256, given = hash_file(file), {"name": "mobilenetv2_100", "pretrained": "some.safetensors"}
     with pytest.raises(BadRequest, match=rf"nothing is known of weights with sha256 {sha256}: say in configs/weights"):
         initial_weights(model(**given, pretrained_license="Apache-2.0"))
@@ -135,7 +135,7 @@ def test_a_file_is_known_by_its_bytes(root: Path) -> None:
         initial_weights(model(**given, weights_list=weights_list, pretrained_license="Apache-2.0"))
     found = initial_weights(model(**given, weights_list=weights_list, pretrained_license="MIT"))
     assert (found.license, found.digest, str(found.origin)) == ("MIT", sha256, f"some.safetensors sha256:{sha256}")
-    file.write_bytes(b"other weights")
+    file.write_bytes(b"-length-{others")
     with pytest.raises(BadRequest, match="nothing is known"):
         initial_weights(model(**given, weights_list=weights_list))
     assert initial_weights(model(name="mobilenetv2_100", pretrained=False)).digest == "none"

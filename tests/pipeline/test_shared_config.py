@@ -80,7 +80,7 @@ def test_what_the_file_says_is_identity_where_it_bears_on_the_result_and_its_nam
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("allow_adresses: []", r"collection\.yaml: allow_adresses = \[\]: Extra inputs"),
+        ("allow_adresses: []", r"collection\.yaml: allow_adresses = \[\]: no such key; did you mean allow_addresses"),
         ("date_order: year_first", r"collection\.yaml: date_order = 'year_first'"),
         ("mapping: {images: [a..b]}", r"collection\.yaml: mapping = .*images: 'a\.\.b': want a field name"),
         ("mapping: {images: [$doc.a]}", r"images: '\$doc\.a'"),
