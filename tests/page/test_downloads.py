@@ -250,6 +250,18 @@ def test_a_chunk_that_is_not_whole_costs_what_comes_after_it(large: Path, page: 
         assert page.evaluate(CHUNKS) == {}
 
 
+def test_from_another_origin_a_download_goes_on_without_asking_for_leave(large: Path, page: Page) -> None:
+    """The answer shows this script no Content-Range; the host answers no OPTIONS."""
+    with WebHost(large, "/cdn/") as cdn, WebHost(large.parent, "/none/") as host:
+        cdn.headers["Access-Control-Allow-Origin"] = "*"
+        cdn.faults[WEIGHTS] = then(cut(800_000), None)
+        host.extra["/"] = ("text/html", BLANK)
+        page.goto(host.origin)
+        script = "async (folder) => (await import(folder + 'classifier.js')).load(folder).then(() => 'whole', String)"
+        assert page.evaluate(script, cdn.url) == "whole"
+        assert [wanted is None for wanted in ranges(cdn)] == [True, False]
+
+
 def test_without_ranges_the_own_page_names_a_plant_too(large: Path, photo: Path, names: list[str], page: Page) -> None:
     with WebHost(large) as host:
         host.partial = None
