@@ -76,6 +76,7 @@ export class Store {
   }
 
   async keepChunk(name: string, number: number, bytes: Uint8Array<ArrayBuffer>, tag: string | null): Promise<boolean> {
+    if (!this.cache) return false;
     const headers = { [CHUNK_DIGEST]: await sha256(bytes), ...(tag !== null && { ETag: tag }) };
     return this.put(this.url(name, number), bytes, "application/octet-stream", headers);
   }
