@@ -179,27 +179,27 @@ def test_a_thousand_answers_leak_nothing(host: WebHost, page: Page) -> None:
 
 
 def test_dispose_gives_all_memory_back(host: WebHost, page: Page) -> None:
-    """On the main thread, where what is held can be counted: a backend that stays would be 16 MB each time."""
+    """On the main thread, where what is held can be counted: JavaScript's objects and WebAssembly's memory."""
     page.goto(host.origin)
     session = page.context.new_cdp_session(page)
+    call = {
+        "begin": """async () => {
+          const { load } = await import("/m/classifier.js");
+          globalThis.used = await load("/m/", { worker: false });
+          await used.classify(await (await fetch("/photos/small.jpg")).blob());
+        }""",
+        "end": "async () => { used.dispose(); delete globalThis.used; }",
+    }
 
-    def held(visits: int) -> float:
-        page.evaluate(
-            """async (visits) => {
-              const { load } = await import("/m/classifier.js");
-              const small = await (await fetch("/photos/small.jpg")).blob();
-              for (let visit = 0; visit < visits; visit++) {
-                const classifier = await load("/m/", { worker: false });
-                await classifier.classify(small);
-                classifier.dispose();
-              }
-            }""",
-            visits,
-        )
+    def held(*steps: str) -> float:
+        for step in steps:
+            page.evaluate(call[step])
         page.wait_for_timeout(200)
         session.send("HeapProfiler.collectGarbage")
         usage = session.send("Runtime.getHeapUsage")
         return usage["usedSize"] + usage["backingStorageSize"]
 
-    first = held(2)
-    assert held(8) < first + 8e6
+    before, during, after = held(), held("begin"), held("end")
+    assert during > before + 10e6
+    assert after < before + 5e6
+    assert held(*["begin", "end"] * 8) < after + 2e6

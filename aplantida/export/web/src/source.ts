@@ -113,6 +113,10 @@ export class HttpSource implements Source {
           this.signal?.throwIfAborted();
           problem ??= error;
           if (!(error instanceof AplantidaError) || error.code === "offline") throw problem;
+          if (error.code === "altered") {
+            keeper?.cut(0);
+            received = new Received(entry.bytes);
+          }
           break;
         } finally {
           if (keeper) this.writing.push(keeper.settled());

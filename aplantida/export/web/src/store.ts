@@ -47,8 +47,9 @@ export class Store {
   /** The file with the digest `wanted` in another state of the folder: an update fetches only what changed. */
   async elsewhere(name: string, wanted: string): Promise<Uint8Array<ArrayBuffer> | null> {
     for (const digest of this.cache ? await keptDigests(this.folder) : []) {
-      const other = digest === this.digest ? null : await Store.open(this.folder, digest);
-      if ((await other?.state(name, wanted)) === "whole") return other!.read(name, wanted);
+      if (digest === this.digest) continue;
+      const bytes = await (await Store.open(this.folder, digest)).bytes(this.url(name));
+      if (bytes && (await sha256(bytes)) === wanted) return bytes;
     }
     return null;
   }
