@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 
 from tests.fixtures.bundle import write_manifest
 from tests.fixtures.pages import BLANK, kept_offline, named, names_of, view
+from tests.fixtures.ranges import PARTIALS
 from tests.fixtures.web_host import Answer, Fault, Partial, WebHost, cut, missing, part, times
 
 WEIGHTS = "model/weights.bin"
@@ -43,65 +44,6 @@ def then(*faults: Fault | None) -> Fault:
 
 def ranges(host: WebHost) -> list[str | None]:
     return [one.range for one in host.asked if one.path.endswith("weights.bin")]
-
-
-def begins_earlier(answer: Answer, start: int) -> Answer:
-    return part(answer, start - 100_000)
-
-
-def begins_later(answer: Answer, start: int) -> Answer:
-    return part(answer, start + 1)
-
-
-def gives_all_as_a_part(answer: Answer, start: int) -> Answer:
-    return part(answer, 0)
-
-
-def refuses(answer: Answer, start: int) -> Answer:
-    return Answer(416, b"", {"Content-Range": f"bytes */{len(answer.body)}"})
-
-
-def says_nothing(answer: Answer, start: int) -> Answer:
-    """As another origin's script sees it, unless the server exposes the header."""
-    found = part(answer, start)
-    del found.headers["Content-Range"]
-    return found
-
-
-def gives_little_at_once(answer: Answer, start: int) -> Answer:
-    total, end = len(answer.body), min(start + 500_000, len(answer.body))
-    return Answer(206, answer.body[start:end], {"Content-Range": f"bytes {start}-{end - 1}/{total}"})
-
-
-def lies(answer: Answer, start: int) -> Answer:
-    """The file's beginning, called what was asked for."""
-    total = len(answer.body)
-    return Answer(206, answer.body[: total - start], {"Content-Range": f"bytes {start}-{total - 1}/{total}"})
-
-
-def is_of_another_file(answer: Answer, start: int) -> Answer:
-    return part(Answer(200, bytes(len(answer.body) + 7), answer.headers), start)
-
-
-def breaks(answer: Answer, start: int) -> Answer:
-    """As a service worker's cache that cannot hold a part: no answer comes."""
-    return Answer(206, b"", {"Content-Range": f"bytes {start}-{len(answer.body) - 1}/{len(answer.body)}"}, stop_after=0)
-
-
-# what is given for a Range → whether the file need not be sent once more
-PARTIALS: dict[str, tuple[Partial | None, bool]] = {
-    "ranges": (part, True),
-    "an earlier beginning": (begins_earlier, True),
-    "little at once": (gives_little_at_once, True),
-    "no Content-Range": (says_nothing, True),
-    "all as a part": (gives_all_as_a_part, False),
-    "a gap": (begins_later, False),
-    "416": (refuses, False),
-    "a lie": (lies, False),
-    "another file": (is_of_another_file, False),
-    "no ranges": (None, False),
-    "no answer": (breaks, False),
-}
 
 
 @pytest.mark.parametrize(
