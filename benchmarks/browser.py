@@ -5,11 +5,14 @@ own scripts, `loadGraphModel`, the same WebAssembly backend, the canvas' own res
 longest time between two turns of the main thread while the model loads and a photo of 12 megapixels is looked at.
 Figures are medians of fresh visits, taken in turns; Chromium slows the main thread down, and no worker. Bytes are
 bodies sent by the server on a page's first visit.
+
+What the rules of a decision cost: a photo's whole answer, from file to words, with a decision of version 2 of which
+every rule is asked and none holds (two gates on features, a place, roll-up, sets), against the same bundle with a
+decision of version 1; in one page, in turns.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import statistics
@@ -19,25 +22,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from math import nan
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
 from playwright.sync_api import BrowserContext
 
-from aplantida.domain.class_index import ClassIndex, PlantClass
-from aplantida.domain.preprocessing import Preprocessing
 from aplantida.export.browser import chromium
-from aplantida.export.bundle import bundle_json
-from aplantida.export.web_build import build_web, copy_page
-from benchmarks.bundle_size import IMAGE_SIZE, NUM_CLASSES, STUDENTS, build
+from aplantida.export.web_build import build_web
+from benchmarks.browser_bundle import PLACE, write_bundle, write_photos, write_ruled
+from benchmarks.bundle_size import IMAGE_SIZE
 from benchmarks.report import Row, show
 
-ROUNDS, WARM_RUNS = 5, 10
+ROUNDS, WARM_RUNS, RULED_RUNS = 5, 10, 200
+LONGER = 1.1
 GAP, GAP_AT_4X = 50, 150
 POLICIES = ("no-cache", "no-store", "max-age=3600")
 SCRIPTS = ("tf-core", "tf-converter", "tf-backend-wasm")
+# peers that this benchmark has no package of, and what they would need of the model
+NOT_HERE = {"ONNX Runtime Web": "the model.onnx of the export", "LiteRT.js": "the model as .tflite"}
 BLANK = b"<!doctype html><html lang=en><title>An app</title><link rel=icon href=data:,>"
 PEER = """async () => {
   for (const name of SCRIPTS) {
@@ -87,6 +90,24 @@ VISIT = """async ([make, runs]) => {
   }
   return { gap: longest, cold, warm: warm.sort((a, b) => a - b)[runs >> 1] };
 }"""
+BOTH = """async ([folders, place, runs]) => {
+  const blob = await (await fetch("/photos/small.jpg")).blob();
+  const both = [];
+  for (const folder of folders) {
+    both.push(await (await import(folder + "classifier.js")).load(folder, { keep: false }));
+  }
+  const times = folders.map(() => []);
+  const rules = [];
+  for (let run = -10; run < runs; run++) {
+    for (const [at, classifier] of both.entries()) {
+      const begun = performance.now();
+      const { rule } = await classifier.classify(blob, 5, at === 0 ? { place } : {});
+      if (run >= 0) times[at].push(performance.now() - begun);
+      rules[at] = rule;
+    }
+  }
+  return { rules, milliseconds: times.map((series) => series.sort((a, b) => a - b)[runs >> 1]) };
+}"""
 WAYS = {
     "worker": OURS.replace("WORKER", "true"),
     "main thread": OURS.replace("WORKER", "false"),
@@ -102,40 +123,8 @@ def main() -> None:
         write_photos(root / "photos")
         write_peer(root / "peer")
         (root / "index.html").write_bytes(BLANK)
-        show([*waits(root), *first_visits(root)])
-
-
-def write_bundle(root: Path) -> None:
-    """A bundle without credits and golden photos, its model as the export makes it."""
-    folder = root / "bundle"
-    folder.mkdir()
-    build(root / "work", STUDENTS[0])
-    shutil.copytree(root / "work" / "model", folder / "model")
-    shutil.rmtree(root / "work")
-    names = [f"Species {chr(97 + n // 26 % 26)}{chr(97 + n % 26)}{n:04d}" for n in range(NUM_CLASSES)]
-    plants = (PlantClass(class_id=name, genus="Species", family="Familia", common_names=()) for name in names)
-    ClassIndex.of(plants).save(folder / "classes.json")
-    texts: dict[str, Any] = {
-        "preprocessing.json": Preprocessing(image_size=IMAGE_SIZE).to_json(),
-        "decision.json": {"format": "aplantida.decision/1", "temperature": 1.0, "threshold": 0.5},
-    }
-    for file, content in texts.items():
-        (folder / file).write_text(json.dumps(content), encoding="utf-8")
-    copy_page(folder)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    entries = {
-        path.relative_to(folder).as_posix(): (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
-        for path in files
-    }
-    (folder / "bundle.json").write_text(json.dumps(bundle_json("bench", "v1", {}, {}, entries)), encoding="utf-8")
-
-
-def write_photos(folder: Path) -> None:
-    """A photo of 12 megapixels and one of 0.3."""
-    folder.mkdir()
-    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    for name, size in (("large", (4000, 3000)), ("small", (640, 480))):
-        Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC).save(folder / f"{name}.jpg", quality=90)
+        write_ruled(root)
+        show([*waits(root), ruled_answers(root), *first_visits(root), *not_measured()])
 
 
 def write_peer(folder: Path) -> None:
@@ -214,6 +203,21 @@ def waits(root: Path) -> list[Row]:
     return rows
 
 
+def ruled_answers(root: Path) -> Row:
+    """A photo's whole answer with all rules of version 2, against version 1."""
+    with chromium() as context, served(root, "max-age=3600") as (url, _):
+        page = context.new_page()
+        page.goto(url)
+        found = page.evaluate(BOTH, [["/ruled/", "/bundle/"], PLACE, RULED_RUNS])
+    if found["rules"] != ["none", "none"]:
+        raise RuntimeError(f"not every rule was asked: {found['rules']} decided, want none and none")
+    ours, peer = found["milliseconds"]
+    note = f"peer: a decision of version 1; medians of {RULED_RUNS} answers in turns; at most {LONGER} times is wanted"
+    return Row(
+        "an answer with all rules of version 2, worker", ours, peer, "ms", peer / ours, round(1 / LONGER, 3), note
+    )
+
+
 def first_visits(root: Path) -> list[Row]:
     """Bytes of the bundle's own page until it works offline, by the server's cache policy."""
     files = json.loads((root / "bundle" / "bundle.json").read_text(encoding="utf-8"))["files"]
@@ -229,6 +233,14 @@ def first_visits(root: Path) -> list[Row]:
             what = f"bytes of weights until offline, Cache-Control: {policy}"
             rows.append(Row(what, sent["weights.bin"], weights, "bytes", weights / sent["weights.bin"], 1.0, note))
     return rows
+
+
+def not_measured() -> list[Row]:
+    """A row for each peer that was not asked, so that nobody takes the table for all there is."""
+    return [
+        Row(f"an answer against {name}", nan, nan, "ms", nan, None, f"not measured: no package here; needs {what}")
+        for name, what in NOT_HERE.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from aplantida.export.browser import chromium
 from aplantida.predict import predict
-from tests.fixtures.bundle import write_bundle
+from tests.fixtures.bundle import write_bundle, write_manifest
 from tests.fixtures.photos import write_photos
 
 
@@ -27,6 +29,17 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def names(bundle: Path, photo: Path) -> list[str]:
     """What ``photo`` shows, by Python."""
     return [item["scientific_name"] for item in next(predict(bundle, [str(photo)]))["top"]]
+
+
+@pytest.fixture
+def large(bundle: Path, tmp_path: Path) -> Path:
+    """The same bundle with two megabytes of weights, most of which nobody uses."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle, folder)
+    weights = folder / "model" / "weights.bin"
+    weights.write_bytes(weights.read_bytes() + np.random.default_rng(1).bytes(2_000_000))
+    write_manifest(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -2,73 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.fixtures import web_host
-from tests.fixtures.pages import BLANK, CACHE_FIRST, kept_offline, named, names_of, settled, spoil
-from tests.fixtures.web_host import Fault, WebHost
+from tests.fixtures.fault_table import (
+    APP_KINDS,
+    APP_PLAIN,
+    IN_CACHES,
+    KINDS,
+    PLAIN,
+    cells,
+    heals,
+    on_server,
+    table,
+)
+from tests.fixtures.pages import (
+    BLANK,
+    CACHE_FIRST,
+    PRECACHE,
+    kept_offline,
+    named,
+    names_of,
+    register,
+    settled,
+    spoil,
+)
+from tests.fixtures.web_host import WebHost
 
-KINDS = {
-    "weights": "model/weights.bin",
-    "classes": "classes.json",
-    "decision": "decision.json",
-    "wasm": "tfjs-backend-wasm-simd.wasm",
-    "worker": "engine.js",
-    "module": "classifier.js",
-    "app": "app.js",
-    "style": "style.css",
-    "credits": "credits/species-00000.bin",
-    "bundle": "bundle.json",
-}
-FAULTS = ("flipped", "truncated", "404", "503 once", "503 always", "evicted", "wrong type")
-IN_CACHES = ("flipped", "truncated", "evicted", "wrong type")
-# in the plain tests: one fault of each kind of file, on either visit
-PLAIN = {
-    ("weights", "flipped", "returning"),
-    ("classes", "evicted", "returning"),
-    ("decision", "truncated", "first"),
-    ("wasm", "flipped", "returning"),
-    ("worker", "wrong type", "first"),
-    ("module", "404", "first"),
-    ("app", "503 once", "first"),
-    ("style", "404", "first"),
-    ("credits", "flipped", "returning"),
-    ("bundle", "flipped", "returning"),
-}
-CELLS = [
-    pytest.param(*cell, id=" ".join(cell), marks=[] if cell in PLAIN else [pytest.mark.slow])
-    for cell in ((kind, fault, visit) for kind in KINDS for fault in FAULTS for visit in ("first", "returning"))
-    if cell[1:] != ("evicted", "first")
-]
-APP_PLAIN = {("weights", "flipped", "returning"), ("wasm", "truncated", "first"), ("bundle", "503 once", "first")}
-APP_CELLS = [
-    pytest.param(*cell, id=" ".join(cell), marks=[] if cell in APP_PLAIN else [pytest.mark.slow])
-    for cell in ((kind, fault, visit) for kind in KINDS for fault in FAULTS for visit in ("first", "returning"))
-    if cell[1:] != ("evicted", "first") and cell[0] not in ("app", "style", "credits", "module")
-]
+ROOT = Path(__file__).parents[2]
+WORKERS = ("cache first", "precache")
 
 
-def on_server(fault: str) -> Fault:
-    return {
-        "flipped": web_host.flipped,
-        "truncated": web_host.truncated,
-        "404": web_host.missing,
-        "503 once": web_host.times(1, web_host.unavailable),
-        "503 always": web_host.unavailable,
-        "wrong type": web_host.wrong_type,
-    }[fault]
+def test_the_documented_table_is_the_one_that_is_tested() -> None:
+    text = (ROOT / "docs" / "browser.md").read_text(encoding="utf-8")
+    assert table() in text
+    for kinds, plain in ((tuple(KINDS), PLAIN), (APP_KINDS, APP_PLAIN)):
+        assert {cell[0] for cell in plain} == set(kinds)  # the plain tests have a fault of each kind of file
 
 
-def heals(kind: str, fault: str, visit: str) -> bool:
-    """Whether an answer must come: only what the server refuses for good, and nobody keeps, need not."""
-    return visit == "returning" or fault not in ("404", "503 always") or kind in ("style", "credits")
-
-
-@pytest.mark.parametrize(("kind", "fault", "visit"), CELLS)
+@pytest.mark.parametrize(("kind", "fault", "visit"), cells(tuple(KINDS), PLAIN))
 def test_the_own_page(
     bundle: Path, photo: Path, names: list[str], page: Page, kind: str, fault: str, visit: str
 ) -> None:
@@ -100,36 +76,44 @@ def test_the_own_page(
             expect(page.locator("#credits-list h3")).to_have_count(5, timeout=60_000)
 
 
-@pytest.mark.parametrize(("kind", "fault", "visit"), APP_CELLS)
-def test_an_app_whose_worker_asks_its_cache_first(
-    bundle: Path, photo: Path, names: list[str], page: Page, kind: str, fault: str, visit: str
+@pytest.mark.parametrize(("kind", "fault", "visit", "worker"), cells(APP_KINDS, APP_PLAIN, WORKERS))
+def test_an_app_with_a_worker_of_its_own(
+    bundle: Path, photo: Path, names: list[str], page: Page, kind: str, fault: str, visit: str, worker: str
 ) -> None:
     name = KINDS[kind]
+    options = {"keep": False} if worker == "precache" else {}
     with WebHost(bundle, "/models/plants/") as host:
         host.extra = {"/": ("text/html", BLANK), "/sw.js": ("text/javascript", CACHE_FIRST)}
         host.roots["/photos/"] = photo.parent
         asked = ("/models/plants/", f"/photos/{photo.name}")
         page.goto(host.origin)
-        page.evaluate("async () => { await navigator.serviceWorker.register('/sw.js') }")
-        page.wait_for_function("() => navigator.serviceWorker.controller")
+        if worker == "precache":  # made by an app's build, before anything goes wrong
+            listed = page.evaluate(
+                "async (folder) => (await import(folder + 'classifier.js')).precache(folder)", asked[0]
+            )
+            host.extra["/sw.js"] = ("text/javascript", PRECACHE.replace("LIST", json.dumps(listed)))
         if visit == "returning":
-            assert names_of(page, *asked)["names"] == names
+            assert register(page)
+            assert names_of(page, *asked, **options)["names"] == names
         if visit == "returning" and fault in IN_CACHES:
             assert spoil(page, name, fault) > 0
         else:
             host.faults[name] = on_server(fault)
+        if visit == "first":
+            installed = register(page)
+            assert installed or worker == "precache"  # which is all there, or not at all
         page.goto(host.origin)
         if not heals(kind, fault, visit):
             code = page.evaluate(
-                "async (folder) => { const { load } = await import(folder + 'classifier.js');"
-                " return load(folder).then(() => 'none', (error) => error.code) }",
-                asked[0],
+                "async ([folder, options]) => { const { load } = await import(folder + 'classifier.js');"
+                " return load(folder, options).then(() => 'none', (error) => error.code) }",
+                [asked[0], options],
             )
             assert code == "http"
             host.faults.clear()
             page.goto(host.origin)
-        assert names_of(page, *asked)["names"] == names
-        assert page.evaluate("caches.has('app-runtime')")
+        assert names_of(page, *asked, **options)["names"] == names
+        assert page.evaluate("async () => (await caches.keys()).some((name) => name.startsWith('app-'))")
 
 
 def test_an_app_whose_worker_knows_a_file_by_its_path_alone(
@@ -141,8 +125,7 @@ def test_an_app_whose_worker_knows_a_file_by_its_path_alone(
         host.roots["/photos/"] = photo.parent
         asked = ("/models/plants/", f"/photos/{photo.name}")
         page.goto(host.origin)
-        page.evaluate("async () => { await navigator.serviceWorker.register('/sw.js') }")
-        page.wait_for_function("() => navigator.serviceWorker.controller")
+        assert register(page)
         assert names_of(page, *asked)["names"] == names
         for name in ("weights", "wasm", "worker", "bundle"):
             assert spoil(page, KINDS[name], "flipped") > 0

@@ -18,18 +18,18 @@ from tests.fixtures.web_host import WebHost
 
 POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self' blob:"
 TRUSTED = f"{POLICY}; require-trusted-types-for 'script'; trusted-types aplantida"
-# a host's own TF.js on the same backend, and what it computes with it
-HOSTS_TF = """async () => {
-  for (const name of ["tf-core.min.js", "tf-backend-wasm.min.js"]) {
+# a host's own TF.js on a backend of its choice, and what it computes with it
+HOSTS_TF = """async (backend) => {
+  for (const name of ["tf-core.min.js", `tf-backend-${backend}.min.js`]) {
     await new Promise((resolve, reject) => {
       const script = Object.assign(document.createElement("script"), { src: "/tf/" + name });
       script.onload = resolve; script.onerror = reject;
       document.head.append(script);
     });
   }
-  tf.wasm.setWasmPaths("/tf/");
-  tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
-  await tf.setBackend("wasm");
+  tf.wasm?.setWasmPaths("/tf/");
+  if (backend === "wasm") tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+  await tf.setBackend(backend);
   await tf.ready();
 }"""
 HOST_COMPUTES = """() => {
@@ -68,20 +68,21 @@ def ask(page: Page, photo: Path, folder: str = "/one/", **options: Any) -> dict[
 
 @pytest.mark.parametrize("worker", [True, False])
 @pytest.mark.parametrize("first", ["host", "guest"])
+@pytest.mark.parametrize("backend", ["wasm", "cpu"])
 def test_a_hosts_tfjs_and_ours_do_not_meet(
-    host: WebHost, page: Page, photo: Path, names: list[str], worker: bool, first: str
+    host: WebHost, page: Page, photo: Path, names: list[str], worker: bool, first: str, backend: str
 ) -> None:
     page.goto(host.origin)
     if first == "host":
-        page.evaluate(HOSTS_TF)
+        page.evaluate(HOSTS_TF, backend)
     before = set(page.evaluate("Object.getOwnPropertyNames(globalThis)"))
     found = ask(page, photo, worker=worker)
     assert found["names"] == names
     assert found["thread"] == ("worker" if worker else "main")
     assert set(page.evaluate("Object.getOwnPropertyNames(globalThis)")) == before
     if first == "guest":
-        page.evaluate(HOSTS_TF)
-    assert page.evaluate(HOST_COMPUTES) == ["wasm", [1, 4, 9]]
+        page.evaluate(HOSTS_TF, backend)
+    assert page.evaluate(HOST_COMPUTES) == [backend, [1, 4, 9]]
     assert ask(page, photo, worker=worker)["names"] == names
 
 

@@ -6,26 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.fixtures.bundle import write_manifest
 from tests.fixtures.pages import BLANK, kept_offline, named, names_of, settled, view
-from tests.fixtures.web_host import WebHost, cut, missing, times, unavailable
+from tests.fixtures.web_host import WebHost, missing, times, unavailable
 
 WEIGHTS = "model/weights.bin"
-
-
-@pytest.fixture
-def large(bundle: Path, tmp_path: Path) -> Path:
-    """The same bundle with two megabytes of weights, most of which nobody uses."""
-    folder = tmp_path / "bundle"
-    shutil.copytree(bundle, folder)
-    weights = folder / WEIGHTS
-    weights.write_bytes(weights.read_bytes() + np.random.default_rng(1).bytes(2_000_000))
-    write_manifest(folder)
-    return folder
 
 
 @pytest.mark.parametrize("policy", ["no-cache", "no-store", "max-age=31536000, immutable"])
@@ -40,55 +28,6 @@ def test_a_first_visit_fetches_the_weights_once_and_only_one_wasm(large: Path, p
         assert host.sent("tfjs-backend-wasm-simd.wasm") == (large / "tfjs-backend-wasm-simd.wasm").stat().st_size
         for name in ("tfjs-backend-wasm.wasm", "classifier.d.ts", "metrics.json"):
             assert not [one for one in host.asked if one.path.endswith("/" + name)]
-
-
-def test_a_download_goes_on_where_it_broke_off(large: Path, page: Page) -> None:
-    size = (large / WEIGHTS).stat().st_size
-    with WebHost(large) as host:
-        host.faults[WEIGHTS] = times(2, cut(800_000))
-        page.goto(host.url)
-        view(page, "ready")
-        wanted = [one.range for one in host.asked if one.path.endswith("weights.bin")]
-        assert wanted[0] is None
-        assert all(range is not None for range in wanted[1:])
-        assert len(wanted) == 3
-        assert host.sent("weights.bin") <= size + 600_000  # what lay in a broken connection's buffers
-
-
-def test_the_next_visit_goes_on_where_this_one_broke_off(large: Path, page: Page) -> None:
-    size = (large / WEIGHTS).stat().st_size
-    with WebHost(large, "/m/") as host:
-        host.extra["/"] = ("text/html", BLANK)
-        host.faults[WEIGHTS] = cut(300_000)
-        page.goto(host.origin)
-        load = "async () => (await import('/m/classifier.js')).load('/m/').then(() => 'whole', (error) => error.code)"
-        assert page.evaluate(load) == "offline"
-        kept = page.evaluate("""async () => {
-          const cache = await caches.open((await caches.keys())[0]);
-          const parts = (await cache.keys()).filter(({ url }) => url.includes("?part="));
-          const sizes = parts.map(async (part) => (await (await cache.match(part)).arrayBuffer()).byteLength);
-          return (await Promise.all(sizes)).reduce((sum, one) => sum + one, 0);
-        }""")
-        assert kept > 250_000
-        host.faults.clear()
-        host.asked.clear()
-        page.goto(host.origin)
-        assert page.evaluate(load) == "whole"
-        assert [one.range for one in host.asked if one.path.endswith("weights.bin")] == [f"bytes={kept}-"]
-        assert host.sent("weights.bin") == size - kept
-        left = page.evaluate("async () => (await (await caches.open((await caches.keys())[0])).keys()).length")
-        page.goto(host.origin)
-        assert page.evaluate(load) == "whole"
-        assert left == page.evaluate("async () => (await (await caches.open((await caches.keys())[0])).keys()).length")
-
-
-def test_a_host_without_ranges_sends_it_again(large: Path, photo: Path, names: list[str], page: Page) -> None:
-    with WebHost(large) as host:
-        host.ranges = False
-        host.faults[WEIGHTS] = times(1, cut(800_000))
-        page.goto(host.url)
-        view(page, "ready")
-        assert named(page, photo) == names
 
 
 def test_what_an_answer_does_not_need_keeps_nothing_from_being_kept(

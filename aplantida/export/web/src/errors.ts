@@ -20,7 +20,7 @@ export type ErrorCode =
   | "unreadable"
   /** The file is no JPEG, PNG or WebP. */
   | "unsupported_format"
-  /** The photo has a side of one pixel or none. */
+  /** The photo has a side of fewer than 32 pixels. */
   | "too_small"
   /** The photo has more than 100 million pixels. */
   | "too_large"

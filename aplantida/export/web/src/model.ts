@@ -19,7 +19,6 @@ import {
 import { AplantidaError } from "./errors";
 import { BundleError, type Bundle } from "./bundle";
 import type { Outputs } from "./decide";
-import { joined } from "./download";
 import { wasmFile } from "./files";
 
 /** A module without content: whether it compiles says whether any may. */
@@ -76,6 +75,16 @@ function startBackend(bundle: Bundle): Promise<void> {
   })();
   backend.catch(() => (backend = undefined));
   return backend;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
 }
 
 async function artifactsOf(bundle: Bundle): Promise<io.ModelArtifacts> {

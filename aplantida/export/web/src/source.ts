@@ -2,10 +2,12 @@
 
 import { AplantidaError } from "./errors";
 import { altered, BundleError, parseManifest, type BundleManifest, type Source } from "./bundle";
-import { download } from "./download";
+import { begun, ChunkKeeper } from "./chunks";
+import { download, PART_BYTES } from "./download";
 import { MANIFEST, sources, type FileEntry } from "./files";
+import { Received } from "./received";
 import { sha256 } from "./sha256";
-import { keptDigests, PART_BYTES, Store } from "./store";
+import { keptDigests, Store } from "./store";
 
 /** A state of a bundle, as bundle.json names it. */
 export interface Edition {
@@ -35,7 +37,9 @@ export async function publishedEdition(
   for (const [url, cache] of sources(folder, MANIFEST, null)) {
     if (fresh && cache !== "no-store") continue;
     try {
-      return await edition(await download(MANIFEST, url, { cache, signal, patient: patient && !problem }));
+      const received = new Received(null);
+      await download(MANIFEST, url, received, { cache, signal, patient: patient && !problem });
+      return await edition(received.bytes);
     } catch (error) {
       signal?.throwIfAborted();
       problem ??= error;
@@ -75,7 +79,9 @@ export class HttpSource implements Source {
       onBytes?.(kept.length);
       return kept;
     }
-    const bytes = await this.fetched(name, entry, onBytes);
+    const elsewhere = await this.store.elsewhere(name, entry.sha256);
+    if (elsewhere) onBytes?.(elsewhere.length);
+    const bytes = elsewhere ?? (await this.fetched(name, entry, onBytes));
     this.writing.push(this.store.write(name, bytes, typeOf(name)));
     return bytes;
   }
@@ -87,23 +93,34 @@ export class HttpSource implements Source {
     onBytes?: (loaded: number) => void,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const large = entry.bytes > 2 * PART_BYTES;
-    let begun = large ? await this.store.begun(name) : undefined;
-    if (begun && begun.length >= entry.bytes) begun = undefined;
+    let received = large ? await begun(this.store, name, entry.bytes) : new Received(entry.bytes);
+    const keeper = large ? new ChunkKeeper(this.store, name, entry.bytes, received.length / PART_BYTES) : undefined;
     let problem: unknown;
     for (const [url, cache] of sources(this.store.folder, name, entry.sha256)) {
-      const keeper = large ? this.store.keeper(name, begun?.length ?? 0) : undefined;
-      try {
-        const patient = problem === undefined;
-        const bytes = await download(name, url, { cache, signal: this.signal, patient, begun, onBytes, onPart: keeper?.take });
-        const found = await sha256(bytes);
-        if (keeper) this.writing.push(keeper.clear());
-        if (found === entry.sha256) return bytes;
-        begun = undefined;
-        if ((problem as AplantidaError | undefined)?.code !== "altered") problem = altered(name, found, entry);
-      } catch (error) {
-        this.signal?.throwIfAborted();
-        problem ??= error;
-        if (!(error instanceof AplantidaError) || error.code === "offline") break;
+      // what several answers gave together may be of two files: then this address is asked for all of it
+      for (let before = -1; before !== 0; ) {
+        before = received.length;
+        received.listener = keeper;
+        try {
+          await download(name, url, received, { cache, signal: this.signal, patient: problem === undefined, onBytes });
+          const bytes = received.bytes;
+          const found = await sha256(bytes);
+          keeper?.cut(0);
+          if (found === entry.sha256) return bytes;
+          received = new Received(entry.bytes);
+          if ((problem as AplantidaError | undefined)?.code !== "altered") problem = altered(name, found, entry);
+        } catch (error) {
+          this.signal?.throwIfAborted();
+          problem ??= error;
+          if (!(error instanceof AplantidaError) || error.code === "offline") throw problem;
+          if (error.code === "altered") {
+            keeper?.cut(0);
+            received = new Received(entry.bytes);
+          }
+          break;
+        } finally {
+          if (keeper) this.writing.push(keeper.settled());
+        }
       }
     }
     throw problem;

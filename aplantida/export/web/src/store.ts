@@ -4,11 +4,10 @@
  * is checked; what is not whole is taken out.
  */
 
-import { joined } from "./download";
 import { sha256 } from "./sha256";
 
-/** Unfinished downloads are kept in pieces of at least so many bytes. */
-export const PART_BYTES = 262_144;
+/** Header of a chunk of an unfinished download: its sha256, for nothing else says whether it is whole. */
+const CHUNK_DIGEST = "X-Chunk-SHA256";
 
 export function prefix(folder: string): string {
   return `aplantida:${folder}:`;
@@ -45,6 +44,16 @@ export class Store {
     return null;
   }
 
+  /** The file with the digest `wanted` in another state of the folder: an update fetches only what changed. */
+  async elsewhere(name: string, wanted: string): Promise<Uint8Array<ArrayBuffer> | null> {
+    for (const digest of this.cache ? await keptDigests(this.folder) : []) {
+      if (digest === this.digest) continue;
+      const bytes = await (await Store.open(this.folder, digest)).bytes(this.url(name));
+      if (bytes && (await sha256(bytes)) === wanted) return bytes;
+    }
+    return null;
+  }
+
   /** Like `read`, and changes nothing. */
   async state(name: string, wanted: string): Promise<"whole" | "bad" | "missing"> {
     const bytes = await this.bytes(this.url(name));
@@ -60,67 +69,47 @@ export class Store {
     await this.cache?.delete(this.url(name)).catch(() => false);
   }
 
-  /** What an earlier visit got of a file, from its beginning. */
-  async begun(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const parts: Uint8Array[] = [];
-    for (let part = 0; this.cache; part++) {
-      const bytes = await this.bytes(this.url(name, part));
-      if (!bytes) break;
-      parts.push(bytes);
-    }
-    return joined(parts);
+  /** Chunk `number` of an unfinished download, when it is whole, and the ETag that the server gave with it. */
+  async chunk(name: string, number: number): Promise<{ bytes: Uint8Array<ArrayBuffer>; tag: string | null } | null> {
+    const kept = await this.entry(this.url(name, number));
+    if (!kept || (await sha256(kept.bytes)) !== kept.headers.get(CHUNK_DIGEST)) return null;
+    return { bytes: kept.bytes, tag: kept.headers.get("ETag") };
   }
 
-  /** A function that takes the pieces of a download and keeps them, from byte `offset` and part `part` on. */
-  keeper(name: string, begun: number): { take(part: Uint8Array<ArrayBuffer>, offset: number): void; clear(): Promise<void> } {
-    let waiting: Uint8Array[] = [];
-    let kept = begun > 0 ? -1 : 0;
-    let last: Promise<unknown> = Promise.resolve();
-    const flush = () => {
-      const piece = joined(waiting);
-      waiting = [];
-      last = last.then(async () => {
-        if (kept < 0) kept = await this.count(name);
-        await this.put(this.url(name, kept++), piece, "application/octet-stream");
-      });
-    };
-    return {
-      take: (part, offset) => {
-        if (offset === 0) {
-          waiting = [];
-          last = last.then(() => this.clearParts(name)).then(() => (kept = 0));
-        }
-        waiting.push(part);
-        if (waiting.reduce((sum, one) => sum + one.length, 0) >= PART_BYTES) flush();
-      },
-      clear: () => last.then(() => this.clearParts(name)),
-    };
+  async keepChunk(name: string, number: number, bytes: Uint8Array<ArrayBuffer>, tag: string | null): Promise<boolean> {
+    if (!this.cache) return false;
+    const headers = { [CHUNK_DIGEST]: await sha256(bytes), ...(tag !== null && { ETag: tag }) };
+    return this.put(this.url(name, number), bytes, "application/octet-stream", headers);
   }
 
-  private async count(name: string): Promise<number> {
-    let parts = 0;
-    while (await this.bytes(this.url(name, parts))) parts++;
-    return parts;
-  }
-
-  private async clearParts(name: string): Promise<void> {
-    for (let part = 0; await this.cache?.delete(this.url(name, part)).catch(() => false); part++);
+  /** Remove the chunks of a file from number `from` to before `to`. */
+  async dropChunks(name: string, from: number, to: number): Promise<void> {
+    for (let at = from; at < to; at++) await this.cache?.delete(this.url(name, at)).catch(() => false);
   }
 
   private async bytes(url: string): Promise<Uint8Array<ArrayBuffer> | null> {
+    return (await this.entry(url))?.bytes ?? null;
+  }
+
+  private async entry(url: string): Promise<{ bytes: Uint8Array<ArrayBuffer>; headers: Headers } | null> {
     try {
       const response = await this.cache?.match(url);
-      return response ? new Uint8Array(await response.arrayBuffer()) : null;
+      return response ? { bytes: new Uint8Array(await response.arrayBuffer()), headers: response.headers } : null;
     } catch {
       return null; // an entry whose file the browser lost
     }
   }
 
   /** Whether it is kept; what a full disk leaves half-written is removed. */
-  private async put(url: string, bytes: Uint8Array<ArrayBuffer>, type: string): Promise<boolean> {
+  private async put(
+    url: string,
+    bytes: Uint8Array<ArrayBuffer>,
+    type: string,
+    more: Record<string, string> = {},
+  ): Promise<boolean> {
     if (!this.cache) return false;
     try {
-      await this.cache.put(url, new Response(bytes, { headers: { "Content-Type": type } }));
+      await this.cache.put(url, new Response(bytes, { headers: { "Content-Type": type, ...more } }));
       return true;
     } catch (error) {
       this.trouble = (error as Error).name === "QuotaExceededError" ? "quota" : "unavailable";

@@ -1,0 +1,100 @@
+"""What ``benchmarks.browser`` shows to Chromium: a bundle of 9,000 classes, the same with every rule, photos."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from aplantida.domain.class_index import ClassIndex, PlantClass
+from aplantida.domain.preprocessing import Preprocessing
+from aplantida.evaluation.stranger_scores import StrangerScore
+from aplantida.export.bundle import bundle_json
+from aplantida.export.web_build import copy_page
+from benchmarks.bundle_size import IMAGE_SIZE, NUM_CLASSES, STUDENTS, build
+
+# of the first student, and as many centers as calibrate_model ships
+NUM_FEATURES, NUM_CENTERS = 1280, 64
+PLACE = "ES"
+
+
+def write_bundle(root: Path) -> None:
+    """A bundle without credits and golden photos, its model as the export makes it: five species to a genus."""
+    folder = root / "bundle"
+    folder.mkdir()
+    build(root / "work", STUDENTS[0])
+    shutil.copytree(root / "work" / "model", folder / "model")
+    shutil.rmtree(root / "work")
+    plants = (
+        PlantClass(
+            class_id=f"Genus{n // 5:04d} species{n:04d}",
+            genus=f"Genus{n // 5:04d}",
+            family=f"Familia{n // 40:03d}",
+            common_names=(),
+            distribution=(PLACE,) if n % 2 else ("FR",),
+        )
+        for n in range(NUM_CLASSES)
+    )
+    ClassIndex.of(plants).save(folder / "classes.json")
+    texts: dict[str, Any] = {
+        "preprocessing.json": Preprocessing(image_size=IMAGE_SIZE).to_json(),
+        "decision.json": {"format": "aplantida.decision/1", "temperature": 1.0, "threshold": 2.0},
+    }
+    for file, content in texts.items():
+        (folder / file).write_text(json.dumps(content), encoding="utf-8")
+    copy_page(folder)
+    write_manifest(folder)
+
+
+def write_manifest(folder: Path) -> None:
+    """``bundle.json`` of what lies in the folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "bundle.json")
+    entries = {
+        path.relative_to(folder).as_posix(): (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in files
+    }
+    (folder / "bundle.json").write_text(json.dumps(bundle_json("bench", "v1", {}, {}, entries)), encoding="utf-8")
+
+
+def write_ruled(root: Path) -> None:
+    """The same bundle with a decision of version 2; on whatever photo every rule is asked, and none holds."""
+    folder = root / "ruled"
+    shutil.copytree(root / "bundle", folder)
+    random = np.random.default_rng(0)
+    head = StrangerScore("head", random.normal(size=NUM_FEATURES + 3).astype(np.float32))
+    centers = random.integers(-127, 128, (NUM_CENTERS, NUM_FEATURES)).astype(np.int8)
+    near = StrangerScore(
+        "nearest_center", centers=centers, scales=(1 / np.linalg.norm(centers, axis=1)).astype(np.float32)
+    )
+    decision = {
+        "format": "aplantida.decision/2",
+        "temperature": 1.5,
+        "threshold": 2.0,
+        "roll_up": {"genus": {"threshold": 2.0}, "family": {"threshold": 2.0}},
+        "sets": {
+            "method": "aps",
+            "penalty": 0.01,
+            "max_size": 5,
+            "levels": [{"level": level, "threshold": -1.0} for level in (0.9, 0.95)],
+        },
+        "strangers": {
+            "plant": {**head.to_json(), "threshold": -1e9},
+            "known": {**near.to_json(), "threshold": -1e9},
+        },
+        "region_prior": {"floor": 0.05},
+    }
+    (folder / "decision.json").write_text(json.dumps(decision), encoding="utf-8")
+    write_manifest(folder)
+
+
+def write_photos(folder: Path) -> None:
+    """A photo of 12 megapixels and one of 0.3."""
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    for name, size in (("large", (4000, 3000)), ("small", (640, 480))):
+        Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC).save(folder / f"{name}.jpg", quality=90)
