@@ -278,7 +278,7 @@ PHASE = Phase(
         "images": "image_shards",
     },
     output="model_bundle",
-    version=3,
+    version=4,
     run=run,
     judge=judge,
 )
