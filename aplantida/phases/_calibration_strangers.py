@@ -71,9 +71,11 @@ def gates_json(choices: dict[str, GateChoice]) -> dict[str, Any]:
     }
 
 
-def answered(strangers: Strangers, decision: Decision) -> dict[str, Any]:
+def answered(strangers: Strangers | None, decision: Decision) -> dict[str, Any]:
     """What all rules together tell the test strangers: shares of outcomes, and the most that a species is."""
     found: dict[str, Any] = {}
+    if strangers is None:
+        return found
     for kind, (_, sample) in ((STRANGER, strangers.plants), (NON_PLANT, strangers.non_plants)):
         outcomes, _ = apply_rules(facts_of(sample.answers, decision, sample.features), decision)
         counts, count = {name: int((outcomes == name).sum()) for name in OUTCOMES}, len(sample)

@@ -16,7 +16,7 @@ from aplantida.evaluation.roll_up import fit_roll_up
 from aplantida.evaluation.stranger_choice import GateChoice, GateTarget
 from aplantida.evaluation.temperatures import choose_temperatures
 from aplantida.phases._calibration_gates import CalibrationGates, judge, shortfalls
-from aplantida.phases._calibration_parts import look, read_classes, read_part
+from aplantida.phases._calibration_parts import Seen, look, read_classes, read_part
 from aplantida.phases._calibration_strangers import Strangers, answered, choose_gates, gates_json, read_strangers
 from aplantida.pipeline.config import PhaseConfig, Section
 from aplantida.pipeline.phase import Phase, PhaseContext
@@ -109,16 +109,13 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         "format": FORMAT,
         **chosen.report,
         "threshold": _threshold_report(config, threshold, seen.on_val, named),
-        "precision_table": {
-            name: precision_table(part.confidences, part.correct, config.table_thresholds)
-            for name, part in zip(PARTS, (seen.on_val, seen.on_test), strict=True)
-        },
+        "precision_table": _precision_tables(config, seen),
         "roll_up": roll_up,
         "sets": {"method": config.sets.method, "methods": sets},
         "strangers": {name: choice.report for name, choice in gates.items()},
         "region_prior": {"floor": config.region_floor, "regions": seen.region_prior(config.region_floor)},
         "rules": seen.rules(read_decision(decision)),
-        "strangers_answered": {} if strangers is None else answered(strangers, read_decision(decision)),
+        "strangers_answered": answered(strangers, read_decision(decision)),
         **{name: decision[name] for name in ("unsure_because",) if name in decision},
     }
     for name, content in (("calibration.json", calibration), ("decision.json", decision)):
@@ -128,6 +125,13 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     errors = {f"ece_{name}": calibration["ece"][name] for name in ("before", "after")}
     said = {name: decision[name] for name in kept}
     return {**said, **errors, **facts, "always_unsure": "unsure_because" in decision}
+
+
+def _precision_tables(config: CalibrateModelConfig, seen: Seen) -> dict[str, Any]:
+    return {
+        name: precision_table(part.confidences, part.correct, config.table_thresholds)
+        for name, part in zip(PARTS, (seen.on_val, seen.on_test), strict=True)
+    }
 
 
 def _settle(ctx: PhaseContext[CalibrateModelConfig], decision: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:

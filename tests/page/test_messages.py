@@ -176,7 +176,7 @@ def test_what_nobody_thought_of_is_said_in_both_languages(bundle: Path, photo: P
     page.add_init_script("""
       const { postMessage } = Worker.prototype;
       Worker.prototype.postMessage = function (order, transfer) {
-        if (order.op === "classify") this.onerror(new ErrorEvent("error", { message: "out of memory ".repeat(40) }));
+        if (order.op === "outputs") this.onerror(new ErrorEvent("error", { message: "out of memory ".repeat(40) }));
         else postMessage.call(this, order, transfer);
       };
     """)

@@ -18,6 +18,7 @@ from aplantida.domain.split import STRANGER_SCHEMA
 from aplantida.domain.stored_scores import StoredFeatures
 from aplantida.evaluation.decide import read_decision
 from aplantida.evaluation.decision_file import decision_schema
+from aplantida.evaluation.non_plants import non_plants
 from aplantida.phases import calibrate_model, evaluate_model, split_dataset
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest
@@ -96,10 +97,13 @@ def test_a_model_is_asked_about_strangers_and_pictures_and_decides_by_them(
     artifact = split(hold_out_species=2, val_fraction=0.3, test_fraction=0.3)
     classes = ClassIndex.load(artifact.file("class_index.json"))
     make_checkpoint("model", {"images": "images", "split": "split"}, classes)
-    values = {"inputs": {"images": "images", "split": "split", "checkpoint": "model"}, "num_non_plants": 20}
+    values = {"inputs": {"images": "images", "split": "split", "checkpoint": "model"}, "num_non_plants": 87}
     evaluation = make(evaluate_model.PHASE, "evaluation", resources={"num_threads": 1}, **values)
     rows = pq.read_table(evaluation.file("strangers.parquet")).to_pylist()
-    assert Counter(row["kind"] for row in rows) == {"stranger": len(strangers_of(artifact)), "non_plant": 20}
+    assert Counter(row["kind"] for row in rows) == {
+        "stranger": len(strangers_of(artifact)),
+        "non_plant": len(list(non_plants(87))),
+    }
     assert {row["group"] for row in rows if row["kind"] == "stranger"}.isdisjoint(classes.class_ids)
     scores = ScoreTable.from_arrow(pq.read_table(evaluation.file("scores_strangers.parquet")))
     assert scores.image_ids.tolist() == [row["image_id"] for row in rows]
@@ -112,10 +116,10 @@ def test_a_model_is_asked_about_strangers_and_pictures_and_decides_by_them(
     calibration = make(calibrate_model.PHASE, "calibration", inputs={"evaluation": "evaluation"}, min_accepted=3)
     decision = json.loads(calibration.file("decision.json").read_text())
     jsonschema.validate(decision, decision_schema())
+    report = json.loads(calibration.file("calibration.json").read_text())["strangers"]
     gate = read_decision(decision).plant
     assert gate is not None
-    report = json.loads(calibration.file("calibration.json").read_text())["strangers"]
-    assert report["plant"]["test"]["num_strangers"] == 7
+    assert report["plant"]["test"]["num_strangers"] == 30
     assert {row["score"] for row in report["plant"]["scores"]} >= {"head", "energy", "knn", "mahalanobis"}
     assert report["known"]["reason"] == "too few strangers"  # one species each
     assert report["known"]["num_val"] + report["known"]["num_test"] == len(strangers_of(artifact))
