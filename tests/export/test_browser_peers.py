@@ -1,4 +1,4 @@
-"""What `benchmarks.browser` gives its peers: the same weights, pinned packages, a row for who is missing."""
+"""What `benchmarks.browser` stands on: the same weights for peers, pinned packages, a row for who is missing."""
 
 import math
 from pathlib import Path
@@ -9,8 +9,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from aplantida.evaluation.decision_file import check_decision
 from benchmarks import browser_peers, peers
 from benchmarks.browser import not_measured
+from benchmarks.browser_bundle import ruled_decision
 from benchmarks.browser_models import write_onnx
 from benchmarks.browser_peers import write_peers
 from benchmarks.bundle_size import MIN_ELEMENTS
@@ -52,6 +54,10 @@ def test_weights_that_float16_does_not_hold_are_refused(tmp_path: Path) -> None:
     write_model(tmp_path / "model.onnx", np.full((NUM_FEATURES, NUM_CLASSES), 1 / 3, np.float32))
     with pytest.raises(ValueError, match=r"model\.onnx: weights holds more than float16 can"):
         write_onnx(tmp_path / "model.onnx", tmp_path / "half.onnx")
+
+
+def test_the_decision_with_every_rule_is_one_that_a_page_takes() -> None:
+    check_decision(ruled_decision())
 
 
 def test_packages_that_cannot_be_had_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
