@@ -19,7 +19,10 @@ from benchmarks.report import Row, table
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "RESULTS.md"
-NOT_BENCHMARKS = {"__init__", "__main__", "apart", "browser_bundle", "peers", "photos", "plan", "report"}
+NOT_BENCHMARKS = {
+    *("__init__", "__main__", "apart", "peers", "photos", "plan", "report"),
+    *(f"browser_{part}" for part in ("bundle", "models", "peers", "server", "traffic")),
+}
 TITLE = "# Benchmarks\n\nRatios: bigger is better. A dash: not measured, or no goal."
 
 

@@ -1,10 +1,13 @@
-"""The classifier in Chromium against plain TF.js on the same model: waits, how long a page stands still, bytes.
+"""The classifier in Chromium against others that run the same model: waits, how long a page stands still, bytes.
 
-The bundle has 9,000 classes and a head of rank 96, its weights are untrained. The peer is TF.js as its pages tell: its
-own scripts, `loadGraphModel`, the same WebAssembly backend, the canvas' own resize, on the main thread. A gap is the
-longest time between two turns of the main thread while the model loads and a photo of 12 megapixels is looked at.
+The bundle has 9,000 classes and a head of rank 96, its weights are untrained. The peers (`benchmarks.browser_peers`)
+are plain TF.js, ONNX Runtime Web and LiteRT.js as their pages tell, on the main thread, and each in a worker. A gap is
+the longest time between two turns of the main thread while the model loads and a photo of 12 megapixels is looked at.
 Figures are medians of fresh visits, taken in turns; Chromium slows the main thread down, and no worker. Bytes are
-bodies sent by the server on a page's first visit.
+bodies as the server sent them, not compressed: until the bundle's own page works offline, and for an answer in an app
+on a first and a second visit, without the photo; the notes say what gzip would make of the first.
+
+That all run the same model is looked at first: the logits of one square, as the peers' canvas makes it of a photo.
 
 What the rules of a decision cost: a photo's whole answer, from file to words, with a decision of version 2 of which
 every rule is asked and none holds (two gates on features, a place, roll-up, sets), against the same bundle with a
@@ -14,23 +17,19 @@ decision of version 1; in one page, in turns.
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping, Sequence
 from math import nan
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import BrowserContext
 
 from aplantida.export.browser import chromium
-from aplantida.export.web_build import build_web
 from benchmarks.browser_bundle import PLACE, write_bundle, write_photos, write_ruled
+from benchmarks.browser_peers import Peer, write_peers
+from benchmarks.browser_server import served
+from benchmarks.browser_traffic import traffic
 from benchmarks.bundle_size import IMAGE_SIZE
 from benchmarks.report import Row, show
 
@@ -38,31 +37,7 @@ ROUNDS, WARM_RUNS, RULED_RUNS = 5, 10, 200
 LONGER = 1.1
 GAP, GAP_AT_4X = 50, 150
 POLICIES = ("no-cache", "no-store", "max-age=3600")
-SCRIPTS = ("tf-core", "tf-converter", "tf-backend-wasm")
-# peers that this benchmark has no package of, and what they would need of the model
-NOT_HERE = {"ONNX Runtime Web": "the model.onnx of the export", "LiteRT.js": "the model as .tflite"}
 BLANK = b"<!doctype html><html lang=en><title>An app</title><link rel=icon href=data:,>"
-PEER = """async () => {
-  for (const name of SCRIPTS) {
-    await new Promise((resolve) => {
-      const script = Object.assign(document.createElement("script"), { src: `/peer/${name}.min.js`, onload: resolve });
-      document.head.append(script);
-    });
-  }
-  tf.wasm.setWasmPaths("/peer/");
-  tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
-  await tf.setBackend("wasm");
-  const model = await tf.loadGraphModel("/bundle/model/model.json");
-  const size = IMAGE_SIZE;
-  const drawing = Object.assign(document.createElement("canvas"), { width: size, height: size }).getContext("2d");
-  return { async classify(blob) {
-    const image = await createImageBitmap(blob);
-    drawing.drawImage(image, 0, 0, size, size);
-    const { data } = drawing.getImageData(0, 0, size, size);
-    const input = Float32Array.from({ length: size * size * 3 }, (_, at) => data[4 * Math.floor(at / 3) + (at % 3)]);
-    return tf.tidy(() => [model.execute(tf.tensor(input, [1, size, size, 3]))].flat()[0].dataSync());
-  } };
-}""".replace("IMAGE_SIZE", str(IMAGE_SIZE)).replace("SCRIPTS", str(list(SCRIPTS)))
 OURS = """async () => (await import("/bundle/classifier.js")).load("/bundle/", { worker: WORKER, keep: false })"""
 VISIT = """async ([make, runs]) => {
   const photo = async (name) => (await fetch("/photos/" + name)).blob();
@@ -108,11 +83,25 @@ BOTH = """async ([folders, place, runs]) => {
   }
   return { rules, milliseconds: times.map((series) => series.sort((a, b) => a - b)[runs >> 1]) };
 }"""
-WAYS = {
-    "worker": OURS.replace("WORKER", "true"),
-    "main thread": OURS.replace("WORKER", "false"),
-    "plain TF.js": PEER,
-}
+ALIKE = """async ([ours, theirs, size]) => {
+  const blob = await (await fetch("/photos/small.jpg")).blob();
+  const drawing = Object.assign(document.createElement("canvas"), { width: size, height: size }).getContext("2d");
+  drawing.drawImage(await createImageBitmap(blob), 0, 0, size, size);
+  const { data } = drawing.getImageData(0, 0, size, size);
+  const square = Float32Array.from({ length: 3 * size * size }, (_, at) => data[4 * Math.floor(at / 3) + (at % 3)]);
+  const mine = await (await (0, eval)(ours)()).logitsOfInput(square);
+  const found = await (await (0, eval)(theirs)()).classify(blob);
+  const best = (logits) => [...logits.keys()].sort((a, b) => logits[b] - logits[a]).slice(0, 5);
+  const fetched = performance.getEntriesByType("resource").map(({ name }) => name);
+  return {
+    shared: best(mine).filter((at) => best(found).includes(at)).length,
+    difference: mine.reduce((most, logit, at) => Math.max(most, Math.abs(logit - found[at])), 0),
+    wasm: fetched.find((name) => name.includes("/peer/") && name.endsWith(".wasm")).split("/").at(-1),
+    isolated: crossOriginIsolated,
+  };
+}"""
+OUR_WAYS = {"worker": OURS.replace("WORKER", "true"), "main thread": OURS.replace("WORKER", "false")}
+FIGURES = {"gap": "longest gap", "cold": "load and first answer", "warm": "an answer"}
 
 
 def main() -> None:
@@ -121,56 +110,28 @@ def main() -> None:
         root = Path(name)
         write_bundle(root)
         write_photos(root / "photos")
-        write_peer(root / "peer")
+        peers = write_peers(root, root / "work")
         (root / "index.html").write_bytes(BLANK)
         write_ruled(root)
-        show([*waits(root), ruled_answers(root), *first_visits(root), *not_measured()])
+        there = [peer for peer in peers if not peer.missing]
+        rows = [*likeness(root, there), *waits(root, there), ruled_answers(root), *first_visits(root)]
+        rows += [row for policy in POLICIES for row in traffic(root, there, policy)]
+        show([*rows, *not_measured(peers)])
 
 
-def write_peer(folder: Path) -> None:
-    """TF.js' own scripts, of the version that the bundle has inside."""
-    folder.mkdir()
-    packages = next(build_web().page.parents[1].glob("npm-*/node_modules/@tensorflow"))
-    for name in SCRIPTS:
-        shutil.copyfile(packages / name.replace("tf-", "tfjs-") / "dist" / f"{name}.min.js", folder / f"{name}.min.js")
-    for wasm in packages.glob("tfjs-backend-wasm/dist/*.wasm"):
-        shutil.copyfile(wasm, folder / wasm.name)
-
-
-class _Handler(SimpleHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".js": "text/javascript"}  # noqa: RUF012
-
-    def __init__(self, *args: Any, policy: str, sent: dict[str, int], **kwargs: Any) -> None:
-        self._policy, self._sent = policy, sent
-        super().__init__(*args, **kwargs)
-
-    def end_headers(self) -> None:
-        self.send_header("Cache-Control", self._policy)
-        super().end_headers()
-
-    def copyfile(self, source: Any, outputfile: Any) -> None:
-        name = Path(source.name).name
-        self._sent[name] = self._sent.get(name, 0) + Path(source.name).stat().st_size
-        super().copyfile(source, outputfile)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@contextmanager
-def served(folder: Path, policy: str) -> Iterator[tuple[str, dict[str, int]]]:
-    """The folder's address, and the bytes sent by file name."""
-    sent: dict[str, int] = {}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder), policy=policy, sent=sent))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/", sent
-    finally:
-        server.shutdown()
-        server.server_close()
+def likeness(root: Path, peers: Sequence[Peer]) -> list[Row]:
+    """Whether every peer runs our model: its five likeliest species and its logits of the same square."""
+    rows = []
+    for peer in peers:
+        with chromium() as context, served(root, "max-age=3600") as (url, _):
+            page = context.new_page()
+            page.goto(url)
+            found = page.evaluate(ALIKE, [OUR_WAYS["worker"], peer.make, IMAGE_SIZE])
+        threads = "the page is isolated" if found["isolated"] else "one thread"
+        note = f"logits differ by at most {found['difference']:.1e}; it runs {found['wasm']}, {threads}"
+        title = f"our five likeliest species that are among {peer.name}'s"
+        rows.append(Row(title, 5, found["shared"], "species", found["shared"] / 5, 1.0, note))
+    return rows
 
 
 def visit(context: BrowserContext, url: str, make: str, rate: int) -> dict[str, float]:
@@ -183,23 +144,35 @@ def visit(context: BrowserContext, url: str, make: str, rate: int) -> dict[str, 
     return found
 
 
-def waits(root: Path) -> list[Row]:
-    """Cold, warm and gaps of every way, at full speed and at a quarter of it."""
+def waits(root: Path, peers: Sequence[Peer]) -> list[Row]:
+    """Cold, warm and gaps of every way, at full speed and at a quarter of it: there without peers in workers."""
     rows = []
+    on_page = {peer.name: peer.make for peer in peers}
+    in_workers = {f"{peer.name} in a worker": peer.in_worker for peer in peers}
     with chromium() as context, served(root, "max-age=3600") as (url, _):
         for rate, most in ((1, GAP), (4, GAP_AT_4X)):
-            rounds = [{way: visit(context, url, make, rate) for way, make in WAYS.items()} for _ in range(ROUNDS + 1)]
+            ways = {**OUR_WAYS, **on_page, **(in_workers if rate == 1 else {})}
+            rounds = [{way: visit(context, url, make, rate) for way, make in ways.items()} for _ in range(ROUNDS + 1)]
             medians = {
-                way: {key: statistics.median(one[way][key] for one in rounds[1:]) for key in ("gap", "cold", "warm")}
-                for way in WAYS
+                way: {key: statistics.median(one[way][key] for one in rounds[1:]) for key in FIGURES} for way in ways
             }
-            for way in ("worker", "main thread"):
-                ours, peer = medians[way], medians["plain TF.js"]
-                for key, what in (("gap", "longest gap"), ("cold", "load and first answer"), ("warm", "an answer")):
-                    goal = round(peer[key] / most, 2) if way == "worker" and key == "gap" else None
-                    note = f"peer: plain TF.js; {ROUNDS} visits" + (f"; at most {most} ms is wanted" if goal else "")
-                    title = f"{what}, {way}, {rate}x slower" if rate > 1 else f"{what}, {way}"
-                    rows.append(Row(title, ours[key], peer[key], "ms", peer[key] / ours[key], goal, note))
+            pairs = [(ours, peer) for peer in on_page for ours in OUR_WAYS]
+            pairs += [("worker", peer) for peer in in_workers if peer in ways]
+            for ours, peer in pairs:
+                rows += compared(ours, peer, rate, most, medians)
+    return rows
+
+
+def compared(way: str, peer: str, rate: int, most: int, medians: Mapping[str, Mapping[str, float]]) -> list[Row]:
+    """Our ``way`` against a peer's; a gap of ``most`` ms is wanted of the worker, and said beside plain TF.js."""
+    plain = peer == "plain TF.js"
+    title = f"{way}{'' if plain else f', against {peer}'}{f', {rate}x slower' if rate > 1 else ''}"
+    rows = []
+    for key, what in FIGURES.items():
+        ours, theirs = medians[way][key], medians[peer][key]
+        goal = round(theirs / most, 2) if plain and (way, key) == ("worker", "gap") else None
+        note = f"peer: {peer}; {ROUNDS} visits" + (f"; at most {most} ms is wanted" if goal else "")
+        rows.append(Row(f"{what}, {title}", ours, theirs, "ms", theirs / ours, goal, note))
     return rows
 
 
@@ -235,11 +208,12 @@ def first_visits(root: Path) -> list[Row]:
     return rows
 
 
-def not_measured() -> list[Row]:
-    """A row for each peer that was not asked, so that nobody takes the table for all there is."""
+def not_measured(peers: Sequence[Peer]) -> list[Row]:
+    """A row for each peer that cannot be had, so that nobody takes the table for all there is."""
     return [
-        Row(f"an answer against {name}", nan, nan, "ms", nan, None, f"not measured: no package here; needs {what}")
-        for name, what in NOT_HERE.items()
+        Row(f"an answer against {peer.name}", nan, nan, "ms", nan, None, f"not measured: {peer.missing}")
+        for peer in peers
+        if peer.missing
     ]
 
 

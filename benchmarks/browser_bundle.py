@@ -13,6 +13,7 @@ from PIL import Image
 
 from aplantida.domain.class_index import ClassIndex, PlantClass
 from aplantida.domain.preprocessing import Preprocessing
+from aplantida.evaluation.decision_file import DECISION_FORMAT
 from aplantida.evaluation.stranger_scores import StrangerScore
 from aplantida.export.bundle import bundle_json
 from aplantida.export.web_build import copy_page
@@ -24,12 +25,14 @@ PLACE = "ES"
 
 
 def write_bundle(root: Path) -> None:
-    """A bundle without credits and golden photos, its model as the export makes it: five species to a genus."""
+    """``bundle``, without credits and golden photos, its model as the export makes it; five species to a genus.
+
+    What the export made on the way (``model.onnx``, ``saved_model``) stays in ``work``.
+    """
     folder = root / "bundle"
     folder.mkdir()
     build(root / "work", STUDENTS[0])
     shutil.copytree(root / "work" / "model", folder / "model")
-    shutil.rmtree(root / "work")
     plants = (
         PlantClass(
             class_id=f"Genus{n // 5:04d} species{n:04d}",
@@ -62,20 +65,32 @@ def write_manifest(folder: Path) -> None:
 
 
 def write_ruled(root: Path) -> None:
-    """The same bundle with a decision of version 2; on whatever photo every rule is asked, and none holds."""
+    """The same bundle with a decision of version 2."""
     folder = root / "ruled"
     shutil.copytree(root / "bundle", folder)
+    (folder / "decision.json").write_text(json.dumps(ruled_decision()), encoding="utf-8")
+    write_manifest(folder)
+
+
+def ruled_decision() -> dict[str, Any]:
+    """One of which every rule is asked on whatever photo, and none holds: no share of 9,000 untrained classes is 1."""
     random = np.random.default_rng(0)
     head = StrangerScore("head", random.normal(size=NUM_FEATURES + 3).astype(np.float32))
     centers = random.integers(-127, 128, (NUM_CENTERS, NUM_FEATURES)).astype(np.int8)
     near = StrangerScore(
         "nearest_center", centers=centers, scales=(1 / np.linalg.norm(centers, axis=1)).astype(np.float32)
     )
-    decision = {
-        "format": "aplantida.decision/2",
+    certain = {"threshold": 1.0, "precision": None}
+    return {
+        "format": DECISION_FORMAT,
         "temperature": 1.5,
-        "threshold": 2.0,
-        "roll_up": {"genus": {"threshold": 2.0}, "family": {"threshold": 2.0}},
+        "threshold": 1.0,
+        "target_precision": 0.95,
+        "target_reached": False,
+        "precision": None,
+        "coverage": None,
+        "temperatures": {},
+        "roll_up": {"genus": certain, "family": certain},
         "sets": {
             "method": "aps",
             "penalty": 0.01,
@@ -87,9 +102,8 @@ def write_ruled(root: Path) -> None:
             "known": {**near.to_json(), "threshold": -1e9},
         },
         "region_prior": {"floor": 0.05},
+        "fusion": "mean_log_probability",
     }
-    (folder / "decision.json").write_text(json.dumps(decision), encoding="utf-8")
-    write_manifest(folder)
 
 
 def write_photos(folder: Path) -> None:
