@@ -138,7 +138,7 @@ def checked_collection(
                 raise BadRequest(
                     f"{config.db_name}.{config.collection} holds no documents: check db_name and collection"
                 )
-            store.check_together(config.min_images_per_species)
+            store.check_together(1 if config.keep_strangers else config.min_images_per_species)
             yield store
     finally:
         shutil.rmtree(runs, ignore_errors=True)

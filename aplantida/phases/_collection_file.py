@@ -128,6 +128,7 @@ class CollectionKeys(Section):
     secret_parameters: SecretSection = SecretSection()
     allow_addresses: list[str] = Field(default_factory=list)
     min_images_per_species: int = Field(default=5, ge=1)
+    keep_strangers: bool = False
 
 
 class SharedHttp(Section):

@@ -22,6 +22,7 @@ from tests.fixtures.tiny_artifacts import seal
 
 BASE = "http://127.0.0.1:8089"
 SECRET = "gr33n-leaf"
+TOO_FEW = "entry_of_species_with_too_few_images"
 
 
 def values(db_name: str, output: str = "records", **changes: Any) -> dict[str, Any]:
@@ -57,6 +58,16 @@ def test_every_entry_is_a_record_or_a_row_with_its_reason(mongo_uri: str, db_nam
     lines = records.file("records.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == table.to_pylist()
     assert {json.loads(line)["license_id"] for line in lines} <= {"CC-BY-4.0", "CC0-1.0"}
+
+
+def test_strangers_are_kept_although_their_species_has_too_few(mongo_uri: str, db_name: str) -> None:
+    fill(mongo_uri, db_name, dirty_documents(BASE))
+    few, kept = export(db_name), export(db_name, "kept", keep_strangers=True)
+    more = kept.metrics["rejections_by_reason"]
+    assert set(DIRTY_REASONS) - set(more) == {TOO_FEW}
+    assert {reason: DIRTY_REASONS[reason] for reason in more} == more
+    counts = [pq.read_metadata(artifact.file("records.parquet")).num_rows for artifact in (few, kept)]
+    assert counts[1] - counts[0] == DIRTY_REASONS[TOO_FEW] > 0
 
 
 @pytest.mark.usefixtures("ray")
