@@ -17,6 +17,7 @@ from aplantida.evaluation.fusion import by_plant, pairs_of, plants_of
 from aplantida.evaluation.metrics import Outcomes, outcomes_of, summarize
 from aplantida.evaluation.slices import by_frequency, by_region, by_value, per_species, per_taxon
 
+LEAST_PLANTS = 20  # observed with several photos: fewer say nothing
 MOST_PLANTS = 5_000  # fused at most, drawn: 9,000 classes each are 180 MB
 FORMAT = "aplantida.metrics/1"
 SPECIES_COLUMNS = (
@@ -134,13 +135,14 @@ def evaluate(
 def _by_plant(test: ScoredSplit, outcomes: Outcomes) -> dict[str, Any]:
     """Plants of several photos: all of a plant's photos fused, against the same photos one by one.
 
-    Where no two photos are of one observation, two photos of one species stand for a plant: they are of two plants as a
-    rule, and tell more than two of one would, so what they gain is an upper bound, and is said to be one.
+    Where fewer than ``LEAST_PLANTS`` observations have several photos, two photos of one species stand for a plant.
+    They are of two plants as a rule and tell more than two of one would: what they gain is an upper bound, and said to
+    be one.
     """
     if test.observations is None:
         return {}
     plants = plants_of(test.observations, test.labels)
-    observed = plants.num_plants > 0
+    observed = plants.num_plants >= LEAST_PLANTS
     if not observed:
         plants = pairs_of(test.labels)
     fused, species, inside = by_plant(test.scores, test.labels, plants, MOST_PLANTS)

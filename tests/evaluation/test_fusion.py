@@ -108,7 +108,9 @@ def test_photos_are_fused_by_observation_and_not_by_what_keeps_them_together_in_
     assert found["fused"]["top1"] > found["photos"]["top1"] + 0.1
 
 
-@pytest.mark.parametrize("observations", [[None] * 600, [f"{at}" for at in range(600)]])
+@pytest.mark.parametrize(
+    "observations", [[None] * 600, [f"{at}" for at in range(600)], [f"{max(at, 19)}" for at in range(600)]]
+)
 def test_without_observations_two_photos_of_a_species_are_said_to_be_an_upper_bound(observations: list[Any]) -> None:
     found = judged(observations)["plants"]
     assert (found["by"], found["upper_bound"]) == ("two photos of one species", True)
