@@ -1,4 +1,14 @@
-import type { Classifier, ClassifyOptions, DecideOptions, LoadOptions, LookOptions, Photo, PhotoOutputs, Status } from "./api";
+import type {
+  Classifier,
+  ClassifyOptions,
+  DecideOptions,
+  LoadOptions,
+  LookOptions,
+  Photo,
+  PhotoOutputs,
+  PrecacheEntry,
+  Status,
+} from "./api";
 import { Bundle, type BundleManifest } from "./bundle";
 import { checkedCount } from "./count";
 import { checkedOutputs } from "./outputs";
@@ -9,6 +19,7 @@ import { AplantidaError } from "./errors";
 import { answerFiles, ENGINE, MANIFEST, sources } from "./files";
 import { given } from "./given";
 import type { Link } from "./link";
+import { integrityOf } from "./modules";
 import { PROTOCOL, type Opened } from "./protocol";
 import { HttpSource, keptEditions, mended, publishedEdition, type Edition } from "./source";
 import { startEngine } from "./start";
@@ -195,10 +206,12 @@ async function candidates(folder: string, fresh: boolean, options: LoadOptions):
  * Load the bundle at `url` (a folder; relative to the page).
  *
  * @throws AplantidaError whose `code` says what to do; its message names the file that is missing, altered or not understood.
+ * Its `cause` is what was altered in a cache, where the server then did not give it anew.
  */
 export async function load(url: string, options: LoadOptions = {}): Promise<Classifier> {
   const folder = folderOf(url);
   let fresh = false;
+  let damage: AplantidaError | undefined;
   for (const wait of [...DEPLOYMENT, null]) {
     options.signal?.throwIfAborted();
     let [editions, problem] = await candidates(folder, fresh, options);
@@ -211,8 +224,10 @@ export async function load(url: string, options: LoadOptions = {}): Promise<Clas
         options.signal?.throwIfAborted();
         if (!(error instanceof AplantidaError) || !MENDABLE.has(error.code)) throw error;
         problem ??= error;
+        if (error.code === "altered") damage ??= error;
       }
     }
+    if (damage && problem !== damage) (problem as Error).cause = damage; // else nobody hears of it
     if (wait === null || (problem as AplantidaError).code === "offline") throw problem;
     await pause(wait, options.signal);
     fresh = true;
@@ -268,18 +283,21 @@ export async function clear(url: string): Promise<void> {
 }
 
 /**
- * What an app with a service worker of its own is to keep, in Workbox's form: `precache(...)` of workbox-precaching
- * takes it. Then `load(url, { keep: false })` asks for these very addresses.
+ * What an app with a service worker of its own is to keep, in Workbox's form: `precacheAndRoute(...)` of
+ * workbox-precaching takes it. Then `load(url, { keep: false })` asks for these very addresses.
  */
-export async function precache(url: string): Promise<{ url: string; revision: string | null }[]> {
+export async function precache(url: string): Promise<PrecacheEntry[]> {
   const folder = folderOf(url);
   const { manifest, digest } = await publishedEdition(folder);
   const stable = answerFiles(manifest.files).map((name) => {
-    const [[address]] = sources(folder, name, entryOf(manifest, name));
-    return { url: address, revision: null };
+    const sha256 = entryOf(manifest, name);
+    const [[address]] = sources(folder, name, sha256);
+    return { url: address, revision: null, integrity: integrityOf(sha256) };
   });
-  const plain = [["classifier.js", entryOf(manifest, "classifier.js")], [MANIFEST, digest]] as const;
-  return [...plain.map(([name, revision]) => ({ url: new URL(name, folder).href, revision })), ...stable];
+  const plain = ([["classifier.js", entryOf(manifest, "classifier.js")], [MANIFEST, digest]] as const).map(
+    ([name, revision]) => ({ url: new URL(name, folder).href, revision, integrity: integrityOf(revision) }),
+  );
+  return [...plain, ...stable];
 }
 
 function entryOf(manifest: BundleManifest, name: string): string {
