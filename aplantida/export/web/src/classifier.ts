@@ -15,13 +15,14 @@ import { checkedOutputs } from "./outputs";
 import { checkPlace } from "./places";
 import { Credits } from "./credits";
 import { pause } from "./download";
+import { candidates, known } from "./editions";
 import { AplantidaError } from "./errors";
 import { answerFiles, ENGINE, MANIFEST, sources } from "./files";
 import { given } from "./given";
 import type { Link } from "./link";
 import { integrityOf } from "./modules";
 import { PROTOCOL, type Opened } from "./protocol";
-import { HttpSource, keptEditions, mended, publishedEdition, type Edition } from "./source";
+import { HttpSource, mended, publishedEdition, type Edition } from "./source";
 import { startEngine } from "./start";
 import { forget, Store } from "./store";
 import { clearFolder, ownWorker } from "./tidy";
@@ -29,8 +30,6 @@ import { clearFolder, ownWorker } from "./tidy";
 export type * from "./api";
 export * from "./errors";
 
-/** With an edition at hand the server is waited for no longer than this, milliseconds. */
-const PATIENCE = 5000;
 /** Waits for a deployment that is half done, milliseconds. */
 const DEPLOYMENT = [1000, 3000];
 /** What another edition, or the same a little later, may mend. */
@@ -184,24 +183,6 @@ function transferred(photo: Awaited<ReturnType<typeof given>>): Transferable[] {
   return typeof ImageBitmap !== "undefined" && photo instanceof ImageBitmap ? [photo] : [];
 }
 
-async function tooLate(): Promise<never> {
-  await pause(PATIENCE);
-  throw new AplantidaError("offline", `${MANIFEST} did not come within ${PATIENCE / 1000} s`, MANIFEST);
-}
-
-/** The editions to try: what the server has, then what is kept; the reason when the server gave none. */
-async function candidates(folder: string, fresh: boolean, options: LoadOptions): Promise<[Edition[], unknown]> {
-  const kept = (options.keep ?? true) ? await keptEditions(folder) : [];
-  try {
-    const asked = publishedEdition(folder, fresh, options.signal, kept.length === 0);
-    const published = await (kept.length === 0 ? asked : Promise.race([asked, tooLate()]));
-    return [[published, ...kept.filter((edition) => edition.digest !== published.digest)], undefined];
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    return [kept, error];
-  }
-}
-
 /**
  * Load the bundle at `url` (a folder; relative to the page).
  *
@@ -233,12 +214,6 @@ export async function load(url: string, options: LoadOptions = {}): Promise<Clas
     fresh = true;
   }
   throw new AplantidaError("bundle", "not reached");
-}
-
-/** The edition that `status` and `repair` speak of: the server's, else the newest that is kept. */
-async function known(folder: string, fresh: boolean): Promise<Edition | null> {
-  const kept = (await keptEditions(folder))[0] ?? null;
-  return publishedEdition(folder, fresh, undefined, false).catch(() => kept);
 }
 
 async function report(folder: string, edition: Edition | null, trouble: Status["trouble"]): Promise<Status> {
