@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from aplantida.predict import predict
 from tests.fixtures.bundle import write_bundle
 from tests.fixtures.pages import BLANK, names_of, register, spoil
-from tests.fixtures.web_host import WebHost
+from tests.fixtures.web_host import WebHost, flipped, times
 from tests.fixtures.workbox import PRECACHE, service_worker
 
 FOLDER = "/models/plants/"
@@ -204,6 +204,18 @@ def test_bytes_that_are_not_the_listed_ones_never_come_into_the_precache(
     stop(host)
     page.goto(host.origin)
     assert names_of(page, FOLDER, address, keep=False)["names"] == names
+
+
+def test_bytes_that_http_keeps_for_a_year_hold_up_the_worker_until_a_bundle_was_loaded(
+    host: WebHost, page: Page, address: str, names: list[str]
+) -> None:
+    host.headers["Cache-Control"] = "max-age=31536000, immutable"
+    host.faults["model/weights.bin"] = times(1, flipped)
+    page.goto(host.origin)
+    deploy(host, page, address)
+    assert [register(page) for _ in range(2)] == [False, False]
+    assert names_of(page, FOLDER, address, keep=False)["names"] == names
+    assert register(page)
 
 
 def test_status_repair_and_clear_touch_ours_and_only_ours(
