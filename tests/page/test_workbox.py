@@ -170,7 +170,9 @@ def test_an_entry_that_was_evicted_is_put_back_by_workbox(
     assert names_of(page, FOLDER, address, keep=False)["names"] == names
 
 
-@pytest.mark.parametrize("change", ["flipped", "truncated", "wrong type"])
+@pytest.mark.parametrize(
+    "change", ["flipped", *(pytest.param(change, marks=pytest.mark.slow) for change in ("truncated", "wrong type"))]
+)
 def test_an_entry_that_was_spoilt_is_passed_over_and_named_where_there_is_no_server(
     host: WebHost, page: Page, address: str, names: list[str], change: str
 ) -> None:
