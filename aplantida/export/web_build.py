@@ -78,6 +78,18 @@ def build_web() -> WebBuild:
     return _opened(cache / name)
 
 
+def node_modules() -> Path:
+    """The JavaScript packages of the present lock, those for tests too; fetched when they are not here (by npm).
+
+    Raises:
+        WebBuildError: when npm fails.
+    """
+    cache = _caches()[-1]
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / "lock"):
+        return _packages(cache) / "node_modules"
+
+
 def copy_page(folder: Path) -> tuple[str, ...]:
     """Copy the page's files into a bundle's ``folder``; their names, sorted."""
     build = build_web()

@@ -278,7 +278,7 @@ PHASE = Phase(
         "images": "image_shards",
     },
     output="model_bundle",
-    version=4,
+    version=5,
     run=run,
     judge=judge,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -22,8 +21,6 @@ from tests.fixtures.fault_table import (
 )
 from tests.fixtures.pages import (
     BLANK,
-    CACHE_FIRST,
-    PRECACHE,
     kept_offline,
     named,
     names_of,
@@ -32,6 +29,7 @@ from tests.fixtures.pages import (
     spoil,
 )
 from tests.fixtures.web_host import WebHost
+from tests.fixtures.workbox import BY_PATH, CACHE_FIRST, PRECACHE, service_worker
 
 ROOT = Path(__file__).parents[2]
 WORKERS = ("cache first", "precache")
@@ -83,7 +81,7 @@ def test_an_app_with_a_worker_of_its_own(
     name = KINDS[kind]
     options = {"keep": False} if worker == "precache" else {}
     with WebHost(bundle, "/models/plants/") as host:
-        host.extra = {"/": ("text/html", BLANK), "/sw.js": ("text/javascript", CACHE_FIRST)}
+        host.extra = {"/": ("text/html", BLANK), "/sw.js": ("text/javascript", service_worker(CACHE_FIRST))}
         host.roots["/photos/"] = photo.parent
         asked = ("/models/plants/", f"/photos/{photo.name}")
         page.goto(host.origin)
@@ -91,7 +89,7 @@ def test_an_app_with_a_worker_of_its_own(
             listed = page.evaluate(
                 "async (folder) => (await import(folder + 'classifier.js')).precache(folder)", asked[0]
             )
-            host.extra["/sw.js"] = ("text/javascript", PRECACHE.replace("LIST", json.dumps(listed)))
+            host.extra["/sw.js"] = ("text/javascript", service_worker(PRECACHE, listed))
         if visit == "returning":
             assert register(page)
             assert names_of(page, *asked, **options)["names"] == names
@@ -120,8 +118,7 @@ def test_an_app_whose_worker_knows_a_file_by_its_path_alone(
     bundle: Path, photo: Path, names: list[str], page: Page
 ) -> None:
     with WebHost(bundle, "/models/plants/") as host:
-        by_path = CACHE_FIRST.replace("match(event.request)", "match(event.request, { ignoreSearch: true })")
-        host.extra = {"/": ("text/html", BLANK), "/sw.js": ("text/javascript", by_path)}
+        host.extra = {"/": ("text/html", BLANK), "/sw.js": ("text/javascript", service_worker(BY_PATH))}
         host.roots["/photos/"] = photo.parent
         asked = ("/models/plants/", f"/photos/{photo.name}")
         page.goto(host.origin)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from aplantida.export.web_build import build_web
+from aplantida.export.web_build import node_modules
 from aplantida.predict import predict
 from tests.fixtures.bundle import write_bundle
 from tests.fixtures.pages import BLANK, named, names_of, settled
@@ -47,7 +47,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tfjs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """TF.js as a host would ship it."""
-    packages = next(build_web().page.parents[1].glob("npm-*/node_modules/@tensorflow"))
+    packages = node_modules() / "@tensorflow"
     folder = tmp_path_factory.mktemp("tfjs")
     for file in (*packages.glob("tfjs-backend-wasm/dist/*.wasm"), *packages.glob("*/dist/tf-*.min.js")):
         shutil.copyfile(file, folder / file.name)
@@ -172,41 +172,6 @@ def test_in_a_hosts_worker_and_without_a_last_slash(host: WebHost, page: Page, p
       worker.onerror = (event) => reject(new Error(event.message));
     })""")
     assert found == names
-
-
-def test_an_app_that_keeps_the_files_itself_works_without_its_server(
-    host: WebHost, page: Page, photo: Path, names: list[str]
-) -> None:
-    """As `workbox-precaching` does it: every address of the list in a cache of the app, answered from there."""
-    host.extra["/sw.js"] = (
-        "text/javascript",
-        """self.addEventListener("install", () => self.skipWaiting());
-        self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
-        self.addEventListener("fetch", (event) => event.respondWith(
-          caches.match(event.request).then((found) => found ?? fetch(event.request))));""",
-    )
-    page.goto(host.origin)
-    listed = page.evaluate("""async (photo) => {
-      const { precache } = await import("/one/classifier.js");
-      const listed = await precache("/one/");
-      const cache = await caches.open("app-precache");
-      await cache.addAll([...listed.map(({ url }) => url), photo]);
-      await navigator.serviceWorker.register("/sw.js");
-      await navigator.serviceWorker.ready;
-      return listed;
-    }""", f"/photos/{photo.name}")  # fmt: skip
-    assert {url.split("/one/")[1].split("?")[0] for url in (entry["url"] for entry in listed)} >= {
-        "bundle.json",
-        "classifier.js",
-        "engine.js",
-        "model/weights.bin",
-    }
-    assert all((entry["revision"] is None) == ("?h=" in entry["url"]) for entry in listed)
-    page.wait_for_function("() => navigator.serviceWorker.controller")
-    for prefix in ("/one/", "/photos/"):
-        del host.roots[prefix]
-    assert ask(page, photo, keep=False)["names"] == names
-    assert page.evaluate("caches.keys()") == ["app-precache"]
 
 
 @pytest.mark.parametrize("path", ["/apps/plants", "/apps/plants/", "/apps/plants/index.html"])

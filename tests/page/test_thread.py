@@ -39,6 +39,20 @@ HEAVY = """async (worker) => {
   return { calls: called, thread: classifier.thread, preview: [width, height] };
 }"""
 
+# every WebAssembly memory that is made, and the bytes of those that are still reachable after a collection
+MEMORIES = """() => {
+  globalThis.made = [];
+  globalThis.memories = () => made.flatMap((one) => one.deref()?.buffer.byteLength ?? []);
+  const before = WebAssembly.instantiate;
+  WebAssembly.instantiate = async function (...given) {
+    const found = await before.apply(this, given);
+    for (const one of Object.values((found.instance ?? found).exports)) {
+      if (one instanceof WebAssembly.Memory) made.push(new WeakRef(one));
+    }
+    return found;
+  };
+}"""
+
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -126,6 +140,52 @@ def test_dispose_ends_the_worker_and_says_so(host: WebHost, page: Page, worker: 
     )
     assert found == [["AplantidaError", "disposed"], ["AplantidaError", "disposed"], 5]
     assert len(page.workers) == (1 if worker else 0)
+
+
+def test_what_a_classifier_on_the_main_thread_took_goes_with_it(host: WebHost, page: Page) -> None:
+    """Every load makes a WebAssembly memory of 16 MB, and reads a WebAssembly file of 0.4 MB."""
+    page.goto(host.origin)
+    page.evaluate(MEMORIES)
+    collector = page.context.new_cdp_session(page)
+    used = []
+    for _ in range(12):
+        answer = page.evaluate("""async () => {
+          const { load } = await import("/m/classifier.js");
+          const classifier = await load("/m/", { worker: false });
+          const live = memories().length;
+          const { top } = await classifier.classify(await (await fetch("/photos/small.jpg")).blob());
+          classifier.dispose();
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          return [live, top.length];
+        }""")
+        assert answer == [1, 5]
+        collector.send("HeapProfiler.collectGarbage")
+        assert page.evaluate("memories()") == []
+        used.append(page.evaluate("performance.memory.usedJSHeapSize"))
+    assert page.evaluate("made.length") == 12
+    assert used[-1] < used[1] + 2e6  # ten WebAssembly files are 4 MB
+
+
+def test_one_that_goes_while_another_comes_takes_nothing_from_it(host: WebHost, page: Page) -> None:
+    page.goto(host.origin)
+    page.evaluate(MEMORIES)
+    found = page.evaluate("""async () => {
+      const { load } = await import("/m/classifier.js");
+      const small = await (await fetch("/photos/small.jpg")).blob();
+      const counts = [];
+      for (let wait = 0; wait < 60; wait += 10) {
+        const going = await load("/m/", { worker: false });
+        setTimeout(() => going.dispose(), wait);
+        const coming = await load("/m/", { worker: false });
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        counts.push((await coming.classify(small)).top.length);
+        coming.dispose();
+      }
+      return counts;
+    }""")
+    assert found == [5] * 6
+    page.context.new_cdp_session(page).send("HeapProfiler.collectGarbage")
+    assert page.evaluate("memories()") == []
 
 
 def test_loading_can_be_cancelled(host: WebHost, page: Page) -> None:

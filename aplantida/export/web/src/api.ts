@@ -184,3 +184,12 @@ export interface Status {
   /** Whether the browser promised not to evict them. */
   readonly persisted: boolean;
 }
+
+/** A file that an app's own service worker is to keep, as workbox-precaching has it. */
+export interface PrecacheEntry {
+  readonly url: string;
+  /** null where the address changes with the content. */
+  readonly revision: string | null;
+  /** Subresource Integrity's spelling of the file's sha256: other bytes are not kept, and a lost entry is put back. */
+  readonly integrity: string;
+}

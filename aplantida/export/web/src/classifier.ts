@@ -1,16 +1,28 @@
-import type { Classifier, ClassifyOptions, DecideOptions, LoadOptions, LookOptions, Photo, PhotoOutputs, Status } from "./api";
+import type {
+  Classifier,
+  ClassifyOptions,
+  DecideOptions,
+  LoadOptions,
+  LookOptions,
+  Photo,
+  PhotoOutputs,
+  PrecacheEntry,
+  Status,
+} from "./api";
 import { Bundle, type BundleManifest } from "./bundle";
 import { checkedCount } from "./count";
 import { checkedOutputs } from "./outputs";
 import { checkPlace } from "./places";
 import { Credits } from "./credits";
 import { pause } from "./download";
+import { candidates, known } from "./editions";
 import { AplantidaError } from "./errors";
 import { answerFiles, ENGINE, MANIFEST, sources } from "./files";
 import { given } from "./given";
 import type { Link } from "./link";
+import { integrityOf } from "./modules";
 import { PROTOCOL, type Opened } from "./protocol";
-import { HttpSource, keptEditions, mended, publishedEdition, type Edition } from "./source";
+import { HttpSource, mended, publishedEdition, type Edition } from "./source";
 import { startEngine } from "./start";
 import { forget, Store } from "./store";
 import { clearFolder, ownWorker } from "./tidy";
@@ -18,8 +30,6 @@ import { clearFolder, ownWorker } from "./tidy";
 export type * from "./api";
 export * from "./errors";
 
-/** With an edition at hand the server is waited for no longer than this, milliseconds. */
-const PATIENCE = 5000;
 /** Waits for a deployment that is half done, milliseconds. */
 const DEPLOYMENT = [1000, 3000];
 /** What another edition, or the same a little later, may mend. */
@@ -173,32 +183,16 @@ function transferred(photo: Awaited<ReturnType<typeof given>>): Transferable[] {
   return typeof ImageBitmap !== "undefined" && photo instanceof ImageBitmap ? [photo] : [];
 }
 
-async function tooLate(): Promise<never> {
-  await pause(PATIENCE);
-  throw new AplantidaError("offline", `${MANIFEST} did not come within ${PATIENCE / 1000} s`, MANIFEST);
-}
-
-/** The editions to try: what the server has, then what is kept; the reason when the server gave none. */
-async function candidates(folder: string, fresh: boolean, options: LoadOptions): Promise<[Edition[], unknown]> {
-  const kept = (options.keep ?? true) ? await keptEditions(folder) : [];
-  try {
-    const asked = publishedEdition(folder, fresh, options.signal, kept.length === 0);
-    const published = await (kept.length === 0 ? asked : Promise.race([asked, tooLate()]));
-    return [[published, ...kept.filter((edition) => edition.digest !== published.digest)], undefined];
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    return [kept, error];
-  }
-}
-
 /**
  * Load the bundle at `url` (a folder; relative to the page).
  *
  * @throws AplantidaError whose `code` says what to do; its message names the file that is missing, altered or not understood.
+ * Its `cause` is what was altered in a cache, where the server then did not give it anew.
  */
 export async function load(url: string, options: LoadOptions = {}): Promise<Classifier> {
   const folder = folderOf(url);
   let fresh = false;
+  let damage: AplantidaError | undefined;
   for (const wait of [...DEPLOYMENT, null]) {
     options.signal?.throwIfAborted();
     let [editions, problem] = await candidates(folder, fresh, options);
@@ -211,19 +205,15 @@ export async function load(url: string, options: LoadOptions = {}): Promise<Clas
         options.signal?.throwIfAborted();
         if (!(error instanceof AplantidaError) || !MENDABLE.has(error.code)) throw error;
         problem ??= error;
+        if (error.code === "altered") damage ??= error;
       }
     }
+    if (damage && problem !== damage) (problem as Error).cause = damage; // else nobody hears of it
     if (wait === null || (problem as AplantidaError).code === "offline") throw problem;
     await pause(wait, options.signal);
     fresh = true;
   }
   throw new AplantidaError("bundle", "not reached");
-}
-
-/** The edition that `status` and `repair` speak of: the server's, else the newest that is kept. */
-async function known(folder: string, fresh: boolean): Promise<Edition | null> {
-  const kept = (await keptEditions(folder))[0] ?? null;
-  return publishedEdition(folder, fresh, undefined, false).catch(() => kept);
 }
 
 async function report(folder: string, edition: Edition | null, trouble: Status["trouble"]): Promise<Status> {
@@ -268,18 +258,21 @@ export async function clear(url: string): Promise<void> {
 }
 
 /**
- * What an app with a service worker of its own is to keep, in Workbox's form: `precache(...)` of workbox-precaching
- * takes it. Then `load(url, { keep: false })` asks for these very addresses.
+ * What an app with a service worker of its own is to keep, in Workbox's form: `precacheAndRoute(...)` of
+ * workbox-precaching takes it. Then `load(url, { keep: false })` asks for these very addresses.
  */
-export async function precache(url: string): Promise<{ url: string; revision: string | null }[]> {
+export async function precache(url: string): Promise<PrecacheEntry[]> {
   const folder = folderOf(url);
   const { manifest, digest } = await publishedEdition(folder);
   const stable = answerFiles(manifest.files).map((name) => {
-    const [[address]] = sources(folder, name, entryOf(manifest, name));
-    return { url: address, revision: null };
+    const sha256 = entryOf(manifest, name);
+    const [[address]] = sources(folder, name, sha256);
+    return { url: address, revision: null, integrity: integrityOf(sha256) };
   });
-  const plain = [["classifier.js", entryOf(manifest, "classifier.js")], [MANIFEST, digest]] as const;
-  return [...plain.map(([name, revision]) => ({ url: new URL(name, folder).href, revision })), ...stable];
+  const plain = ([["classifier.js", entryOf(manifest, "classifier.js")], [MANIFEST, digest]] as const).map(
+    ([name, revision]) => ({ url: new URL(name, folder).href, revision, integrity: integrityOf(revision) }),
+  );
+  return [...plain, ...stable];
 }
 
 function entryOf(manifest: BundleManifest, name: string): string {

@@ -2,6 +2,7 @@
 
 import { AplantidaError } from "./errors";
 import type { Given } from "./protocol";
+import { statedSize } from "./photo-size";
 import type { PixelSource } from "./resize";
 
 const MAX_PIXELS = 100_000_000;
@@ -33,14 +34,19 @@ export function formatOf(head: Uint8Array): string | null {
 const READ = new Set(["JPEG", "PNG", "WebP"]);
 
 /**
- * @throws AplantidaError "unsupported_format" unless the file is a JPEG, PNG or WebP
+ * What a file says of itself, before it is decoded.
+ *
+ * @throws AplantidaError "unsupported_format" unless the file is a JPEG, PNG or WebP; "too_small" or "too_large" by its header
  */
-export async function checkFormat(file: Blob): Promise<void> {
+async function checkFile(file: Blob): Promise<void> {
   const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
   const format = formatOf(head);
-  if (format && READ.has(format)) return;
-  const found = format ?? (head.length === 0 ? "empty" : "no image");
-  throw new AplantidaError("unsupported_format", `the file is ${found}; JPEG, PNG and WebP are read`);
+  if (!format || !READ.has(format)) {
+    const found = format ?? (head.length === 0 ? "empty" : "no image");
+    throw new AplantidaError("unsupported_format", `the file is ${found}; JPEG, PNG and WebP are read`);
+  }
+  const stated = await statedSize(file, head, format);
+  if (stated) checkSize(stated.width, stated.height);
 }
 
 function checkSize(width: number, height: number): void {
@@ -107,7 +113,7 @@ function sourceOfBitmap(bitmap: ImageBitmap): PixelSource {
 }
 
 async function bitmapOf(file: Blob): Promise<ImageBitmap> {
-  await checkFormat(file);
+  await checkFile(file);
   try {
     return await createImageBitmap(file, {
       imageOrientation: "from-image",

@@ -6,6 +6,7 @@ import {
   enableProdMode,
   env,
   findBackendFactory,
+  getKernelsForBackend,
   io,
   ready,
   registerBackend,
@@ -25,8 +26,22 @@ import { wasmFile } from "./files";
 const EMPTY_MODULE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
 const START_LIMIT = 60_000;
 
+/** TF.js' own, which `PLATFORM` falls back on. */
+const { platform } = env();
+/** The checked WebAssembly file, for as long as the backend starts. */
+let program: Uint8Array<ArrayBuffer> | null = null;
+/** How TF.js gets at the world: whatever it asks for is `program`. */
+const PLATFORM: typeof platform = {
+  fetch: async () => new Response(program, { headers: { "Content-Type": "application/wasm" } }),
+  now: () => performance.now(),
+  encode: (text, encoding) => platform.encode(text, encoding),
+  decode: (values, encoding) => platform.decode(values, encoding),
+  isTypedArray: (value): value is Float32Array | Int32Array | Uint8Array | Uint8ClampedArray =>
+    ArrayBuffer.isView(value) && !(value instanceof DataView),
+};
+
 let backend: Promise<void> | undefined;
-/** Models that live on the backend. */
+/** Models that live on the backend, or are about to. */
 let users = 0;
 
 /**
@@ -57,24 +72,29 @@ function timely<Result>(work: Promise<Result>): Promise<Result> {
 function startBackend(bundle: Bundle): Promise<void> {
   backend ??= (async () => {
     await checkWebAssembly();
-    const bytes = await bundle.read(wasmFile());
+    program = await bundle.read(wasmFile());
     enableProdMode();
-    const { platform } = env();
-    env().setPlatform("aplantida", {
-      fetch: async () => new Response(bytes, { headers: { "Content-Type": "application/wasm" } }),
-      now: () => performance.now(),
-      encode: (text, encoding) => platform.encode(text, encoding),
-      decode: (values, encoding) => platform.decode(values, encoding),
-      isTypedArray: (value): value is Float32Array | Int32Array | Uint8Array | Uint8ClampedArray =>
-        ArrayBuffer.isView(value) && !(value instanceof DataView),
-    });
+    env().setPlatform("aplantida", PLATFORM);
     env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
     setWasmPaths("", true);
     if (!(await timely(setBackend("wasm")))) throw new AplantidaError("wasm", "WebAssembly did not start");
     await ready();
   })();
-  backend.catch(() => (backend = undefined));
+  backend.catch(() => (backend = undefined)).finally(() => (program = null));
   return backend;
+}
+
+/**
+ * One model fewer. The last ends the backend, and lets go of its memory: TF.js' kernels hold the functions of the last
+ * WebAssembly instance, and with them its 16 MB and more, until they are set up anew.
+ */
+function leave(): void {
+  if (--users > 0) return;
+  const factory = findBackendFactory("wasm");
+  removeBackend("wasm");
+  registerBackend("wasm", factory); // for a later model
+  backend = undefined;
+  for (const { setupFunc } of getKernelsForBackend("wasm")) setupFunc?.({ wasm: { cwrap: () => undefined } });
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -122,6 +142,15 @@ function outputNodes(graph: GraphModel, imageSize: number, numClasses: number): 
   return [output, pooled];
 }
 
+/** The graph's outputs; a graph that takes or gives something else than the bundle says is refused. */
+function fitting(graph: GraphModel, imageSize: number, numClasses: number): [string, string | null] {
+  const found = graph.inputs.map((input) => (input.shape ?? []).slice(1).join("x")).join(" and ");
+  if (found !== `${imageSize}x${imageSize}x3`) {
+    throw new BundleError(`model.json takes ${found}, preprocessing.json gives ${imageSize}x${imageSize}x3`);
+  }
+  return outputNodes(graph, imageSize, numClasses);
+}
+
 /** A loaded graph with its one image input and its logits output. */
 export class Model {
   private constructor(
@@ -140,15 +169,18 @@ export class Model {
     imageSize: number,
     numClasses: number,
   ): Promise<Model> {
-    const [artifacts] = await Promise.all([artifactsOf(bundle), startBackend(bundle)]);
-    const graph = await loadGraphModel({ load: async () => artifacts });
-    const found = graph.inputs.map((input) => (input.shape ?? []).slice(1).join("x")).join(" and ");
-    if (found !== `${imageSize}x${imageSize}x3`) {
-      throw new BundleError(`model.json takes ${found}, preprocessing.json gives ${imageSize}x${imageSize}x3`);
-    }
-    const [output, pooled] = outputNodes(graph, imageSize, numClasses);
     users++;
-    return new Model(graph, output, pooled, [1, imageSize, imageSize, 3], numClasses);
+    let graph: GraphModel | undefined;
+    try {
+      const [artifacts] = await Promise.all([artifactsOf(bundle), startBackend(bundle)]);
+      graph = await loadGraphModel({ load: async () => artifacts });
+      const [output, pooled] = fitting(graph, imageSize, numClasses);
+      return new Model(graph, output, pooled, [1, imageSize, imageSize, 3], numClasses);
+    } catch (error) {
+      graph?.dispose();
+      leave();
+      throw error;
+    }
   }
 
   private live = true;
@@ -180,10 +212,6 @@ export class Model {
     if (!this.live) return;
     this.live = false;
     this.graph.dispose();
-    if (--users > 0) return;
-    const factory = findBackendFactory("wasm");
-    removeBackend("wasm");
-    registerBackend("wasm", factory); // for a later model
-    backend = undefined;
+    leave();
   }
 }

@@ -1,5 +1,11 @@
 /** Modules whose content is known before they run. */
 
+/** SRI's spelling of a digest. */
+export function integrityOf(sha256: string): string {
+  const bytes = sha256.match(/../g)!.map((pair) => String.fromCharCode(parseInt(pair, 16)));
+  return `sha256-${btoa(bytes.join(""))}`;
+}
+
 /**
  * Have the browser load a module only if it has this digest; `import` then takes it from there. Browsers that know no
  * `modulepreload` load it without.

@@ -4,7 +4,7 @@ import { AplantidaError } from "./errors";
 import { BundleError, type Bundle } from "./bundle";
 import { ENGINE, sources } from "./files";
 import { Link } from "./link";
-import { preload } from "./modules";
+import { integrityOf, preload } from "./modules";
 import { WORKER_NAME, type Line } from "./protocol";
 
 /** A worker that says nothing for so long will not begin, milliseconds. */
@@ -49,12 +49,6 @@ async function inWorker(script: Uint8Array<ArrayBuffer>): Promise<Link | null> {
   } finally {
     URL.revokeObjectURL(url);
   }
-}
-
-/** SRI's spelling of a digest. */
-function integrityOf(sha256: string): string {
-  const bytes = sha256.match(/../g)!.map((pair) => String.fromCharCode(parseInt(pair, 16)));
-  return `sha256-${btoa(bytes.join(""))}`;
 }
 
 async function onThisThread(bundle: Bundle, folder: string): Promise<Link> {
