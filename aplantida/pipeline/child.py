@@ -15,11 +15,14 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
 from aplantida.pipeline.errors import PhaseError
 from aplantida.pipeline.logs import LOGGER, configure_console
+
+_ASKED_AGAIN_SECONDS = 0.5
 
 
 class ChildDied(PhaseError):
@@ -60,8 +63,7 @@ def run_in_child(
         child.join()
         raise ChildDied(f"{what}: its process ended {_how(child.exitcode)}") from None
     except KeyboardInterrupt:
-        if child.pid is not None:
-            os.kill(child.pid, signal.SIGINT)  # a Ctrl-C it had already heard itself
+        _interrupt(child)
         raise
     finally:
         child.join()
@@ -69,6 +71,14 @@ def run_in_child(
     if returned:
         return value
     raise value
+
+
+def _interrupt(child: BaseProcess) -> None:
+    """Until it has ended: one that is only starting does not hear, one that heard (a Ctrl-C, say) listens no more."""
+    while child.pid is not None and child.is_alive():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGINT)
+        child.join(_ASKED_AGAIN_SECONDS)
 
 
 def _how(code: int | None) -> str:

@@ -16,7 +16,8 @@ DRIVER = """
 import sys, time
 from aplantida.pipeline.child import run_in_child
 if __name__ == "__main__":
-    run_in_child("a nap", time.sleep, 600)
+    from tests.pipeline.test_child import deaf_at_first
+    run_in_child("a nap", {"sleep": time.sleep, "deaf_at_first": deaf_at_first}[sys.argv[1]], 600)
 """
 
 
@@ -52,14 +53,22 @@ def test_one_that_the_system_ends_is_named() -> None:
         run_in_child("evaluation", die)
 
 
-def nap() -> tuple[subprocess.Popen[bytes], list[psutil.Process]]:
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER], stderr=subprocess.DEVNULL)
+def deaf_at_first(seconds: float) -> None:
+    """As a process that is only starting."""
+    hearing = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    time.sleep(3)
+    signal.signal(signal.SIGINT, hearing)
+    time.sleep(seconds)
+
+
+def nap(function: str = "sleep") -> tuple[subprocess.Popen[bytes], list[psutil.Process]]:
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, function], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(below := psutil.Process(driver.pid).children(recursive=True)) < 3:  # tracker, server, child
         assert driver.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(0.3)
+    time.sleep(1.0)
     return driver, below
 
 
@@ -67,6 +76,14 @@ def nap() -> tuple[subprocess.Popen[bytes], list[psutil.Process]]:
 def test_it_ends_with_whoever_started_it(number: signal.Signals) -> None:
     driver, below = nap()
     driver.send_signal(number)
+    assert driver.wait(30) != 0
+    _, alive = psutil.wait_procs(below, timeout=20)
+    assert not alive
+
+
+def test_an_interrupt_is_said_again_until_it_is_heard() -> None:
+    driver, below = nap("deaf_at_first")
+    driver.send_signal(signal.SIGINT)
     assert driver.wait(30) != 0
     _, alive = psutil.wait_procs(below, timeout=20)
     assert not alive
