@@ -12,6 +12,7 @@ from aplantida.export.browser import chromium
 from aplantida.predict import predict
 from tests.fixtures.bundle import write_bundle, write_manifest
 from tests.fixtures.photos import write_photos
+from tests.fixtures.ruled_bundle import RuledBundle, ruled_bundle
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,12 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def names(bundle: Path, photo: Path) -> list[str]:
     """What ``photo`` shows, by Python."""
     return [item["scientific_name"] for item in next(predict(bundle, [str(photo)]))["top"]]
+
+
+@pytest.fixture(scope="session")
+def ruled(tmp_path_factory: pytest.TempPathFactory) -> RuledBundle:
+    """Every rule decides for some of its photos; nobody may change it."""
+    return ruled_bundle(tmp_path_factory.mktemp("ruled"))
 
 
 @pytest.fixture

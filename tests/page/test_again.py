@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.fixtures.pages import BLANK, SECONDS, view
-from tests.fixtures.ruled_bundle import PLACES, RuledBundle, ruled_bundle
+from tests.fixtures.pages import SECONDS, view
+from tests.fixtures.ruled_bundle import PLACES, RuledBundle
 from tests.fixtures.web_host import WebHost
 
 # Every order that a page gives its engine, and how many photos go with it: without one nothing can be run.
@@ -45,16 +45,10 @@ AGAIN = """async ([photos, places, worker]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def ruled(tmp_path_factory: pytest.TempPathFactory) -> RuledBundle:
-    return ruled_bundle(tmp_path_factory.mktemp("again"))
-
-
 @pytest.fixture
 def host(ruled: RuledBundle) -> Iterator[WebHost]:
     with WebHost(ruled.folder, "/m/") as host:
         host.roots["/photos/"] = ruled.photos[0].parent
-        host.extra["/"] = ("text/html", BLANK)
         yield host
 
 

@@ -14,8 +14,7 @@ from playwright.sync_api import Page
 
 from aplantida.predict import predict, predict_plant
 from tests.fixtures.bundle import write_manifest
-from tests.fixtures.pages import BLANK
-from tests.fixtures.ruled_bundle import PLACES, RULES, RuledBundle, ruled_bundle
+from tests.fixtures.ruled_bundle import PLACES, RULES, RuledBundle
 from tests.fixtures.web_host import WebHost
 
 ASK = """async ([questions, worker]) => {
@@ -33,16 +32,10 @@ ASK = """async ([questions, worker]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def ruled(tmp_path_factory: pytest.TempPathFactory) -> RuledBundle:
-    return ruled_bundle(tmp_path_factory.mktemp("answers"))
-
-
 @pytest.fixture
 def host(ruled: RuledBundle) -> Iterator[WebHost]:
     with WebHost(ruled.folder, "/m/") as host:
         host.roots["/photos/"] = ruled.photos[0].parent
-        host.extra["/"] = ("text/html", BLANK)
         yield host
 
 
@@ -149,7 +142,6 @@ def test_features_of_another_width_are_the_bundles_fault(ruled: RuledBundle, tmp
     write_manifest(folder)
     with WebHost(folder, "/m/") as host:
         host.roots["/photos/"] = ruled.photos[0].parent
-        host.extra["/"] = ("text/html", BLANK)
         page.goto(host.origin)
         found = page.evaluate("""async () => {
           const { load } = await import("/m/classifier.js");

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.fixtures.bundle import write_manifest
-from tests.fixtures.pages import BLANK, kept_offline, named, names_of, view
+from tests.fixtures.pages import kept_offline, named, names_of, view
 from tests.fixtures.ranges import PARTIALS
 from tests.fixtures.web_host import Answer, Fault, Partial, WebHost, cut, missing, part, times
 
@@ -56,7 +56,6 @@ def test_a_download_goes_on_where_it_broke_off_if_the_host_can(
     size = (large / WEIGHTS).stat().st_size
     partial, once = PARTIALS[kind]
     with WebHost(large, "/m/") as host:
-        host.extra["/"] = ("text/html", BLANK)
         host.roots["/photos/"] = photo.parent
         host.partial = partial
         host.faults[WEIGHTS] = then(cut(after), None)
@@ -85,7 +84,6 @@ def test_a_part_of_a_file_that_changed_is_not_put_to_what_came_before(
         return Answer(answer.status, answer.body, {**answer.headers, "ETag": tags[1]})
 
     with WebHost(large, "/m/") as host:
-        host.extra["/"] = ("text/html", BLANK)
         host.faults[WEIGHTS] = then(before, after)
         page.goto(host.origin)
         assert page.evaluate(LOAD) == "whole"
@@ -103,7 +101,6 @@ def test_every_break_is_got_over_as_long_as_each_try_gets_farther(
     """More breaks than a host has tries; without ranges the stream breaks a little later each time."""
     after = [300_000 * number for number in range(1, 8)] if partial is None else [300_000] * 6
     with WebHost(large, "/m/") as host:
-        host.extra["/"] = ("text/html", BLANK)
         host.partial = partial
         host.faults[WEIGHTS] = then(*(cut(count) for count in after), None)
         page.goto(host.origin)
@@ -115,7 +112,6 @@ def test_a_break_earlier_than_the_one_before_loses_nothing(large: Path, page: Pa
     """The host understands ranges again after a while: it goes on from the farthest point."""
     progress: dict[str, Any]
     with WebHost(large, "/m/") as host:
-        host.extra["/"] = ("text/html", BLANK)
         host.partial = None
         host.faults[WEIGHTS] = then(cut(1_500_000), cut(300_000), cut(200_000), missing)
         page.goto(host.origin)
@@ -138,7 +134,6 @@ def test_a_break_earlier_than_the_one_before_loses_nothing(large: Path, page: Pa
 
 def broken_off(page: Page, host: WebHost) -> dict[str, int]:
     """Have a visit end after a part of the weights; the chunks that are kept."""
-    host.extra["/"] = ("text/html", BLANK)
     host.faults[WEIGHTS] = then(cut(1_200_000), missing)
     page.goto(host.origin)
     assert page.evaluate(LOAD) == "http"
@@ -197,7 +192,6 @@ def test_from_another_origin_a_download_goes_on_without_asking_for_leave(large: 
     with WebHost(large, "/cdn/") as cdn, WebHost(large.parent, "/none/") as host:
         cdn.headers["Access-Control-Allow-Origin"] = "*"
         cdn.faults[WEIGHTS] = then(cut(800_000), None)
-        host.extra["/"] = ("text/html", BLANK)
         page.goto(host.origin)
         script = "async (folder) => (await import(folder + 'classifier.js')).load(folder).then(() => 'whole', String)"
         assert page.evaluate(script, cdn.url) == "whole"
@@ -220,7 +214,6 @@ def test_a_stream_without_an_end_is_not_read_to_its_end(large: Path, page: Page)
         return answer if "again=" in query else Answer(200, answer.body + bytes(60_000_000), answer.headers)
 
     with WebHost(large, "/m/") as host:
-        host.extra["/"] = ("text/html", BLANK)
         host.faults[WEIGHTS] = more
         page.goto(host.origin)
         largest = page.evaluate("""async () => {

@@ -20,7 +20,6 @@ from tests.fixtures.fault_table import (
     table,
 )
 from tests.fixtures.pages import (
-    BLANK,
     kept_offline,
     named,
     names_of,
@@ -81,7 +80,7 @@ def test_an_app_with_a_worker_of_its_own(
     name = KINDS[kind]
     options = {"keep": False} if worker == "precache" else {}
     with WebHost(bundle, "/models/plants/") as host:
-        host.extra = {"/": ("text/html", BLANK), "/sw.js": ("text/javascript", service_worker(CACHE_FIRST))}
+        host.extra["/sw.js"] = ("text/javascript", service_worker(CACHE_FIRST))
         host.roots["/photos/"] = photo.parent
         asked = ("/models/plants/", f"/photos/{photo.name}")
         page.goto(host.origin)
@@ -118,7 +117,7 @@ def test_an_app_whose_worker_knows_a_file_by_its_path_alone(
     bundle: Path, photo: Path, names: list[str], page: Page
 ) -> None:
     with WebHost(bundle, "/models/plants/") as host:
-        host.extra = {"/": ("text/html", BLANK), "/sw.js": ("text/javascript", service_worker(BY_PATH))}
+        host.extra["/sw.js"] = ("text/javascript", service_worker(BY_PATH))
         host.roots["/photos/"] = photo.parent
         asked = ("/models/plants/", f"/photos/{photo.name}")
         page.goto(host.origin)
@@ -157,7 +156,6 @@ def test_a_bundle_that_is_damaged_for_good_is_named_and_repaired_once_it_is_whol
 
 def test_status_says_what_is_whole_and_repair_puts_it_back_in_place(bundle: Path, photo: Path, page: Page) -> None:
     with WebHost(bundle, "/m/") as host:
-        host.extra["/"] = ("text/html", BLANK)
         host.roots["/photos/"] = photo.parent
         page.goto(host.origin)
         call = "async (what) => (await import('/m/classifier.js'))[what]('/m/')"

@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 from aplantida.export.web_build import node_modules
 from aplantida.predict import predict
 from tests.fixtures.bundle import write_bundle
-from tests.fixtures.pages import BLANK, named, names_of, settled
+from tests.fixtures.pages import named, names_of, settled
 from tests.fixtures.web_host import WebHost
 
 POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self' blob:"
@@ -58,7 +58,6 @@ def tfjs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def host(bundle: Path, other: Path, tfjs: Path, photo: Path) -> Iterator[WebHost]:
     with WebHost(bundle, "/one/") as host:
         host.roots |= {"/two/": other, "/tf/": tfjs, "/photos/": photo.parent}
-        host.extra["/"] = ("text/html", BLANK)
         yield host
 
 
@@ -149,7 +148,6 @@ def test_a_policy_that_forbids_webassembly_is_said(host: WebHost, page: Page, wo
 def test_from_another_origin(bundle: Path, page: Page, photo: Path, names: list[str]) -> None:
     with WebHost(bundle, "/cdn/plants/") as cdn, WebHost(photo.parent, "/photos/") as host:
         cdn.headers["Access-Control-Allow-Origin"] = "*"
-        host.extra["/"] = ("text/html", BLANK)
         page.goto(host.origin)
         for worker in (True, False):
             found = ask(page, photo, cdn.url, worker=worker)

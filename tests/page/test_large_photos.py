@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.fixtures.pages import BLANK
 from tests.fixtures.photos import draw
 from tests.fixtures.web_host import WebHost
 
@@ -121,7 +120,6 @@ def host(bundle: Path, tmp_path: Path) -> Iterator[WebHost]:
         (tmp_path / name).write_bytes(content)
     with WebHost(bundle, "/m/") as host:
         host.roots["/files/"] = tmp_path
-        host.extra["/"] = ("text/html", BLANK)
         yield host
 
 

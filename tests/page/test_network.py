@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.fixtures.bundle import write_manifest
-from tests.fixtures.pages import BLANK, kept_offline, named, names_of, settled, view
+from tests.fixtures.pages import kept_offline, named, names_of, settled, view
 from tests.fixtures.web_host import WebHost, missing, times, unavailable
 
 WEIGHTS = "model/weights.bin"
@@ -90,7 +90,6 @@ def test_what_is_kept_serves_while_a_deployment_is_half_done(
     folder = tmp_path / "bundle"
     shutil.copytree(bundle, folder)
     with WebHost(folder, "/m/") as host:
-        host.extra["/"] = ("text/html", BLANK)
         host.roots["/photos/"] = photo.parent
         page.goto(host.origin)
         asked = ("/m/", f"/photos/{photo.name}")

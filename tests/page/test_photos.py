@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from aplantida.data.images import decode_upright
 from aplantida.export.node import NodeClassifier
 from tests.fixtures.odd_photos import coloured_photos
-from tests.fixtures.pages import BLANK, settled, view
+from tests.fixtures.pages import settled, view
 from tests.fixtures.photos import draw
 from tests.fixtures.web_host import WebHost, flipped
 
@@ -61,7 +61,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def host(bundle: Path, files: Path) -> Iterator[WebHost]:
     with WebHost(bundle, "/m/") as host:
         host.roots["/files/"] = files
-        host.extra["/"] = ("text/html", BLANK)
         yield host
 
 

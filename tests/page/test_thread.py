@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.fixtures.pages import BLANK, kept_offline, view
+from tests.fixtures.pages import kept_offline, view
 from tests.fixtures.photos import draw
 from tests.fixtures.web_host import Answer, WebHost
 
@@ -66,7 +66,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def host(bundle: Path, photos: Path) -> Iterator[WebHost]:
     with WebHost(bundle, "/m/") as host:
         host.roots["/photos/"] = photos
-        host.extra["/"] = ("text/html", BLANK)
         yield host
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 
 from aplantida.predict import predict
 from tests.fixtures.bundle import write_bundle
-from tests.fixtures.pages import BLANK, names_of, register, spoil
+from tests.fixtures.pages import names_of, register, spoil
 from tests.fixtures.web_host import WebHost, flipped, times
 from tests.fixtures.workbox import PRECACHE, service_worker
 
@@ -48,7 +48,6 @@ def host(bundle: Path, photo: Path, tmp_path: Path) -> Iterator[WebHost]:
     shutil.copytree(bundle, tmp_path / "bundle")
     with WebHost(tmp_path / "bundle", FOLDER) as host:
         host.roots["/photos/"] = photo.parent
-        host.extra["/"] = ("text/html", BLANK)
         yield host
 
 
@@ -121,7 +120,6 @@ def test_an_update_fetches_what_changed_drops_what_was_and_mixes_nothing(
     page.goto(host.origin)
     assert names_of(page, FOLDER, address, keep=False)["names"] == names  # the old worker, the old bundle: whole
     with WebHost(newer, FOLDER) as build:  # where the app's build asks for the new list
-        build.extra["/"] = ("text/html", BLANK)
         other = page.context.new_page()
         other.goto(build.origin)
         changed = [
