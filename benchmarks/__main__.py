@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "RESULTS.md"
 NOT_BENCHMARKS = {
     *("__init__", "__main__", "apart", "peers", "photos", "plan", "report"),
-    *(f"browser_{part}" for part in ("bundle", "models", "peers", "server", "traffic")),
+    *(f"browser_{part}" for part in ("bundle", "files", "models", "peers", "server", "traffic")),
 }
 TITLE = "# Benchmarks\n\nRatios: bigger is better. A dash: not measured, or no goal."
 

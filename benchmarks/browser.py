@@ -26,7 +26,8 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext
 
 from aplantida.export.browser import chromium
-from benchmarks.browser_bundle import PLACE, write_bundle, write_photos, write_ruled
+from benchmarks.browser_bundle import write_bundle, write_photos, write_ruled
+from benchmarks.browser_files import PLACE
 from benchmarks.browser_peers import Peer, write_peers
 from benchmarks.browser_server import served
 from benchmarks.browser_traffic import traffic
@@ -197,15 +198,21 @@ def first_visits(root: Path) -> list[Row]:
     weights = files["model/weights.bin"]["bytes"]
     rows = []
     for policy in POLICIES:
-        with chromium() as context, served(root, policy) as (url, sent):
-            page = context.new_page()
-            page.goto(f"{url}bundle/")
-            page.wait_for_selector("html[data-offline=ready]", timeout=120_000)
-            page.wait_for_timeout(1000)
-            note = f"peer: their size once; {sum(sent.values())} bytes of everything"
-            what = f"bytes of weights until offline, Cache-Control: {policy}"
-            rows.append(Row(what, sent["weights.bin"], weights, "bytes", weights / sent["weights.bin"], 1.0, note))
+        sent, everything = until_offline(root, "bundle", policy)
+        note = f"peer: their size once; {everything} bytes of everything"
+        what = f"bytes of weights until offline, Cache-Control: {policy}"
+        rows.append(Row(what, sent, weights, "bytes", weights / sent, 1.0, note))
     return rows
+
+
+def until_offline(root: Path, folder: str, policy: str) -> tuple[int, int]:
+    """Bytes of the weights, and of everything, that a bundle's page takes until it works offline."""
+    with chromium() as context, served(root, policy) as (url, sent):
+        page = context.new_page()
+        page.goto(f"{url}{folder}/")
+        page.wait_for_selector("html[data-offline=ready]", timeout=120_000)
+        page.wait_for_timeout(1000)
+        return sent["weights.bin"], sum(sent.values())
 
 
 def not_measured(peers: Sequence[Peer]) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -11,21 +10,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from aplantida.domain.class_index import ClassIndex, PlantClass
-from aplantida.domain.preprocessing import Preprocessing
 from aplantida.evaluation.decision_file import DECISION_FORMAT
 from aplantida.evaluation.stranger_scores import StrangerScore
-from aplantida.export.bundle import bundle_json
-from aplantida.export.web_build import copy_page
+from benchmarks.browser_files import write_files, write_manifest
 from benchmarks.bundle_size import IMAGE_SIZE, NUM_CLASSES, STUDENTS, build
 
 # of the first student, and as many centers as calibrate_model ships
 NUM_FEATURES, NUM_CENTERS = 1280, 64
-PLACE = "ES"
 
 
 def write_bundle(root: Path) -> None:
-    """``bundle``, without credits and golden photos, its model as the export makes it; five species to a genus.
+    """``bundle``, without credits and golden photos, its model as the export makes it.
 
     What the export made on the way (``model.onnx``, ``saved_model``) stays in ``work``.
     """
@@ -33,35 +28,7 @@ def write_bundle(root: Path) -> None:
     folder.mkdir()
     build(root / "work", STUDENTS[0])
     shutil.copytree(root / "work" / "model", folder / "model")
-    plants = (
-        PlantClass(
-            class_id=f"Genus{n // 5:04d} species{n:04d}",
-            genus=f"Genus{n // 5:04d}",
-            family=f"Familia{n // 40:03d}",
-            common_names=(),
-            distribution=(PLACE,) if n % 2 else ("FR",),
-        )
-        for n in range(NUM_CLASSES)
-    )
-    ClassIndex.of(plants).save(folder / "classes.json")
-    texts: dict[str, Any] = {
-        "preprocessing.json": Preprocessing(image_size=IMAGE_SIZE).to_json(),
-        "decision.json": {"format": "aplantida.decision/1", "temperature": 1.0, "threshold": 2.0},
-    }
-    for file, content in texts.items():
-        (folder / file).write_text(json.dumps(content), encoding="utf-8")
-    copy_page(folder)
-    write_manifest(folder)
-
-
-def write_manifest(folder: Path) -> None:
-    """``bundle.json`` of what lies in the folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "bundle.json")
-    entries = {
-        path.relative_to(folder).as_posix(): (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
-        for path in files
-    }
-    (folder / "bundle.json").write_text(json.dumps(bundle_json("bench", "v1", {}, {}, entries)), encoding="utf-8")
+    write_files(folder, NUM_CLASSES, IMAGE_SIZE)
 
 
 def write_ruled(root: Path) -> None:

@@ -58,6 +58,8 @@ def packed(root: Path, sent: dict[str, int]) -> int:
     """Bytes of the same transfers if a server compressed each file with gzip."""
     total = 0.0
     for name, size in sent.items():
-        content = next(path for folder in ("bundle", "peer") for path in (root / folder).rglob(name)).read_bytes()
+        content = next(
+            path for folder in ("bundle", "peer", "before") for path in (root / folder).rglob(name)
+        ).read_bytes()
         total += size * len(gzip.compress(content)) / len(content)
     return round(total)
