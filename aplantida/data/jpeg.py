@@ -179,15 +179,17 @@ def _tidy(data: bytes) -> bytes:
         payload = data[segment.start : segment.end]
         if segment.marker in _SOF:
             frame = segment.marker
-        if segment.marker == _SOS and frame in (0xC0, 0xC1):
-            payload = payload[:-3] + b"\0\x3f\0"  # what a sequential scan covers
         if segment.marker == _APP0 and payload.startswith(b"JFIF\0"):
             payload = payload[:5] + b"\x01" + payload[6:]  # its major version
         if segment.marker == _APP14 and payload.startswith(b"Adobe") and len(payload) >= 12 and payload[11] > 2:
             continue  # an unknown colour transform counts as none stated
         if segment.marker < _APP0 or segment.marker in (_APP0, _APP14):
             parts.append(bytes((0xFF, segment.marker)) + (len(payload) + 2).to_bytes(2, "big") + payload)
-    return b"".join(parts) + data[_scans_at(data) :] + _END
+    tidy = bytearray().join((*parts, data[_scans_at(data) :], _END))
+    for segment in _segments(tidy, scans=True) if frame in (0xC0, 0xC1) else ():
+        if segment.marker == _SOS and segment.end - segment.start > 3:
+            tidy[segment.end - 3 : segment.end] = b"\0\x3f\0"  # what a sequential scan covers
+    return bytes(tidy)
 
 
 def _without(data: bytes, count: int, marker: int) -> bytes | None:
@@ -228,13 +230,13 @@ def _scans_at(data: bytes) -> int:
     return next((segment.end for segment in _segments(data) if segment.marker == _SOS), len(data))
 
 
-def _scan_end(data: bytes, segment: Segment) -> int | None:
+def _scan_end(data: bytes | bytearray, segment: Segment) -> int | None:
     """Where the image data behind a scan's header ends; None for other segments, and where nothing follows it."""
     following = _SCAN_END.search(data, segment.end) if segment.marker == _SOS else None
     return None if following is None else following.start()
 
 
-def _segments(data: bytes, *, scans: bool = False) -> Iterator[Segment]:
+def _segments(data: bytes | bytearray, *, scans: bool = False) -> Iterator[Segment]:
     """The segments of the header, up to the start of the first scan; bytes between segments are passed over.
 
     With ``scans`` those behind image data too.

@@ -74,6 +74,13 @@ def test_of_rare_sampling_factors_each_scan_is_looked_at(place: int) -> None:
     assert "before the pixels" in refusal(bytes(head) + b"".join(scans) + END).detail
 
 
+def test_what_a_later_sequential_scan_claims_to_cover_does_not_count(photo: Scans) -> None:
+    odd = [scan[:7] + b"\1\5\1" + scan[10:] for scan in photo.scans]
+    pixels = decode_upright(photo.head + b"".join(odd) + END, 10**7)[0]
+    assert np.abs(pixels.astype(int) - photo.pixels).max() <= 2
+    assert refusal(photo.head + b"".join(odd[:2]) + END).reason == Reason.TRUNCATED
+
+
 def test_a_sequential_photo_of_thousands_of_scans_is_refused_at_once() -> None:
     photo = PHOTOS["plain"]
     assert refusal(photo.of(0, 1, 2) + photo.scans[1][:10] * 600 + END).reason == Reason.DECOMPRESSION_BOMB
