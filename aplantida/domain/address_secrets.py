@@ -29,7 +29,7 @@ ALWAYS = (
 # what a signature is about (Azure's shared access, and when it ends): secrets beside one, ordinary words without
 BESIDE_A_SIGNATURE = (
     *("expires", "expiry", "exp", "policy", "sv", "ss", "srt", "sr", "sp", "st", "se", "spr", "sip", "si", "ses"),
-    *("expire", "expiration", "expires_at", "wstime", "txtime"),
+    *("expire", "expiration", "expires_at", "wstime", "txtime", "e", "deadline", "timestamp", "nonce"),
     *("sdd", "skoid", "sktid", "skt", "ske", "sks", "skv", "saoid", "suoid", "scid", "rscc", "rscd"),
 )
 # what a secret's name says where it signs; the first five do so whether or not they are secrets
@@ -39,7 +39,7 @@ _WORD_ENDS = re.compile(r"[_\-.\[\]]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][
 _BRACKETS = re.compile(r"[\[\]]+")
 _PARAMETER = re.compile(r"\*_[a-z0-9]+|[a-z0-9_.\-]+\*?")
 # Between the parameters of a query: `?` and `;` where a name follows.
-_BETWEEN = re.compile(r"(&amp;|&|[?;](?=[^&?;=/]+=))", re.IGNORECASE)
+_BETWEEN = re.compile(r"(&(?:amp;)*|[?;](?=[^&?;=/]+=))", re.IGNORECASE)
 _IN_PATH = re.compile(r"[/;&]([^/;&=]+)=[^/;&]*")
 _SCHEME = r"https?:[/\\]*|(?:[a-z][a-z0-9+.-]*:)?[/\\]{2,}"
 _USER = re.compile(rf"^({_SCHEME})[^/\\?#]*@", re.IGNORECASE)
@@ -88,19 +88,25 @@ class AddressSecrets:
         """``url`` without its secrets; the very same text where it has none."""
         if not _MARKS.search(url):
             return url
-        url = _USER.sub(r"\1", _TORN_USER.sub(r"\1", url))
+        url = _TORN_USER.sub(r"\1", _USER.sub(r"\1", url))
         rest, mark, fragment = url.partition("#")
         path, question, query = rest.partition("?")
         names = [_name(part) for part in _BETWEEN.split(query)[::2]] + [
             unquote(name) for name in _IN_PATH.findall(path)
         ]
         is_signed = any(map(self._signs, names))
-        path = _IN_PATH.sub(lambda found: "" if self._holds(unquote(found[1]), is_signed) else found[0], path)
+        path = _IN_PATH.sub(lambda found: self._segment(found, is_signed), path)
         return path + self._query(question, query, is_signed) + mark + fragment
 
     def public_text(self, text: str) -> str:
         """A text in which addresses may be, each without its secrets."""
         return _ADDRESS.sub(lambda found: self.public(found[0]), text)
+
+    def _segment(self, found: re.Match[str], is_signed: bool) -> str:
+        """What is shown of a parameter in a path."""
+        if not self._holds(unquote(found[1]), is_signed):
+            return found[0]
+        return "/" if found[0][0] == "/" and found.string[found.end() :][:1] in (";", "&") else ""
 
     def _query(self, question: str, query: str, is_signed: bool) -> str:
         """What is shown of a query, with what stands before it."""
