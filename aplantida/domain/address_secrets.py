@@ -88,13 +88,15 @@ class AddressSecrets:
         """``url`` without its secrets; the very same text where it has none."""
         if not _MARKS.search(url):
             return url
-        url = _TORN_USER.sub(r"\1", _USER.sub(r"\1", url))
+        if "@" in url:
+            url = _TORN_USER.sub(r"\1", _USER.sub(r"\1", url))
         rest, mark, fragment = url.partition("#")
         path, question, query = rest.partition("?")
-        names = [_name(part) for part in _BETWEEN.split(query)[::2]] + [
-            unquote(name) for name in _IN_PATH.findall(path)
-        ]
+        names = [_name(part) for part in _BETWEEN.split(query)[::2]]
+        names += [unquote(name) for name in _IN_PATH.findall(path)]
         is_signed = any(map(self._signs, names))
+        if not any(self._holds(name, is_signed) for name in names) and not _ESCAPED.search(query):
+            return url
         path = _IN_PATH.sub(lambda found: self._segment(found, is_signed), path)
         return path + self._query(question, query, is_signed) + mark + fragment
 
