@@ -170,12 +170,15 @@ def _parts_of(url: str) -> SplitResult:
         raise AddressRefused(f"a URL of {len(url)} characters; at most {MAX_URL_LENGTH} are accepted")
     if url != url.strip() or any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
         raise AddressRefused("a URL with control characters or surrounding spaces")
+    trouble = "characters that a host cannot have"  # said in fixed words: the error's own could be a password
     try:
         parts = urlsplit(url)
-        port, _ = parts.port, ascii_host(parts.hostname or "")
-    except ValueError as error:
-        said = "characters that a host cannot have" if "netloc" in str(error) else error  # it would name a password
-        raise AddressRefused(f"not a URL: {said}") from None
+        trouble = "a port that is no number from 0 to 65535"
+        port = parts.port
+        trouble = "a host that DNS has no name for"
+        ascii_host(parts.hostname or "")
+    except ValueError:
+        raise AddressRefused(f"not a URL: {trouble}") from None
     if parts.scheme not in _PORTS:
         raise AddressRefused(f"scheme {parts.scheme!r}: only http and https are fetched")
     if not parts.hostname or any(character in parts.hostname for character in " \\%"):

@@ -123,7 +123,7 @@ class EntryBuilder:
             problems: of its fields that could not be read, why; they count where the mapping asks for them.
         """
         name = name_of(self._first(document, "scientific_name"))
-        name_text, no_name = text_of(name), name_refusal(name)
+        name_text, no_name = text_of(name), name_refusal(name, self._secrets)
         read = self._names.read(name_text) if name_text else _NAMELESS
         images = self._images_of(document)
         owner = {
@@ -131,7 +131,7 @@ class EntryBuilder:
             "scientific_name": read.name,
             "synonym": read.synonym,
             "name_authors": read.authors,
-            "refused_name": read.refusal or no_name,
+            "refused_name": self._secrets.public_text(read.refusal) if read.refusal else no_name,
         }
         if unread := sorted(self._roots & set(problems)):
             owner = {"document_id": owner["document_id"]}
@@ -193,14 +193,15 @@ class EntryBuilder:
         else:
             self._refuse(owner, Reason.DOCUMENT_NAME_REFUSED, refusal)
         said = Reason.ENTRY_OF_REFUSED_NAME if refusal else Reason.ENTRY_OF_NAMELESS_DOCUMENT, refusal
-        self._said |= dict.fromkeys(range(len(self), len(self) + len(images)), said)
-        self._own({"document_id": owner["document_id"]}, range(len(images)))
-        self._keep([(self._read(image, document)[0], *_NO_VALUES[1:]) for image in images])
+        urls = [url for image in images for url in addresses_in(self._read(image, document)[0])]
+        self._said |= dict.fromkeys(range(len(self), len(self) + len(urls)), said)
+        self._own({"document_id": owner["document_id"]}, range(len(urls)))
+        self._keep([(url, *_NO_VALUES[1:]) for url in urls])
 
     def _images_of(self, document: Mapping[str, Any]) -> Any:
         paths = self._paths["images"]
         images = document if not paths else self._first(document, "images")
-        return [document] if images is document else entries_in(images, self._paths["image_url"])
+        return [document] if images is document else entries_in(images, self._image_paths)
 
     def _add_images(self, owner: Mapping[str, Any], document: Mapping[str, Any], images: Sequence[Any]) -> None:
         if self._are_plain and set(map(type, images)) == {dict}:  # nearly always: and there are very many
@@ -221,7 +222,7 @@ class EntryBuilder:
                 if not isinstance(image, Mapping):
                     self._bare.append(row)
                 if not (valid_address(address) if isinstance(address, str) else text_of(address)):
-                    self._said[row] = Reason.ENTRY_NO_URL, without_address(image)
+                    self._said[row] = Reason.ENTRY_NO_URL, without_address(image, address, self._secrets)
                 rows.append((address, *values[1:]))
         self._own(owner, range(len(rows)))
         self._keep(rows)
@@ -242,7 +243,7 @@ class EntryBuilder:
         """The columns that belong to entries."""
         urls = addresses_of(self._values[0])
         for row in np.flatnonzero(urls.is_null().to_numpy(zero_copy_only=False)).tolist():
-            self._said.setdefault(row, (Reason.ENTRY_NO_URL, without_address({})))
+            self._said.setdefault(row, (Reason.ENTRY_NO_URL, without_address({}, None, self._secrets)))
             for values in self._values:
                 values[row] = None
         values = dict(zip(IMAGE_FIELDS, self._values, strict=True))

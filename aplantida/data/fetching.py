@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 
@@ -27,7 +27,7 @@ from aplantida.data.hosts import Hosts
 from aplantida.data.resolving import GuardedResolver
 from aplantida.data.wire import BadAnswer, LenientProtocol, StaleConnection
 from aplantida.data.written_urls import redirect_target, url_to_send
-from aplantida.domain.address_secrets import public_address
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import Reason
 
@@ -55,6 +55,7 @@ class FetchSettings:
         max_attempts: tries in all, on 429, 5xx, time-outs and broken connections.
         backoff_seconds: pause before the second try; doubles each time, with jitter; Retry-After goes before it.
         allow_addresses: ``host:port`` that may be touched although not public.
+        secrets: of addresses; no detail of an outcome holds one.
     """
 
     user_agent: str
@@ -70,6 +71,7 @@ class FetchSettings:
     max_attempts: int = 4
     backoff_seconds: float = 1.0
     allow_addresses: tuple[str, ...] = ()
+    secrets: AddressSecrets = USUAL
 
 
 class Fetcher:
@@ -146,15 +148,21 @@ class Fetcher:
         attempt = 1
         while True:
             try:
-                return await self._attempt(url, headers, attempt, rank)
+                return self._shown(await self._attempt(url, headers, attempt, rank))
             except FetchFailure as failure:
                 wait = failure.retry_after_seconds
                 is_over = failure.fetched.reason == Reason.TIMED_OUT and not patiently
                 if wait is None or is_over or attempt >= self._settings.max_attempts:
-                    return failure.fetched
+                    return self._shown(failure.fetched)
                 if failure.status != PAUSING:  # then the host waits, and with it all of its files
                     await asyncio.sleep(self._pause(attempt, wait))
                 attempt += 1
+
+    def _shown(self, outcome: Fetched) -> Fetched:
+        """The outcome without secrets: a detail may name where a server sent us."""
+        if outcome.detail is None:
+            return outcome
+        return replace(outcome, detail=self._settings.secrets.public_text(outcome.detail))
 
     def _pause(self, attempt: int, wanted: float) -> float:
         pause = self._settings.backoff_seconds * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
@@ -184,18 +192,20 @@ class Fetcher:
                 found = await self._judged(asked, headers, place, attempt)
             if isinstance(found, Fetched):
                 return found
-            here = redirect_target(here, found)
-        raise FetchFailure(
-            Reason.TOO_MANY_REDIRECTS, f"more than {self._settings.max_redirects}, last to {public_address(here)[:200]}"
-        )
+            try:
+                here = redirect_target(here, found)
+            except ValueError:  # its words could be a password
+                raise AddressRefused("a redirect to what is no URL") from None
+        shown = self._settings.secrets.public(here)[:200]
+        raise FetchFailure(Reason.TOO_MANY_REDIRECTS, f"more than {self._settings.max_redirects}, last to {shown}")
 
     def _checked(self, url: str) -> tuple[URL, str, int]:
         """The URL as it will be asked for, its host and port; checked as it is written and as it will be asked for."""
         parts = self._guard.check(url)
         try:
             asked = url_to_send(url, parts)
-        except ValueError as error:
-            raise AddressRefused(f"not a URL: {error}") from None
+        except ValueError:  # its words could be a password
+            raise AddressRefused("not a URL: it cannot be written as it is sent") from None
         return asked, *host_and_port(self._guard.check(str(asked)))
 
     async def _judged(self, url: URL, headers: Mapping[str, str], place: Place, attempt: int) -> Fetched | str:

@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -23,7 +24,7 @@ from aplantida.data.orientation import UPRIGHT, orientation_of
 from aplantida.domain.pixels import Pixels
 from aplantida.domain.record import Reason
 
-MAX_SCANS = 500  # of a progressive photo: encoders write a dozen, and each takes as long as a photo
+MAX_SCANS = 500  # of a photo in several: encoders write a dozen, and each takes as long as a photo
 MAX_TRIES = 8  # decodings of a file with complaints
 MAX_LEFT_OVER = (
     8  # bytes of image data that no pixel needs: more of them, unless mere filling, means that it is damaged
@@ -62,7 +63,7 @@ class JpegHeader:
         components: 1 gray, 3 colour, 4 CMYK or YCCK.
         orientation: 1 to 8.
         profile: the ICC profile, whole.
-        progressive: in several scans.
+        progressive: in scans that refine each other.
     """
 
     width: int
@@ -105,10 +106,11 @@ def decode(data: bytes, header: JpegHeader, least_side: int = 0) -> Pixels:
     Raises:
         ImageRejected: when pixels are missing or damaged.
     """
-    if header.progressive and data.count(b"\xff\xda") > MAX_SCANS:
-        raise ImageRejected(Reason.DECOMPRESSION_BOMB, f"more than {MAX_SCANS} scans")
-    if header.progressive and not _has_every_scan(data):
-        raise ImageRejected(Reason.TRUNCATED, "scans of the progressive photo are missing")
+    if header.progressive or not _begins_with_all(data, header.components):
+        if data.count(b"\xff\xda") > MAX_SCANS:
+            raise ImageRejected(Reason.DECOMPRESSION_BOMB, f"more than {MAX_SCANS} scans")
+        if not _has_every_scan(data, header.progressive):
+            raise ImageRejected(Reason.TRUNCATED, "scans of the photo are missing")
     space = "CMYK" if header.components == 4 else "RGB"
     pixels = _turbo(data, space, least_side)
     if isinstance(pixels, str):
@@ -150,11 +152,12 @@ def _turbo_cannot(complaint: str) -> bool:
 def _pillow(data: bytes, space: str, complaint: str) -> Pixels:
     """Pixels by Pillow, which tells no complaints: those that change when more data comes were missing data."""
     tidy = _tidy(data)
-    end = next((match.start() for match in _SCAN_END.finditer(tidy, _scans_at(tidy)) if match[0] == _END), None)
-    if end is None:  # no scan at all
+    ends = [end for segment in _segments(tidy, scans=True) if (end := _scan_end(tidy, segment)) is not None]
+    if not ends:
         raise ImageRejected(Reason.TRUNCATED, complaint)
     filling = np.random.default_rng(0).integers(0, 255, 256, np.uint8).tobytes()
-    pixels, others = (_pillow_pixels(file, space) for file in (tidy, tidy[:end] + filling + tidy[end:]))
+    filled = filling.join(tidy[start:end] for start, end in pairwise((0, *ends, len(tidy))))
+    pixels, others = (_pillow_pixels(file, space) for file in (tidy, filled))
     if not np.array_equal(pixels, others):
         raise ImageRejected(Reason.TRUNCATED, "image data ends before the pixels do")
     return pixels
@@ -176,15 +179,17 @@ def _tidy(data: bytes) -> bytes:
         payload = data[segment.start : segment.end]
         if segment.marker in _SOF:
             frame = segment.marker
-        if segment.marker == _SOS and frame in (0xC0, 0xC1):
-            payload = payload[:-3] + b"\0\x3f\0"  # what a sequential scan covers
         if segment.marker == _APP0 and payload.startswith(b"JFIF\0"):
             payload = payload[:5] + b"\x01" + payload[6:]  # its major version
         if segment.marker == _APP14 and payload.startswith(b"Adobe") and len(payload) >= 12 and payload[11] > 2:
             continue  # an unknown colour transform counts as none stated
         if segment.marker < _APP0 or segment.marker in (_APP0, _APP14):
             parts.append(bytes((0xFF, segment.marker)) + (len(payload) + 2).to_bytes(2, "big") + payload)
-    return b"".join(parts) + data[_scans_at(data) :] + _END
+    tidy = bytearray().join((*parts, data[_scans_at(data) :], _END))
+    for segment in _segments(tidy, scans=True) if frame in (0xC0, 0xC1) else ():
+        if segment.marker == _SOS and segment.end - segment.start > 3:
+            tidy[segment.end - 3 : segment.end] = b"\0\x3f\0"  # what a sequential scan covers
+    return bytes(tidy)
 
 
 def _without(data: bytes, count: int, marker: int) -> bytes | None:
@@ -196,10 +201,17 @@ def _without(data: bytes, count: int, marker: int) -> bytes | None:
     return None
 
 
-def _has_every_scan(data: bytes) -> bool:
-    """Whether the scans of a progressive photo bring all 64 coefficients of each component to their last bit.
+def _begins_with_all(data: bytes, components: int) -> bool:
+    """Whether the first scan names all components: that of a sequential photo is then its only one."""
+    first = next((segment for segment in _segments(data) if segment.marker == _SOS), None)
+    return first is not None and data[first.start : first.end][:1] == bytes((components,))
 
-    A file that was cut between two scans gives a decoder nothing to complain of (ITU-T T.81, annex G).
+
+def _has_every_scan(data: bytes, progressive: bool) -> bool:
+    """Whether the scans bring all 64 coefficients of each component to their last bit.
+
+    A file that was cut between two scans gives a decoder nothing to complain of (ITU-T T.81, annex G). Each scan of a
+    sequential photo brings its components whole, whatever range it claims, as libjpeg reads it.
     """
     missing: dict[int, list[int]] = {}
     for segment in _segments(data, scans=True):
@@ -207,7 +219,7 @@ def _has_every_scan(data: bytes) -> bool:
         if segment.marker in _SOF and len(payload) > 5:
             missing = {number: [1] * 64 for number in payload[6::3]}
         elif segment.marker == _SOS and payload and len(payload) == 2 * payload[0] + 4:
-            first, last, low_bit = payload[-3], min(payload[-2], 63), payload[-1] & 15
+            first, last, low_bit = (payload[-3], min(payload[-2], 63), payload[-1] & 15) if progressive else (0, 63, 0)
             for number in payload[1:-3:2]:
                 missing.get(number, [0] * 64)[first : last + 1] = [low_bit] * (last + 1 - first)
     return bool(missing) and not any(map(any, missing.values()))
@@ -218,7 +230,13 @@ def _scans_at(data: bytes) -> int:
     return next((segment.end for segment in _segments(data) if segment.marker == _SOS), len(data))
 
 
-def _segments(data: bytes, *, scans: bool = False) -> Iterator[Segment]:
+def _scan_end(data: bytes | bytearray, segment: Segment) -> int | None:
+    """Where the image data behind a scan's header ends; None for other segments, and where nothing follows it."""
+    following = _SCAN_END.search(data, segment.end) if segment.marker == _SOS else None
+    return None if following is None else following.start()
+
+
+def _segments(data: bytes | bytearray, *, scans: bool = False) -> Iterator[Segment]:
     """The segments of the header, up to the start of the first scan; bytes between segments are passed over.
 
     With ``scans`` those behind image data too.
@@ -231,18 +249,17 @@ def _segments(data: bytes, *, scans: bool = False) -> Iterator[Segment]:
         elif marker == 0 or marker in _ALONE:
             at += 2
         else:
-            end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-            if marker == 0xD9 or end < at + 4 or end > len(data):
+            end = at + 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))  # libjpeg takes less for the least
+            if marker == 0xD9 or end > len(data):
                 return
-            yield Segment(marker, at + 4, end)
+            segment = Segment(marker, at + 4, end)
+            yield segment
             if marker == _SOS and not scans:
                 return
-            at = end
-            if marker == _SOS:
-                following = _SCAN_END.search(data, at)
-                if following is None:
-                    return
-                at = following.start()
+            after = _scan_end(data, segment) if marker == _SOS else end
+            if after is None:
+                return
+            at = after
 
 
 def _profile(pieces: list[bytes]) -> bytes | None:

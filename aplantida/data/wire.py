@@ -75,7 +75,7 @@ def read_head(raw: bytes) -> Head:
     if len(lengths) > 1 and not is_chunked:
         raise BadAnswer(f"several lengths: {sorted(lengths)}")
     if len(targets) > 1:
-        raise BadAnswer(f"several targets: {sorted(targets)}")
+        raise BadAnswer(f"{len(targets)} different targets")
     length = None if is_chunked else _length(lengths)
     stays_open = _has_word(headers[b"connection"], b"keep-alive") or (
         is_11 and not _has_word(headers[b"connection"], b"close")

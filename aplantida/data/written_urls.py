@@ -7,7 +7,7 @@ https: no escape is undone or respelled, so that a strict server gets the very p
 from __future__ import annotations
 
 import re
-from urllib.parse import SplitResult, urljoin
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from yarl import URL
 
@@ -49,9 +49,10 @@ def redirect_target(here: str, location: str) -> str:
     location = location.strip(" \t")
     head, mark, tail = _QUERY_OR_FRAGMENT.match(location).groups()  # type: ignore[union-attr]
     scheme, slashes, rest = _SCHEME.match(head.replace("\\", "/")).groups()  # type: ignore[union-attr]
-    if len(slashes) < 2:
+    is_other = scheme != "" and scheme.lower() != f"{urlsplit(here).scheme}:"
+    if len(slashes) < 2 and not is_other:
         return urljoin(here, _LATE_ASCII.sub(_bytes_escaped, scheme + slashes + rest + mark + tail))
-    authority, slash, path = rest.partition("/")  # any number of slashes leads to a host
+    authority, slash, path = rest.partition("/")  # two slashes or more lead to a host, after another scheme any number
     return urljoin(here, f"{scheme}//{authority}" + _LATE_ASCII.sub(_bytes_escaped, slash + path + mark + tail))
 
 

@@ -13,14 +13,16 @@ from safetensors.torch import load_file
 _SNIFFED_BYTES = 512
 _GLOBAL = re.compile(r"GLOBAL `?([\w.]+)")
 _WANTED = "want a state dict as torch.save writes it, or .safetensors"
-_NESTED_IN = ("state_dict", "model")
+_NESTED_IN = ("state_dict", "model", "state_dict_ema", "model_ema")  # as training programs write them
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a file by name, on the CPU. What kind of file it is, its bytes say.
 
     Args:
-        path: a state dict of ``torch.save`` (or one under ``state_dict`` / ``model``), or safetensors.
+        path: a state dict of ``torch.save``, or safetensors. One that lies under a name in a larger file is read too:
+            under ``state_dict``, ``model`` or those of averaged weights (the first of them with tensors), else the only
+            one there is.
 
     Raises:
         ValueError: in one line, naming the file: absent, of another kind, cut off, or more than weights.
@@ -32,15 +34,24 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         state: Any = load(path)
     except Exception as error:  # whatever a file brings about in a reader is that file's fault
         raise ValueError(_trouble(path, error)) from None
+    nested = {name: _tensors_of(inner) for name, inner in state.items()} if isinstance(state, Mapping) else {}
+    nested = {name: tensors for name, tensors in nested.items() if tensors}
     for name in _NESTED_IN:
-        if isinstance(state, Mapping) and isinstance(state.get(name), Mapping):
-            state = cast("Mapping[str, Any]", state)[name]
-            break
-    found = dict(state) if isinstance(state, Mapping) else {}
-    tensors = {key: value for key, value in found.items() if isinstance(key, str) and isinstance(value, torch.Tensor)}
-    if not tensors:
+        if name in nested:
+            return nested[name]
+    if tensors := _tensors_of(state):
+        return tensors
+    if len(nested) > 1:
+        raise ValueError(f"{path} holds several sets of tensors ({', '.join(map(repr, nested))}): {_WANTED} of one")
+    if not nested:
         raise ValueError(f"{path} holds no tensors by name (a {type(state).__name__}): {_WANTED}")
-    return tensors
+    return next(iter(nested.values()))
+
+
+def _tensors_of(state: Any) -> dict[str, torch.Tensor]:
+    """The tensors of a mapping that have names."""
+    found = cast("Mapping[Any, Any]", state).items() if isinstance(state, Mapping) else ()
+    return {key: value for key, value in found if isinstance(key, str) and isinstance(value, torch.Tensor)}
 
 
 def _load_torch(path: Path) -> Any:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from aplantida.data.addresses import AddressGuard
 from aplantida.data.fetching import FetchSettings
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.opt_out import OptOuts
 from aplantida.pipeline.config import Section
 from aplantida.pipeline.errors import BadRequest
@@ -49,7 +50,11 @@ class NetworkResources(Section):
 
 
 def fetch_settings(
-    http: HttpSection, allow_addresses: list[str], resources: NetworkResources, num_actors: int
+    http: HttpSection,
+    allow_addresses: list[str],
+    resources: NetworkResources,
+    num_actors: int,
+    secrets: AddressSecrets = USUAL,
 ) -> FetchSettings:
     """One actor's settings; limits on concurrency and rate are shared out among the actors.
 
@@ -72,6 +77,7 @@ def fetch_settings(
         concurrency=max(1, resources.concurrency // max(1, num_actors)),
         concurrency_per_host=max(1, resources.concurrency_per_host // max(1, num_actors)),
         allow_addresses=tuple(allow_addresses),
+        secrets=secrets,
     )
 
 

@@ -174,7 +174,8 @@ def _asked(
 
     config, broken = ctx.config, Counter[str]()
     num_actors = choose_num_actors(config.resources, cluster_cpus)
-    settings = fetch_settings(config.http, config.allow_addresses, config.resources, num_actors)
+    secrets = config.secret_parameters.to_secrets()
+    settings = fetch_settings(config.http, config.allow_addresses, config.resources, num_actors, secrets)
     blocks = list(slices(pa.table({"url": urls}), ("url",)))
     for table in map_with_actors(
         blocks,

@@ -178,7 +178,7 @@ def _fetch(
     job = FetchJob(
         plan,
         ctx.output,
-        fetch_settings(config.http, config.allow_addresses, config.resources, num_actors),
+        fetch_settings(config.http, config.allow_addresses, config.resources, num_actors, plan.secrets),
         PhotoSettings(
             short_side_pixels=config.short_side_pixels,
             jpeg_quality=config.jpeg_quality,

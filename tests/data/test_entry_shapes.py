@@ -8,11 +8,22 @@ from typing import Any
 import pytest
 
 from aplantida.data.entries import EntryBuilder
-from aplantida.data.entry_shapes import addresses_in
+from aplantida.data.entry_shapes import Unread, addresses_in
 from aplantida.domain.record import Reason, image_id_of
 from aplantida.phases._collection import MappingSection
 
 A, B, C = (f"https://example.org/{name}.jpg" for name in "abc")
+
+
+SEPARATORS = (
+    *(" - ", " / ", " & ", " y ", " and ", " + ", " • ", " ,, ", ", y ", "<br/> ", "<br>", " — ", " &amp; ", ",, "),
+    *(" ,", ", ,", ",;"),
+)
+NOT_PLAIN = (
+    *(f"1) {A} 2) {B}", f"{A} (front) {B} (leaf)", f"({A}) ({B})", f"{A}. {B}.", f"{A}- {B}", f"{A}• {B}"),
+    *(f"•{A} •{B}", f"'{A}', '{B}'", f"see {A} {B}", f"{A} or better {B}", f"https://h/a b.jpg, {B}", f'"{A}" "{B}"'),
+    *(f"{A}/ {B}", f"{A}) {B}"),
+)
 
 
 def entry(url: Any, **more: Any) -> dict[str, Any]:
@@ -37,8 +48,17 @@ def rows_of(images: Any, name: Any = "Rosa canina", **mapping: Any) -> list[dict
         {"front": A, "leaf": B},
         [A, B],
         [[A], [B]],
+        [[[entry(A)]], [[[entry(B)]]]],
+        [entry([[A], [[B]]])],
+        [entry([A, None, "", B])],
+        {"front": entry(A), "leaf": None, "root": [], "fruit": {}, "bark": " ", "leaf2": entry(B), "count": 2},
+        {"front": [[entry(A)], entry(B)]},
+        {"front": A, "leaf": None, "fruit": [B]},
         *(f"{A}{between}{B}" for between in (", ", " ", "\n", ";", ",", " | ", "|", "\t", " ;\r\n", "; ")),
         *([entry(f"{A}{between}{B}")] for between in (", ", " ", "\n", ";", ",", " | ", "|", "\t", " ;\r\n", "; ")),
+        *([entry(f"{A}{between}{B}")] for between in SEPARATORS),
+        *(f"{A}{between}{B}" for between in SEPARATORS),
+        *([entry(text)] for text in (f"{A}, {B},", f" ; {A} | {B} |", f"{A},\n{B}\n")),
         [entry([A, B])],
         [entry([f"{A} {B}"])],
     ],
@@ -58,6 +78,9 @@ def test_entries_by_any_shape_are_those_of_a_list(images: Any) -> None:
         "https://h/w_200,h_100/https://example.org/a.jpg",
         "https://h/resize:300,https://example.org/a.jpg",
         "https://h/x;https://example.org/a",
+        "https://h/0.125,https://example.org/a.jpg",
+        "https://h/v1.2024,https://example.org/a.jpg",
+        "https://h/?url=https://example.org/a b.jpg",
         "https://h/a b.jpg",
         "https://h/a,b;c.jpg",
     ],
@@ -73,6 +96,9 @@ def test_an_address_that_holds_another_is_one(url: str) -> None:
         ({"photo": {"url": A}}, "a mapping) without a URL: there is one at photo.url"),
         ({"url": {"large": A, "small": B}}, "there is one at url.large"),
         ({"photo": {"file": {"href": A}}}, "there is one at photo.file.href"),
+        ({"photos": [{"href": A}]}, "there is one at photos[0].href, in a list, where no path leads"),
+        ({"url": [{"href": A}]}, "there is one at url[0].href, in a list"),
+        ({f"{A}?token=t": {"x": A}}, f"there is one at {A},"),
         ({"license": "CC0"}, "an image entry (a mapping) without a URL"),
         (None, "an image entry (null) without a URL"),
         (7, "an image entry (a int) without a URL"),
@@ -85,10 +111,53 @@ def test_an_entry_whose_address_lies_elsewhere_says_where(image: Any, said: str)
     assert [row["position"] for row in rows] == [0, 1, 2]
 
 
-def test_a_mapping_of_entries_without_an_address_is_one_row() -> None:
-    (row,) = rows_of({"front": {"license": "CC0"}, "leaf": entry(A)})
+@pytest.mark.parametrize("text", NOT_PLAIN)
+def test_several_addresses_that_are_not_plain_are_shown_and_not_guessed(text: str) -> None:
+    (row,) = rows_of([entry(text)])
+    assert (row["url"], row["reason"]) == (None, Reason.ENTRY_NO_URL)
+    assert text[:100] in row["detail"]
+    _document, row = rows_of([entry(text)], ["Rosa", "Viola"])
+    assert (row["url"], row["reason"]) == (None, Reason.ENTRY_OF_REFUSED_NAME)
+
+
+def test_no_secret_of_an_address_is_told() -> None:
+    rows = rows_of([entry(f"1) {A}?token=opensesame 2) {B}?w=1,{C}?sig=opensesame")])
+    rows += rows_of([entry(A)], {"u": f"{A}?token=opensesame"}) + rows_of([entry(A)], f"see {A}?token=opensesame")
+    rows += rows_of([entry(A)], [{"u": f"{A}?token=opensesame"}, "x"])
+    assert [row["reason"] for row in rows if row["detail"] is None] == []
+    assert "opensesame" not in str(rows)
+
+
+@pytest.mark.parametrize("beside", ["seen in May", {"license": "CC0"}, ["a", "b"], {"photo": {"href": B}}])
+def test_an_entry_by_name_is_taken_whatever_lies_beside_it(beside: Any) -> None:
+    rows = rows_of({"leaf": beside, "front": entry(A)})
+    assert [(row["url"], row["reason"]) for row in rows] == [(None, Reason.ENTRY_NO_URL), (A, None)]
+    assert rows[1]["license_id"] == "CC-BY-4.0"
+
+
+@pytest.mark.parametrize("field", ["license", "author", "source", "country", "taken by"])
+def test_entries_by_name_that_have_a_licence_need_none_of_all(field: str) -> None:
+    rows = rows_of({field: "CC BY-NC 4.0", "front": entry(A), "leaf": [entry(B)]})
+    assert [row["url"] for row in rows] == [None, A, B]
+    assert [row["license_id"] for row in rows[1:]] == ["CC-BY-4.0"] * 2
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        {"license": "CC BY-NC 4.0", "front": A, "leaf": B},
+        {"terms": "CC BY-NC 4.0", "front": A, "leaf": B},
+        {"license": "CC BY-NC 4.0", "front": {"url": A}},
+        {"author": "Ana", "file": {"url": A}},
+    ],
+)
+def test_what_may_be_the_licence_of_all_is_not_passed_over(images: Any) -> None:
+    (row,) = rows_of(images)
     assert row["reason"] == Reason.ENTRY_NO_URL
-    assert "there is one at leaf.url" in row["detail"]
+    assert "there is one at" in row["detail"]
+
+
+def test_what_is_no_list_of_entries_is_named() -> None:
     (row,) = rows_of(7)
     assert (row["reason"], row["detail"]) == (Reason.DOCUMENT_INVALID, "images is 7 (int): want a list of entries")
 
@@ -121,5 +190,6 @@ def test_a_list_of_one_name_is_that_name() -> None:
 
 def test_every_printable_separator_leaves_two_addresses_or_the_text_as_it_was() -> None:
     for between in (*string.punctuation, *string.whitespace):
-        text = f"{A}{between}{B}"
-        assert addresses_in(text) in ([A, B], [text])
+        for text in (f"{A}{between}{B}", f"{A}{between} {B}", f"{A} {between}{B}", f"{A}{between}\n{B}{between}"):
+            assert addresses_in(text) in ([A, B], [text], [Unread(text)])
+            assert " " not in text or addresses_in(text) != [text]

@@ -9,6 +9,7 @@ import pytest
 from aplantida.data.actors import PhotoFetcher, PhotoSettings
 from aplantida.data.answers import Fetched
 from aplantida.data.fetching import Fetcher, FetchSettings
+from aplantida.domain.address_secrets import ALWAYS, BESIDE_A_SIGNATURE, AddressSecrets
 from aplantida.domain.record import Reason
 from tests.fixtures.faulty_server import FaultyServer, faulty_server, jpeg_bytes
 
@@ -42,6 +43,12 @@ def fetch(server: FaultyServer, *paths: str, probe: bool = False, **changes: obj
     return asyncio.run(all_of_them())
 
 
+LEADING_TO_SECRETS = [
+    ("/signed-loop/", Reason.TOO_MANY_REDIRECTS, "more than 3, last to {base}/signed-loop/"),
+    ("/to-password", Reason.ADDRESS_REFUSED, "not a URL: a port that is no number from 0 to 65535"),
+    ("/to-no-host", Reason.ADDRESS_REFUSED, "a redirect to what is no URL"),
+    ("/to-no-address", Reason.ADDRESS_REFUSED, "a redirect to what is no URL"),
+]
 OUTCOMES = [
     ("/404", Reason.MISSING, 1),
     ("/410", Reason.MISSING, 1),
@@ -167,3 +174,13 @@ def test_an_actor_gives_one_row_per_record(server: FaultyServer) -> None:
     ]
     assert rows[0]["content_type"] == "image/jpeg"  # whatever the server says
     assert (rows[0]["width"], rows[0]["height"]) == (85, 64)
+
+
+@pytest.mark.parametrize(("path", "reason", "said"), LEADING_TO_SECRETS)
+@pytest.mark.parametrize("probe", [False, True])
+def test_secrets_of_redirects_are_not_told(
+    server: FaultyServer, path: str, reason: Reason, said: str, probe: bool
+) -> None:
+    secrets = AddressSecrets.of([*ALWAYS, "garden_key"], BESIDE_A_SIGNATURE)
+    (outcome,) = fetch(server, path, probe=probe, secrets=secrets)
+    assert (outcome.reason, outcome.detail) == (reason, said.format(base=server.base))

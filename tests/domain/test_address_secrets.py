@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aplantida.domain.address_secrets import AddressSecrets, public_address
+from aplantida.domain.address_secrets import USUAL, AddressSecrets, public_address
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.record import image_id_of
 
@@ -16,6 +16,15 @@ WITHOUT = [
     "http://example.org/@user/a.jpg?by=@me",
     "http://example.org/a.jpg?tokens=3&signatures=2",
     "http://example.org/a.jpg?session=1&policy=2&design=3&nonsecret=4",
+    "http://example.org/a.jpg?sort_key=1&key=2&keyword=3&author=4&Expires=5",
+    "http://example.org/w=200/a;v=1&b.jpg?x=1;y=2?z=3&amp;q",
+    "http://example.org:8080/@user/a.jpg",
+    "http://example.org:/a.jpg?by=@me",
+    "http://[2001:db8::1]:80/@user/a.jpg",
+    "http://example.org/a:b@c.jpg",
+    "http://h/?url=https%3A%2F%2Fexample.org%2Fa.jpg%3Fw=1&x",
+    "http://h/x;https://example.org/a",
+    "rosa@home.jpg",
 ]
 WITH = [
     ("http://h/a.jpg?X-Amz-Signature=ab&X-Amz-Date=2&id=7&x-amz-credential=c", "http://h/a.jpg?id=7"),
@@ -28,6 +37,36 @@ WITH = [
     ("https://u@v:word@h/a.jpg", "https://h/a.jpg"),
     ("http://h/a.jpg?access-token=1&private_token=2&x-ms-signature=3&token[]=4&a=5", "http://h/a.jpg?a=5"),
     ("https://user:word@h/a.jpg?x=1&api_key=2", "https://h/a.jpg?x=1"),
+    ("http://h/a.jpg?auth_key=17-0-0-ab&v=1", "http://h/a.jpg?v=1"),
+    ("http://h/a.jpg?wsSecret=a&wsTime=17&v=1", "http://h/a.jpg?v=1"),
+    ("http://h/a.jpg?txSecret=a&txTime=17", "http://h/a.jpg"),
+    ("http://h/a.jpg?__cld_token__=exp=1~hmac=2", "http://h/a.jpg"),
+    ("http://h/a.jpg?access_key=1&userToken=2&USERToken=3&v=1", "http://h/a.jpg?v=1"),
+    ("http://h/a.jpg?token[0]=1&auth%5Btoken%5D=2&auth[x]=3&x[y]=4&token2=5", "http://h/a.jpg?x[y]=4"),
+    ("http://h/a.jpg;token=1", "http://h/a.jpg"),
+    ("http://h/d;jsessionid=1;v=2/a.jpg?w=3", "http://h/d;v=2/a.jpg?w=3"),
+    ("http://h/a.jpg&token=1&v=2", "http://h/a.jpg&v=2"),
+    ("http://h/hdnts=exp=1~hmac=2/a.jpg", "http://h/a.jpg"),
+    ("http://h/a.jpg?a=1&amp;token=2&amp;b=3", "http://h/a.jpg?a=1&amp;b=3"),
+    ("http://h/a.jpg?a=1;token=2;b=3", "http://h/a.jpg?a=1;b=3"),
+    ("http://h/a.jpg?token=1;b=3", "http://h/a.jpg?b=3"),
+    ("http://h/a.jpg?token=t&expires=17&v=1", "http://h/a.jpg?v=1"),
+    ("http://h/a.jpg?access_signature=t&sp=r&se=17&v=1", "http://h/a.jpg?v=1"),
+    ("http://h/a.jpg?imageSignature=t&Expires=17", "http://h/a.jpg"),
+    ("http://h/?url=https://e/a.jpg?token=t&w=1", "http://h/?url=https://e/a.jpg&w=1"),
+    ("http://h/?url=https%3A%2F%2Fe%2Fa.jpg%3Ftoken%3Dt&w=1", "http://h/?url=https%3A%2F%2Fe%2Fa.jpg&w=1"),
+    ("http://ana:open/x@h.org/a.jpg", "http://h.org/a.jpg"),
+    ("http://ana:open?x#y@h.org/a.jpg", "http://h.org/a.jpg"),
+    ("http://ana:open@h.org/@x?y=@z", "http://h.org/@x?y=@z"),
+    ("http://ana:open@h.org:80/a:b@c", "http://h.org:80/a:b@c"),
+    ("http://h/token=a;v=1/a.jpg", "http://h/;v=1/a.jpg"),
+    ("http://h/v=1;token=a/a.jpg", "http://h/v=1/a.jpg"),
+    ("http://h/a.jpg?x=1&amp;amp;token=2&AMP;y=3", "http://h/a.jpg?x=1&AMP;y=3"),
+    ("http://h/a.jpg?e=17&token=ab:cd&w=1", "http://h/a.jpg?w=1"),
+    ("//ana:open@h.org/a.jpg", "//h.org/a.jpg"),
+    ("https:\\\\ana:open@h.org/a.jpg", "https:\\\\h.org/a.jpg"),
+    ("http:ana:open@h.org/a.jpg", "http:h.org/a.jpg"),
+    ("ana:open@h.org/a.jpg", "h.org/a.jpg"),
 ]
 
 
@@ -45,6 +84,19 @@ def test_secrets_are_left_out_and_nothing_else(url: str, public: str) -> None:
 def test_a_link_that_is_signed_anew_is_the_same_photo() -> None:
     one, other = (f"http://h/a.jpg?v=1&sig={sig}&se=2030-01-0{sig}" for sig in (1, 2))
     assert image_id_of("d", one) == image_id_of("d", other) == image_id_of("d", "http://h/a.jpg?v=1")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("{'u': 'https://h/?token=t', 'n': 1}", "{'u': 'https://h/', 'n': 1}"),
+        ("https://h/a.jpg?w=1,https://h/b.jpg?token=t", "https://h/a.jpg?w=1,https://h/b.jpg"),
+        ("see http://ana:open@h/a.jpg, or //h/b?sig=s", "see http://h/a.jpg, or //h/b"),
+        ("no address: token=t", "no address: token=t"),
+    ],
+)
+def test_addresses_in_a_text_are_without_secrets(text: str, shown: str) -> None:
+    assert USUAL.public_text(text) == shown
 
 
 def test_the_list_may_be_another_one() -> None:

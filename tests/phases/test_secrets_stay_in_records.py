@@ -15,8 +15,10 @@ from aplantida.phases.registry import load_phase
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.runner import execute
 from tests.fixtures.collection import SPECIES, dirty_documents, fill, photo_name, spoil, write_photos
+from tests.fixtures.faulty_server import FaultyServer, faulty_server
 
 SECRET = "opensesame"
+REDIRECTS = ("signed-loop/", "to-password", "to-no-host", "to-no-address")
 QUERIES = (
     f"?token={SECRET}",
     f"?v=1&X-Amz-Signature={SECRET}&X-Amz-Credential={SECRET}",
@@ -30,6 +32,12 @@ def signed(url: str, number: int) -> str:
     if "shared.jpg" in url or "169.254" in url:
         return f"{url}?token={SECRET}{number}"  # one photo, signed twice
     return url + QUERIES[number % len(QUERIES)]
+
+
+@pytest.fixture
+def redirecting() -> Iterator[FaultyServer]:
+    with faulty_server() as running:
+        yield running
 
 
 @pytest.fixture
@@ -58,6 +66,7 @@ def test_secrets_are_in_the_records_and_in_nothing_else(
     mongo_uri: str,
     db_name: str,
     cdn: str,
+    redirecting: FaultyServer,
     root: Path,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -73,9 +82,15 @@ def test_secrets_are_in_the_records_and_in_nothing_else(
     documents[2]["images"] += [
         {"url": f"http://ana:{SECRET}@example.org/a.jpg", "license": "CC0"},
         {"url": f"http://ana:{SECRET}@exa\u2100mple.org/a.jpg", "license": "CC0"},  # no host name
+        {"url": f"http://ana:{SECRET}/x@example.org/a.jpg", "license": "CC0"},  # no port
+        *({"url": f"{redirecting.base}/{path}?token={SECRET}", "license": "CC0"} for path in REDIRECTS),
     ]
     fill(mongo_uri, db_name, documents)
-    here = {"db_name": db_name, "allow_addresses": [cdn.removeprefix("http://")], "min_images_per_species": 2}
+    here = {
+        "db_name": db_name,
+        "allow_addresses": [cdn.removeprefix("http://"), redirecting.address],
+        "min_images_per_species": 2,
+    }
     audit = made("audit_dataset", **here)
     export = made("export_dataset", **here)
     shards = made(
@@ -94,6 +109,8 @@ def test_secrets_are_in_the_records_and_in_nothing_else(
     assert health["url"].null_count == 0
     assert f"{cdn}/{photo_name(SPECIES[1], 2)}" in {url.partition("?")[0] for url in health["url"].to_pylist()}
     assert len(health) == len(set(health["url"].to_pylist()))
+    outcomes = dict(zip(health["url"].to_pylist(), health["detail"].to_pylist(), strict=True))
+    assert all(outcomes[f"{redirecting.base}/{path}"] for path in REDIRECTS)
     folders = [root / phase for phase in ("audit_dataset", "export_dataset", "fetch_images")]
     files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
     shown = [file for file in files if file.name not in IN_RECORDS]
