@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pydantic import computed_field
+
+from aplantida.domain.seals import hash_once
 from aplantida.domain.weights import ALLOWED_LICENSES
 from aplantida.phases._collection_file import PhotoGates
 from aplantida.phases._weights import stated_weights
 from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.config import find_file
 from aplantida.pipeline.errors import GateFailed
 from aplantida.pipeline.phase import PhaseContext
 
@@ -25,10 +30,23 @@ Inputs = Mapping[str, Sequence[Artifact]]
 
 
 class LineageGates(PhotoGates):
-    """Which photos may be learned from, and which weights the checkpoints it goes on from may have begun with."""
+    """Which photos may be learned from, and which weights the checkpoints it goes on from may have begun with.
+
+    The list of weights is part of the bounds by what it says: when it is another, sealed work is looked at again.
+    """
 
     allowed_weight_licenses: tuple[str, ...] = ALLOWED_LICENSES
     weights_list: str = "configs/weights.yaml"
+
+    @computed_field
+    @cached_property
+    def weights_digest(self) -> str:
+        """sha256 of the list of weights, as it was when this was first asked.
+
+        Raises:
+            BadRequest: when the list is not there.
+        """
+        return hash_once(find_file(self.weights_list))
 
 
 class Gated(Protocol):

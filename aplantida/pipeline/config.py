@@ -218,7 +218,7 @@ def _with_shared(
     if not said and not str(merged.get(key, "")).endswith((".yaml", ".yml")):
         return merged
     _validated(kind, said, str(merged[key]))
-    below = _known(config_type, said)
+    below = known_values(config_type, said)
     for old, new in config_type.SHARED_AS.items():
         section, _, name = old.partition(".")
         if not new:
@@ -234,13 +234,13 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
     return {head: _nested(rest, value) if rest else value}
 
 
-def _known(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+def known_values(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
     """``values`` of the keys that ``model`` has, section by section."""
     known: dict[str, Any] = {}
     for name, value in values.items():
         kind = model.model_fields[name].annotation if name in model.model_fields else None
         if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, Section):
-            known[name] = _known(kind, cast("Mapping[str, Any]", value))
+            known[name] = known_values(kind, cast("Mapping[str, Any]", value))
         elif name in model.model_fields:
             known[name] = value
     return known
