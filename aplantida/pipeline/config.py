@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.yaml_file import read_yaml
 
 ROOT_VARIABLE = "APLANTIDA_ROOT"
 NOT_IDENTITY = frozenset({"inputs", "output", "resources", "gates", "reuse"})
@@ -134,34 +134,6 @@ def expand(text: str) -> str:
         return os.environ[name]
 
     return _VARIABLE.sub(value, text)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """One YAML file as a mapping.
-
-    Raises:
-        BadRequest: when it cannot be read, parsed, or is no mapping.
-    """
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # no UTF-8, no day of any month, no end
-        raise BadRequest(_yaml_trouble(path, error)) from error
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise BadRequest(f"{path}: want a mapping of keys to values, found {type(value).__name__}")
-    return cast("dict[str, Any]", value)
-
-
-def _yaml_trouble(path: Path, error: Exception) -> str:
-    """In one line, with the place and what would be right where that is known."""
-    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-    if mark is None or not isinstance(error, yaml.MarkedYAMLError):
-        return f"{path}: {' '.join(str(error).split())}"
-    said = " ".join(part for part in (error.context, error.problem) if part)
-    tab = mark.buffer is not None and "\t" in mark.buffer[max(0, mark.pointer - 1) : mark.pointer + 1]
-    cure = "; YAML is indented and spaced with spaces, never with tabs" if tab else ""
-    return f"{path}: line {mark.line + 1}, column {mark.column + 1}: {said}{cure}"
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
