@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aplantida.demo.driver import Run, exit_code_of, say
+from aplantida.demo.driver import Run, complain, say
 from aplantida.domain.cores import usable_cores
 from aplantida.pipeline.artifact import open_artifact
+from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.config import CHECKOUT
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.graph import ALL
@@ -123,7 +124,7 @@ def main(file: Path = TABLE) -> int:
         say(f"{len(table['nodes'])} digests written into {file}")
         return 0
 
-    return exit_code_of(work)
+    return exit_code_of(work, complain)
 
 
 if __name__ == "__main__":
