@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, cast
+from types import UnionType
+from typing import Any, ClassVar, Literal, TypeGuard, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -169,7 +170,7 @@ def load_config(config_type: type[ConfigT], files: Sequence[str], values: Mappin
     )
     for key, kind in config_type.SHARED.items():
         merged = _with_shared(merged, key, config_type, kind)
-    return _validated(config_type, merged, ", ".join(files) or config_type.__name__)
+    return validated(config_type, merged, ", ".join(files) or config_type.__name__)
 
 
 def read_shared(merged: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -189,7 +190,7 @@ def _with_shared(
     said = read_shared(merged, key)
     if not said and not str(merged.get(key, "")).endswith((".yaml", ".yml")):
         return merged
-    _validated(kind, said, str(merged[key]))
+    validated(kind, said, str(merged[key]))
     below = known_values(config_type, said)
     for old, new in config_type.SHARED_AS.items():
         section, _, name = old.partition(".")
@@ -221,33 +222,55 @@ def known_values(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str,
 ModelT = TypeVar("ModelT", bound=Section)
 
 
-def _validated(kind: type[ModelT], values: Mapping[str, Any], where: str) -> ModelT:
+def validated(kind: type[ModelT], values: Mapping[str, Any], where: str) -> ModelT:
+    """``values`` as a model.
+
+    Raises:
+        BadRequest: a line for each key that is wrong, with ``where``, its value and what is wrong with it.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         lines: list[str] = []
-        for item in error.errors():
-            key = ".".join(str(part) for part in item["loc"])
+        meant: set[tuple[int | str, ...]] = set()
+        for item in sorted(error.errors(), key=lambda item: item["type"] == "missing"):
+            place, said = item["loc"], None
+            if item["type"] == "missing" and place in meant:
+                continue  # it is there, misspelt, and that is said
+            key = ".".join(str(part) for part in place)
             said = _moved(kind, key) if issubclass(kind, PhaseConfig) else None
             if said is None and item["type"] == "extra_forbidden":
-                said = _no_such_key(kind, item["loc"])
+                said, likely = _no_such_key(kind, place)
+                meant.add((*place[:-1], likely))
             lines.append(f"{where}: {key} = {item['input']!r}: {said or item['msg']}")
         raise BadRequest("\n".join(lines)) from error
 
 
-def _no_such_key(kind: type[BaseModel], place: Sequence[int | str]) -> str:
-    """What is to be said of a key that nobody knows: what it may have been meant for."""
+def _no_such_key(kind: type[BaseModel], place: Sequence[int | str]) -> tuple[str, str]:
+    """What is to be said of a key that nobody knows, and the key it was likely meant for (or ``""``)."""
+    inner: Any = kind
     for part in place[:-1]:
-        below = kind.model_fields[part].annotation if isinstance(part, str) and part in kind.model_fields else None
-        if not (isinstance(below, type) and issubclass(below, BaseModel)):
-            return "no such key"
-        kind = below
-    likely = difflib.get_close_matches(str(place[-1]), kind.model_fields, n=1)
-    return (
-        f"no such key; did you mean {likely[0]}?"
-        if likely
-        else f"no such key; there are {', '.join(kind.model_fields)}"
-    )
+        inner = _below(inner, part)
+    if not _is_model(inner):
+        return "no such key", ""
+    likely = difflib.get_close_matches(str(place[-1]), inner.model_fields, n=1)
+    if likely:
+        return f"no such key; did you mean {likely[0]}?", likely[0]
+    return f"no such key; there are {', '.join(inner.model_fields)}", ""
+
+
+def _below(kind: Any, part: int | str) -> Any:
+    """The type of what stands under a key of a model or of a mapping, or at a place of a list; None where unknown."""
+    if _is_model(kind):
+        inner: Any = kind.model_fields[part].annotation if part in kind.model_fields else None
+    else:
+        inner = next((inner for inner in reversed(get_args(kind)) if inner is not Ellipsis), None)
+    given = [option for option in get_args(inner) if option is not type(None)]
+    return given[0] if len(given) == 1 and get_origin(inner) in (UnionType, Union) else inner
+
+
+def _is_model(kind: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def draws(config_type: type[PhaseConfig]) -> bool:
