@@ -65,7 +65,7 @@ def predict(bundle: Path, photos: Iterable[str], k: int = 5, place: str | None =
     are decoded by threads a little ahead of the model.
 
     Raises:
-        NodeError: when the bundle is refused, an altered file say.
+        NodeError: when the bundle is refused (an altered file, say), or the place: none of its species is known there.
     """
     waiting: deque[tuple[str, Future[Pixels]]] = deque()
     with NodeClassifier(bundle) as classifier, ThreadPoolExecutor(_DECODERS) as decoders:
@@ -83,7 +83,7 @@ def predict_plant(bundle: Path, photos: Iterable[str], k: int = 5, place: str | 
     Its ``photos`` are those that could be read, its ``reason`` says which could not.
 
     Raises:
-        NodeError: when the bundle is refused, an altered file say.
+        NodeError: when the bundle is refused (an altered file, say), or the place: none of its species is known there.
     """
     seen: list[str] = []
     reasons: list[str] = []
@@ -148,22 +148,8 @@ def _take_any_name(stream: TextIO, errors: str) -> None:
         stream.reconfigure(errors=errors)
 
 
-def _check_place(bundle: Path, place: str | None) -> None:
-    """Raises NodeError for a place in which no species of the bundle is known to live, or when nobody can tell."""
-    file = bundle / "classes.json"
-    if place is None or not file.is_file():
-        return
-    try:
-        classes = json.loads(file.read_text(encoding="utf-8"))["classes"]
-        known = {name for row in classes for key in ("regions", "distribution") for name in row.get(key) or ()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise NodeError(f"bundle {bundle}: classes.json cannot be read: {error!r}") from error
-    if place not in known:
-        raise NodeError(f"--place {place!r}: no species is known to live there; places are {', '.join(sorted(known))}")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; exit code 0, or 2 when the bundle is refused."""
+    """The command line; exit code 0, or 2 when the bundle or the place is refused."""
     parse = argparse.ArgumentParser(prog="python -m aplantida.predict", description="Name the plants in photos.")
     parse.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="a model bundle: dist/models/NAME")
     parse.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -175,7 +161,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _take_any_name(sys.stdin, "surrogateescape")
     _take_any_name(sys.stdout, "backslashreplace")
     try:
-        _check_place(given.bundle, given.place)
         photos = _named(given.photos, sys.stdin)
         asked = {"bundle": given.bundle, "photos": photos, "place": given.place}
         rows = iter([predict_plant(**asked)]) if given.plant else predict(**asked)

@@ -162,7 +162,7 @@ def test_where_nothing_can_be_written_a_line_says_so(root: Path, capsys: pytest.
     (root.parent / "file").write_text("a file")
     into = str(root.parent / "file" / "into")
     assert trace(["--photo", photo, "--runs", ".", "--bundles", ".", "--into", into]) == 2
-    assert "trace: [Errno 20] Not a directory" in capsys.readouterr().err
+    assert f"trace: {into}/configs: Not a directory: part of the path is a file" in capsys.readouterr().err
     given = [word for name in MADE[:3] for word in ("--given", f"{name}={name}")]
     assert reproduce(["--manifest", str(root / MANIFEST_FILE), "--into", into, *given]) == 2
     told = capsys.readouterr().err

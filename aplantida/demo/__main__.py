@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from aplantida.demo.collection import CollectionRecipe, draw_collection
 from aplantida.demo.digests import CONFIGS, told
-from aplantida.demo.driver import Run, exit_code_of, run_over, say
+from aplantida.demo.driver import Run, complain, run_over, say
 from aplantida.demo.table import write_comparison, write_table
 from aplantida.export.signing import KEY_VARIABLE, make_key
+from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.logs import LOGGER, configure_console
 from aplantida.pipeline.progress import Progress
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     say(line)
         return code
 
-    return exit_code_of(work)
+    return exit_code_of(work, complain)
 
 
 def _key(run: Run) -> str:

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aplantida.demo.driver import Run, exit_code_of, say
+from aplantida.demo.driver import Run, complain, say
 from aplantida.domain.cores import usable_cores
 from aplantida.pipeline.artifact import open_artifact
+from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.config import CHECKOUT
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.graph import ALL
@@ -59,10 +60,11 @@ def read_table(file: Path = TABLE) -> dict[str, Any]:
     advice = "after a demo, `python -m aplantida.demo.digests` writes it"
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
-        rows = [(row["kind"], row["version"], row["digest"]) for row in table["nodes"].values()]
-        if table["format"] != FORMAT or not isinstance(table["processor"], str):
-            raise ValueError(f"want the format {FORMAT!r} and a processor")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        rows = [(row["kind"], row["digest"], str(row["version"])) for row in table["nodes"].values()]
+        texts = [table["processor"], *(text for row in rows for text in row)]
+        if table["format"] != FORMAT or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"want the format {FORMAT!r}, a processor, and of each node kind, version and digest")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadRequest(f"{file}: no table of digests ({error!r}); {advice}") from error
     if not rows:
         raise BadRequest(f"{file}: names no node; {advice}")
@@ -82,26 +84,25 @@ def compare(table: Mapping[str, Any], found: Mapping[str, Row], here: str) -> li
     unknown = [name for name in found if name not in known]
     if unknown:
         lines.append(f"digests: the table does not know {', '.join(unknown)}")
+    missing = [name for name in known if name not in found]
+    if missing:
+        lines.append(f"digests: the run lacks {', '.join(missing)}")
     both = [name for name in found if name in known]
-    first = next((name for name in both if found[name]["kind"] == LEARNED), None)
-    data = both if first is None else both[: both.index(first)]
-    same = first is None or found[first]["digest"] == known[first]["digest"]
-    rounds = not same and here != table["processor"]
-    compared = data if rounds else both
-    differ = [name for name in compared if found[name]["digest"] != known[name]["digest"]]
-    risen = [name for name in differ if found[name]["version"] != known[name]["version"]]
-    if rounds:
+    differ = [name for name in both if found[name]["digest"] != known[name]["digest"]]
+    first = next((name for name in differ if found[name]["kind"] == LEARNED), None)
+    if first is not None and here != table["processor"]:
+        both = both[: both.index(first)]
+        differ = [name for name in differ if name in both]
         lines.append(
             f"digests: this CPU rounds otherwise ({here}; the table is of {table['processor']}): "
-            f"only the {len(data)} nodes before the first training are compared"
+            f"only the {len(both)} nodes before {first} are compared"
         )
+    risen = [name for name in differ if found[name]["version"] != known[name]["version"]]
     if differ:
         versions = f"; of another version: {', '.join(risen)}" if risen else ""
-        lines.append(
-            f"digests: {len(differ)} of {len(compared)} are not those of the table: {', '.join(differ)}{versions}"
-        )
+        lines.append(f"digests: {len(differ)} of {len(both)} are not those of the table: {', '.join(differ)}{versions}")
     else:
-        lines.append(f"digests: all {len(compared)} are those of the table")
+        lines.append(f"digests: all {len(both)} are those of the table" if both else "digests: none to compare")
     return lines
 
 
@@ -123,7 +124,7 @@ def main(file: Path = TABLE) -> int:
         say(f"{len(table['nodes'])} digests written into {file}")
         return 0
 
-    return exit_code_of(work)
+    return exit_code_of(work, complain)
 
 
 if __name__ == "__main__":

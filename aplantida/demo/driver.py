@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from aplantida.data.mongo import URI_VARIABLE, CollectionAddress, import_documen
 from aplantida.demo.cdn import serve_folder
 from aplantida.demo.mongod import embedded_mongod, stop_guarded
 from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_shared, read_yaml, resolve
-from aplantida.pipeline.errors import BadRequest, PhaseError
+from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.graph import GraphConfig, Node, load_graph
 
 _EXPORT, _COLLECTION = "export_dataset", "configs/collection.yaml"
@@ -106,19 +106,12 @@ def run_job(name: str, files: Sequence[str], environment: Mapping[str, str]) -> 
         stop_guarded(process)
 
 
-def exit_code_of(work: Callable[[], int]) -> int:
-    """The code ``work`` returns, or that of what stopped it, which is said in a line."""
-    try:
-        return work()
-    except PhaseError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; run the same command again to go on\n")
-        return 130
-
-
 def say(text: str = "") -> None:
     """Write a line for the person who started this."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    """Tell that person what went wrong."""
+    sys.stderr.write(text + "\n")

@@ -14,7 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aplantida.demo.__main__ import finish
-from aplantida.demo.driver import Run, exit_code_of, run_over
+from aplantida.demo.driver import Run, complain, run_over
+from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.logs import configure_console
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             finish(run, time.monotonic() - started)
         return code
 
-    return exit_code_of(work)
+    return exit_code_of(work, complain)
 
 
 def port_in(documents: Path) -> int:

@@ -190,7 +190,9 @@ def search(plan: SearchPlan, work: TrialWork, on_trial: Callable[[Trial], None],
         )
         results = tuner.fit()
     if results.errors:
-        raise RuntimeError(f"{len(results.errors)} of {plan.total} trials failed: {results.errors[0]}")
+        raise RuntimeError(
+            f"{len(results.errors)} of {plan.total} trials failed: {results.errors[0]}"
+        ) from results.errors[0]
     return list(recorder.trials.values())
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ray.train
-from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train import FailureConfig, RunConfig, ScalingConfig, WorkerGroupError
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import distributed, nn
 
@@ -19,6 +19,7 @@ from aplantida.distributed.inspection import wants_gpu
 from aplantida.distributed.placement import Share, living_nodes, require_room
 from aplantida.distributed.session import ray_session
 from aplantida.models.devices import set_threads
+from aplantida.pipeline.errors import machine_refusal
 from aplantida.training.checkpoints import Checkpoints, SessionCheck, beside
 from aplantida.training.context import ProgressCallback, TrainContext
 from aplantida.training.loop import RESULT, train
@@ -114,7 +115,11 @@ def run_trainer(
                 failure_config=FailureConfig(max_failures, controller_failure_limit=_MAX_FAILED_STARTS),
             ),
         )
-        trainer.fit()
+        try:
+            trainer.fit()
+        except WorkerGroupError as error:  # when one is refused something, the others fail of its absence
+            refused = (failure for failure in error.worker_failures.values() if machine_refusal(failure))
+            raise error from next(refused, None)
     return folder / RESULT
 
 

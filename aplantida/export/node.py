@@ -100,7 +100,7 @@ class NodeClassifier:
         Args:
             pixels: (H, W, 3) RGB of a whole upright photo.
             k: how many species.
-            place: where the photo was taken: a region's name or a country's ISO code.
+            place: where the photo was taken: a region's name or a country's ISO code, which a species has.
 
         Raises:
             NodeError: when the request is refused or Node ended.

@@ -6,29 +6,53 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pydantic import computed_field
+
+from aplantida.domain.seals import hash_once
 from aplantida.domain.weights import ALLOWED_LICENSES
 from aplantida.phases._collection_file import PhotoGates
 from aplantida.phases._weights import stated_weights
 from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.config import find_file
 from aplantida.pipeline.errors import GateFailed
+from aplantida.pipeline.logs import LOGGER
 from aplantida.pipeline.phase import PhaseContext
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aplantida.release.lineage import Lineage
+
 VIOLATIONS_FILE = "license_violations.json"
+_LOG = logging.getLogger(f"{LOGGER}.admission")
 NAMED = 20  # offenders that a message names
 Inputs = Mapping[str, Sequence[Artifact]]
 
 
 class LineageGates(PhotoGates):
-    """Which photos may be learned from, and which weights the checkpoints it goes on from may have begun with."""
+    """Which photos may be learned from, and which weights the checkpoints it goes on from may have begun with.
+
+    The list of weights is part of the bounds by what it says: when it is another, sealed work is looked at again.
+    """
 
     allowed_weight_licenses: tuple[str, ...] = ALLOWED_LICENSES
     weights_list: str = "configs/weights.yaml"
+
+    @computed_field
+    @cached_property
+    def weights_digest(self) -> str:
+        """sha256 of the list of weights, as it was when this was first asked.
+
+        Raises:
+            BadRequest: when the list is not there.
+        """
+        return hash_once(find_file(self.weights_list))
 
 
 class Gated(Protocol):
@@ -80,38 +104,69 @@ def _members(split: Artifact) -> pa.Array:
     return members_of(split)
 
 
+@dataclass
+class _Descent:
+    """Where what is begun with comes from, looked up when it is first asked for.
+
+    Attributes:
+        begun: all inputs.
+        name: of the artifact that is to be made.
+    """
+
+    begun: Sequence[Artifact]
+    name: str
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """Of the inputs."""
+        from aplantida.release.lineage import trace
+
+        return trace(self.begun)
+
+    @cached_property
+    def released(self) -> Mapping[str, Sequence[str]]:
+        """Releases that descend from it, see :func:`~aplantida.release.offenders.releases_from`."""
+        from aplantida.release.offenders import releases_from
+
+        found, unread = releases_from(self.lineage)
+        _warn(unread, "releases in it cannot be named")
+        return found
+
+
+def _warn(troubles: Iterable[str], what: str) -> None:
+    """Say what is wrong with a lineage, and what follows from it."""
+    for trouble in troubles:
+        _LOG.warning("%s: %s", trouble, what)
+
+
 def _offenders(
     config: Gated, inputs: Inputs, name: str, members: Callable[[], pa.Array] | None
 ) -> Iterator[dict[str, Any]]:
     """Weights, then photos, each with its way to the artifact called ``name``."""
     from aplantida.release.admission import photos_refused
-    from aplantida.release.lineage import trace
-    from aplantida.release.offenders import releases_from, way
+    from aplantida.release.offenders import way
 
     gates, images = config.gates, inputs["images"][0]
+    descent = _Descent([artifact for given in inputs.values() for artifact in given], name)
     if isinstance(gates, LineageGates):
-        yield from _weights(gates, inputs, name)
-    begun = [artifact for given in inputs.values() for artifact in given]
+        yield from _weights(gates, inputs, descent)
     policy, opt_outs = gates.license_policy.to_policy(), gates.opt_out.to_opt_outs(gates.secret_parameters.to_secrets())
     came_into: dict[str, list[str]] = {}
     for offender in photos_refused(images, members or (lambda: _members(inputs["split"][0])), policy, opt_outs):
         if not came_into:
-            lineage = trace(begun)
-            releases = releases_from(lineage)[0].get(images.digest, [])
-            came_into = {"path": [*way(lineage, images, begun), name], "releases": releases}
+            path = [*way(descent.lineage, images, descent.begun), name]
+            came_into = {"path": path, "releases": list(descent.released.get(images.digest, ()))}
         yield {**offender, **came_into}
 
 
-def _weights(gates: LineageGates, inputs: Inputs, name: str) -> Iterator[dict[str, Any]]:
+def _weights(gates: LineageGates, inputs: Inputs, descent: _Descent) -> Iterator[dict[str, Any]]:
     from aplantida.release.licenses import audit_weights
-    from aplantida.release.lineage import trace
     from aplantida.release.offenders import weights_that_offend
 
-    begun = [artifact for given in inputs.values() for artifact in given]
-    lineage = trace(begun)
-    images, split = inputs["images"][0], inputs["split"][0]
-    stated = stated_weights(gates.weights_list)
-    audit = audit_weights(lineage, images, split, gates.allowed_weight_licenses, stated)
-    for offender in weights_that_offend(audit, lineage, begun, {}):
-        if offender["kind"] == "weights":  # what else is wrong with a lineage is the release's affair
-            yield {**offender, "path": [*offender["path"], name]}
+    images, split, stated = inputs["images"][0], inputs["split"][0], stated_weights(gates.weights_list)
+    audit = audit_weights(descent.lineage, images, split, gates.allowed_weight_licenses, stated)
+    _warn(audit.broken, "the licence gate of a release refuses that")  # which is the release's affair, and not ours
+    released = descent.released if audit.offending else {}
+    for offender in weights_that_offend(audit, descent.lineage, descent.begun, released):
+        if offender["kind"] == "weights":
+            yield {**offender, "path": [*offender["path"], descent.name]}

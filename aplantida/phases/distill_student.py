@@ -88,7 +88,7 @@ def _with_recipe(ctx: PhaseContext[DistillStudentConfig]) -> PhaseContext[Distil
     found = {name: best[name] for name in best["searched"]}
     _check_edits(ctx.config, best)
     ctx.log.info("from the sweep: %s", ", ".join(f"{name} {value}" for name, value in found.items()))
-    values = ctx.config.model_dump()
+    values = ctx.config.model_dump(round_trip=True)
     values["distillation"] |= {name: found[name] for name in ("temperature", "alpha")}
     if "distance" in found:
         values["distillation"]["distance"]["kind"] = found["distance"]

@@ -40,7 +40,8 @@ def main(phase: Phase[ConfigT], arguments: Sequence[str] | None = None) -> int:
     given = parser(phase).parse_args([_dashed(word) for word in (sys.argv[1:] if arguments is None else arguments)])
     configure_console(given.log_level)
     log = logging.getLogger(LOGGER)
-    try:
+
+    def work() -> int:
         values: dict[str, Any] = {}
         if given.output is not None:
             values["output"] = given.output
@@ -49,37 +50,35 @@ def main(phase: Phase[ConfigT], arguments: Sequence[str] | None = None) -> int:
         if given.input:
             values["inputs"] = _inputs(phase, given.input)
         execute(phase, files=given.config, values=values, device=given.device, dry_run=given.dry_run)
-    except PhaseError as error:
-        log.error("%s", error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        log.error("interrupted; run the same command again to go on")
-        return 130
-    except Exception as error:
-        if (refusal := machine_refusal(error)) is None:
-            raise
-        log.error("%s: %s", given.output or phase.name, refusal)
-        log.debug("where that was", exc_info=error)
-        return BadRequest.exit_code
-    return 0
+        return 0
+
+    return exit_code_of(work, log.error, about=f"{given.output or phase.name}: ")
 
 
-def exit_code_of(work: Callable[[], int], tell: Callable[[str], object]) -> int:
+def exit_code_of(work: Callable[[], int], tell: Callable[[str], object], about: str = "") -> int:
     """The code that a command's ``work`` returns, or that of what stopped it, which is told in a line.
 
-    A file that is not there, or cannot be read or written, is a bad request; its name is in the line.
+    A file that the machine refuses is a bad request; any other error is a bug, and is raised.
+
+    Args:
+        work: the command.
+        tell: is given the line.
+        about: begins the line of what the machine refuses, which may name no file.
     """
     try:
         return work()
     except PhaseError as error:
         tell(str(error))
         return error.exit_code
-    except OSError as error:
-        tell(str(error))
-        return BadRequest.exit_code
     except KeyboardInterrupt:
         tell("interrupted; run the same command again to go on")
         return 130
+    except Exception as error:
+        if (refusal := machine_refusal(error)) is None:
+            raise
+        tell(f"{about}{refusal}")
+        logging.getLogger(LOGGER).debug("where that was", exc_info=error)
+        return BadRequest.exit_code
 
 
 def _dashed(word: str) -> str:

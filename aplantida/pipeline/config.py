@@ -7,12 +7,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, cast
+from types import UnionType
+from typing import Any, ClassVar, Literal, TypeGuard, TypeVar, Union, cast, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.yaml_file import read_yaml
 
 ROOT_VARIABLE = "APLANTIDA_ROOT"
 NOT_IDENTITY = frozenset({"inputs", "output", "resources", "gates", "reuse"})
@@ -136,34 +137,6 @@ def expand(text: str) -> str:
     return _VARIABLE.sub(value, text)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """One YAML file as a mapping.
-
-    Raises:
-        BadRequest: when it cannot be read, parsed, or is no mapping.
-    """
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # no UTF-8, no day of any month, no end
-        raise BadRequest(_yaml_trouble(path, error)) from error
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise BadRequest(f"{path}: want a mapping of keys to values, found {type(value).__name__}")
-    return cast("dict[str, Any]", value)
-
-
-def _yaml_trouble(path: Path, error: Exception) -> str:
-    """In one line, with the place and what would be right where that is known."""
-    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-    if mark is None or not isinstance(error, yaml.MarkedYAMLError):
-        return f"{path}: {' '.join(str(error).split())}"
-    said = " ".join(part for part in (error.context, error.problem) if part)
-    tab = mark.buffer is not None and "\t" in mark.buffer[max(0, mark.pointer - 1) : mark.pointer + 1]
-    cure = "; YAML is indented and spaced with spaces, never with tabs" if tab else ""
-    return f"{path}: line {mark.line + 1}, column {mark.column + 1}: {said}{cure}"
-
-
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Overlay ``over`` on ``base``: mappings key by key, anything else replaced."""
     merged = dict(base)
@@ -197,7 +170,7 @@ def load_config(config_type: type[ConfigT], files: Sequence[str], values: Mappin
     )
     for key, kind in config_type.SHARED.items():
         merged = _with_shared(merged, key, config_type, kind)
-    return _validated(config_type, merged, ", ".join(files) or config_type.__name__)
+    return validated(config_type, merged, ", ".join(files) or config_type.__name__)
 
 
 def read_shared(merged: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -217,8 +190,8 @@ def _with_shared(
     said = read_shared(merged, key)
     if not said and not str(merged.get(key, "")).endswith((".yaml", ".yml")):
         return merged
-    _validated(kind, said, str(merged[key]))
-    below = _known(config_type, said)
+    validated(kind, said, str(merged[key]))
+    below = known_values(config_type, said)
     for old, new in config_type.SHARED_AS.items():
         section, _, name = old.partition(".")
         if not new:
@@ -234,13 +207,13 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
     return {head: _nested(rest, value) if rest else value}
 
 
-def _known(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+def known_values(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
     """``values`` of the keys that ``model`` has, section by section."""
     known: dict[str, Any] = {}
     for name, value in values.items():
         kind = model.model_fields[name].annotation if name in model.model_fields else None
         if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, Section):
-            known[name] = _known(kind, cast("Mapping[str, Any]", value))
+            known[name] = known_values(kind, cast("Mapping[str, Any]", value))
         elif name in model.model_fields:
             known[name] = value
     return known
@@ -249,33 +222,55 @@ def _known(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
 ModelT = TypeVar("ModelT", bound=Section)
 
 
-def _validated(kind: type[ModelT], values: Mapping[str, Any], where: str) -> ModelT:
+def validated(kind: type[ModelT], values: Mapping[str, Any], where: str) -> ModelT:
+    """``values`` as a model.
+
+    Raises:
+        BadRequest: a line for each key that is wrong, with ``where``, its value and what is wrong with it.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         lines: list[str] = []
-        for item in error.errors():
-            key = ".".join(str(part) for part in item["loc"])
+        meant: set[tuple[int | str, ...]] = set()
+        for item in sorted(error.errors(), key=lambda item: item["type"] == "missing"):
+            place, said = item["loc"], None
+            if item["type"] == "missing" and place in meant:
+                continue  # it is there, misspelt, and that is said
+            key = ".".join(str(part) for part in place)
             said = _moved(kind, key) if issubclass(kind, PhaseConfig) else None
             if said is None and item["type"] == "extra_forbidden":
-                said = _no_such_key(kind, item["loc"])
+                said, likely = _no_such_key(kind, place)
+                meant.add((*place[:-1], likely))
             lines.append(f"{where}: {key} = {item['input']!r}: {said or item['msg']}")
         raise BadRequest("\n".join(lines)) from error
 
 
-def _no_such_key(kind: type[BaseModel], place: Sequence[int | str]) -> str:
-    """What is to be said of a key that nobody knows: what it may have been meant for."""
+def _no_such_key(kind: type[BaseModel], place: Sequence[int | str]) -> tuple[str, str]:
+    """What is to be said of a key that nobody knows, and the key it was likely meant for (or ``""``)."""
+    inner: Any = kind
     for part in place[:-1]:
-        below = kind.model_fields[part].annotation if isinstance(part, str) and part in kind.model_fields else None
-        if not (isinstance(below, type) and issubclass(below, BaseModel)):
-            return "no such key"
-        kind = below
-    likely = difflib.get_close_matches(str(place[-1]), kind.model_fields, n=1)
-    return (
-        f"no such key; did you mean {likely[0]}?"
-        if likely
-        else f"no such key; there are {', '.join(kind.model_fields)}"
-    )
+        inner = _below(inner, part)
+    if not _is_model(inner):
+        return "no such key", ""
+    likely = difflib.get_close_matches(str(place[-1]), inner.model_fields, n=1)
+    if likely:
+        return f"no such key; did you mean {likely[0]}?", likely[0]
+    return f"no such key; there are {', '.join(inner.model_fields)}", ""
+
+
+def _below(kind: Any, part: int | str) -> Any:
+    """The type of what stands under a key of a model or of a mapping, or at a place of a list; None where unknown."""
+    if _is_model(kind):
+        inner: Any = kind.model_fields[part].annotation if part in kind.model_fields else None
+    else:
+        inner = next((inner for inner in reversed(get_args(kind)) if inner is not Ellipsis), None)
+    given = [option for option in get_args(inner) if option is not type(None)]
+    return given[0] if len(given) == 1 and get_origin(inner) in (UnionType, Union) else inner
+
+
+def _is_model(kind: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def draws(config_type: type[PhaseConfig]) -> bool:

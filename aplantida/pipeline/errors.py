@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 from collections.abc import Iterator
 
 _CURES = {
@@ -15,11 +17,17 @@ _CURES = {
     errno.ENOTDIR: "part of the path is a file: take another folder",
     errno.EISDIR: "it is a folder: want a file",
     errno.ENAMETOOLONG: "the path is too long: take a shorter one",
+    errno.ELOOP: "its links lead back to themselves: mend them",
     errno.EMFILE: "too many files are open: raise the limit (ulimit -n)",
     errno.ENFILE: "too many files are open on this machine",
     errno.EIO: "the disk, or what it is reached by, is faulty",
 }
-_FULL = "No space left on device"  # as libraries say it that raise errors of their own
+# as libraries say it that raise errors of their own: Rust by number, C++ in the system's words, SQLite in its own
+_NUMBER = re.compile(r"\(os error (\d+)\)")
+_WORDS = {os.strerror(code): code for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE)}
+_WORDS["database or disk is full"] = errno.ENOSPC
+_CUT_OFF = re.compile(r"\d+ requested and \d+ written|inline_container.*unexpected pos")  # of NumPy and torch
+_TRACEBACK = "Traceback (most recent call last)"
 
 
 class PhaseError(Exception):
@@ -53,20 +61,36 @@ class Altered(GateFailed):
 def machine_refusal(error: BaseException) -> str | None:
     """One line with the cure where, at the bottom of an error, the machine refuses a file; None for all else.
 
-    What a user can mend is told from a bug by its errno: a file of ours that is not there stays a traceback.
+    The bottom is what an error says it was caused by, in another process too. What it came about beside counts for
+    nothing: a bug in the handling of a refusal is a bug. What a user can mend is told from a bug by its errno: a file
+    of ours that is not there stays a traceback.
     """
-    for link in _chain(error):
+    links = list(_causes(error))
+    for link in links:
         if isinstance(link, OSError) and link.errno in _CURES:
             place = f"{link.filename}: " if link.filename else ""
             return f"{place}{link.strerror or link}: {_CURES[link.errno]}"
-        if _FULL in str(link):
-            return f"{_FULL}: {_CURES[errno.ENOSPC]}"
+    return _refusal_in(str(links[-1]))
+
+
+def _refusal_in(text: str) -> str | None:
+    """A refusal by the words of a library."""
+    number = _NUMBER.search(text)
+    code = int(number[1]) if number else next((code for words, code in _WORDS.items() if words in text), None)
+    if code in _CURES:
+        return f"{' '.join(text.split())}: {_CURES[code]}"
+    if _CUT_OFF.search(text):
+        return "a file could be written in part only: see whether the disk, a quota or the limit of a file is reached"
     return None
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it names as its cause; those of Ray's tasks name it in ``cause``.
+
+    The cause that a pool of processes gives is no error but the traceback of this very one, and left out.
+    """
     seen = set[int]()
-    while error is not None and id(error) not in seen:
+    while isinstance(error, BaseException) and id(error) not in seen and not (seen and _TRACEBACK in str(error)):
         seen.add(id(error))
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or getattr(error, "cause", None)

@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from aplantida.pipeline.config import CHECKOUT, RELEASE_NAME, Device, Section, SeededConfig, find_file, read_yaml
+from aplantida.pipeline.config import (
+    CHECKOUT,
+    RELEASE_NAME,
+    Device,
+    Section,
+    SeededConfig,
+    find_file,
+    read_yaml,
+    validated,
+)
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.logs import LOGGER
 from aplantida.pipeline.phase import Phase
@@ -147,10 +156,7 @@ def load_graph(path: Path, without: Sequence[str] = ()) -> list[Node]:
 def _read_nodes(path: Path, extending: tuple[Path, ...]) -> list[Node]:
     if path.resolve() in extending:
         raise BadRequest(f"{path}: extends itself, by way of {', '.join(map(str, extending))}")
-    try:
-        file = GraphFile.model_validate(read_yaml(path))
-    except ValidationError as error:
-        raise BadRequest(f"{path}: {error}") from error
+    file = validated(GraphFile, read_yaml(path), str(path))
     before = [] if file.extends is None else _read_nodes(find_file(file.extends), (*extending, path.resolve()))
     return [*before, *file.nodes]
 

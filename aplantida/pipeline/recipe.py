@@ -68,7 +68,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def gates_of(config: PhaseConfig) -> dict[str, Any]:
-    """The bounds a config sets, as JSON values; empty for a phase without gates."""
+    """The bounds a config sets, and what it computes of them, as JSON values; empty for a phase without gates."""
     return config.model_dump(mode="json").get("gates", {})
 
 
@@ -94,7 +94,9 @@ def _filled(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]
     for name, field in model.model_fields.items():
         inner, kind = whole.get(name), field.annotation
         if name not in whole and not field.is_required():
-            whole[name] = _TO_JSON.dump_python(field.get_default(call_default_factory=True), mode="json")
+            default = field.get_default(call_default_factory=True)
+            # what a section computes is left out: of an earlier config nobody knows what that was
+            whole[name] = _TO_JSON.dump_python(default, mode="json", round_trip=True)
         elif isinstance(inner, Mapping) and isinstance(kind, type) and issubclass(kind, Section):
             whole[name] = _filled(kind, cast("Mapping[str, Any]", inner))
     return whole

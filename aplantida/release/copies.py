@@ -8,6 +8,7 @@ from pathlib import Path
 from aplantida.domain.seals import hash_file
 from aplantida.export.bundle import MANIFEST_FILE
 from aplantida.release.sightings import ids_in_texts
+from aplantida.release.walking import walk
 
 
 def find_copies(
@@ -26,7 +27,8 @@ def find_copies(
         known: resolved places of artifacts, which are no copies.
         unread: is given a sentence for each that cannot be read.
     """
-    files = {file.resolve() for folder in folders if folder.is_dir() for file in folder.rglob(MANIFEST_FILE)}
+    below = (found for folder in folders if folder.is_dir() for found in walk(folder, follow=True))
+    files = {(place / MANIFEST_FILE).resolve() for place, _, names in below if MANIFEST_FILE in names}
     for file in sorted(file for file in files if file.parent not in known):
         try:
             original = originals.get(hash_file(file))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from aplantida.pipeline.artifact import FORMAT, MANIFEST, PROGRESS, Artifact, is_sealed, open_artifact
+from aplantida.pipeline.artifact import FORMAT, MANIFEST, PROGRESS, Artifact, is_sealed, open_artifact, place_in
 from aplantida.pipeline.config import resolve
 from aplantida.pipeline.errors import Altered, BadRequest
 from aplantida.pipeline.standing import INPUTS, RECIPE
@@ -87,18 +87,25 @@ def read_work(path: Path) -> Work:
     try:
         return _work_of(open_artifact(path, hashed=False).manifest, path, "sealed")
     except (BadRequest, Altered) as error:
-        trouble = str(error)
+        trouble, is_out_of_reach = str(error), isinstance(error.__cause__, OSError)
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        return _work_of(manifest, path, "strange" if _is_strange(path, manifest) else "damaged", trouble)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        is_strange = is_out_of_reach or manifest["format"] != FORMAT or _has_links(path, manifest["files"])
+        return _work_of(manifest, path, "strange" if is_strange else "damaged", trouble)
+    except OSError:
+        return Work(path, "strange", is_legible=False, trouble=trouble)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Work(path, "damaged", is_legible=False, trouble=trouble)
 
 
-def _is_strange(path: Path, manifest: Any) -> bool:
-    """Whether it may well be whole, although we do not open it: of another format, or with links for files."""
-    places = [path / MANIFEST, *(path / name for name in manifest["files"])]
-    return manifest["format"] != FORMAT or any(place.is_symlink() for place in places)
+def _has_links(path: Path, names: Iterable[str]) -> bool:
+    """Whether a file of the artifact, or a folder on the way to it, is a link: it is not opened, and may be whole."""
+    try:
+        for name in (MANIFEST, *names):
+            place_in(path, name)
+    except ValueError:
+        return True
+    return False
 
 
 def _read_unfinished(path: Path) -> Work:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from aplantida.pipeline.artifact import Artifact
-from aplantida.pipeline.config import PhaseConfig, resolve
+from aplantida.pipeline.config import PhaseConfig, known_values, resolve
 from aplantida.pipeline.phase import Phase
 from aplantida.pipeline.recipe import in_todays_terms
 from aplantida.release.tracing import Trace
@@ -93,7 +93,7 @@ def _config(
     ``places`` are by digest: an artifact that was moved is still known.
     """
     known: type[PhaseConfig] = phase.config
-    values = {key: value for key, value in in_todays_terms(artifact.config, known).items() if key in known.model_fields}
+    values = known_values(known, in_todays_terms(artifact.config, known))
     if "opt_out" in known.model_fields:
         values["opt_out"] = {
             key: _added(given, opt_outs.get(key, ())) for key, given in (values["opt_out"] or {}).items()

@@ -37,8 +37,9 @@ class Leftover:
     Attributes:
         category: ``scratch`` (a `_progress` folder inside a whole sealed artifact), ``damaged`` (its files are not what
             its manifest says), ``logs`` (old ones, of an artifact that is not there), ``unreferenced`` (sealed, and no
-            root descends from it), ``orphaned`` (likewise, and one of its inputs is gone or is no longer what it was)
-            or ``unfinished`` (work that was begun, and that nobody is at).
+            root descends from it), ``orphaned`` (likewise, and one of its inputs is gone or is no longer what it was),
+            ``strange`` (not opened, and it may be whole: of another format, reached by links, or out of reach) or
+            ``unfinished`` (work that was begun, and that nobody is at).
         path: the folder.
         bytes: what it holds.
         why: a sentence.

@@ -19,6 +19,7 @@ from aplantida.data.withdrawn import COLUMNS, withdrawn_among
 from aplantida.domain.address_secrets import public_address
 from aplantida.domain.opt_out import OptOuts
 from aplantida.pipeline.artifact import Artifact
+from aplantida.pipeline.errors import Altered, BadRequest
 
 SHOWN = 10  # photos that are named
 _ID_COLUMNS = ("image_id", "image_id_a", "image_id_b")
@@ -28,8 +29,9 @@ _REFUSED = "reason"  # tables with this column list what was left out
 _SAMPLES = {"model_bundle", "validation"}  # kinds whose texts may name photos that they show
 _TEXTS = (".json", ".html", ".csv")
 _MOST_BYTES = 64_000_000  # of a text that is looked through
-# what Arrow, JSON and the texts of a damaged file raise
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, pa.ArrowException)
+# what Arrow, JSON and the texts of a damaged file raise, and an artifact that lacks one
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, pa.ArrowException)
+UNREADABLE = (*_DAMAGED, BadRequest, Altered)
 _ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
@@ -64,8 +66,14 @@ def photos_meant(artifacts: Iterable[Artifact], opt_outs: OptOuts, unread: list[
                     shown.add(row["image_id"])
                     photos.shown.append(_sentence(row))
         except UNREADABLE as error:
-            unread.append(f"{artifact.path}: {error}")
+            unread.append(unread_because(artifact, error))
     return photos
+
+
+def unread_because(artifact: Artifact, error: Exception) -> str:
+    """The sentence for an artifact that cannot be read to its end; it begins with its path."""
+    text = str(error)
+    return text if text.startswith(f"{artifact.path}: ") else f"{artifact.path}: {text}"
 
 
 def _rows_meant(artifact: Artifact, opt_outs: OptOuts) -> Iterator[dict[str, Any]]:
@@ -142,7 +150,7 @@ def _tables(artifact: Artifact) -> Iterator[pq.ParquetFile]:
         if name.endswith(".parquet"):
             try:
                 opened = pq.ParquetFile(artifact.path / name)
-            except UNREADABLE as error:
+            except _DAMAGED as error:
                 raise ValueError(f"{name}: {error}") from error
             with opened as file:
                 yield file

@@ -27,6 +27,7 @@ from aplantida.release.sightings import (
     ids_shown_by,
     photos_meant,
     rows_of,
+    unread_because,
 )
 
 TRAINED = "trained on"
@@ -190,7 +191,7 @@ class _Look:
             try:
                 how += [*self._trained(artifact), *self._named(artifact)]
             except UNREADABLE as error:
-                self._unread.append(f"{artifact.path}: {error}")
+                self._unread.append(unread_because(artifact, error))
             if above:
                 how += self._inherited(artifact, above, how)
             if how:

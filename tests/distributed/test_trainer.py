@@ -19,12 +19,22 @@ from safetensors.torch import load_file
 
 from aplantida.distributed.launch import launch
 from aplantida.distributed.session import ray_session
+from aplantida.pipeline.errors import machine_refusal
 from aplantida.training.checkpoints import FOLDER, newest_whole
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import train
 from aplantida.training.task import TrainTask
 from tests.fixtures.processes import kill
-from tests.fixtures.trainings import Killed, TakenOver, kill_after, make_photos, make_plan, make_task, steps_kept
+from tests.fixtures.trainings import (
+    Killed,
+    TakenOver,
+    full_disk,
+    kill_after,
+    make_photos,
+    make_plan,
+    make_task,
+    steps_kept,
+)
 
 DRIVER = """
 import pickle, sys
@@ -123,6 +133,13 @@ def test_workers_of_a_session_that_is_over_write_nothing_and_a_bare_process_goes
     assert [path.parent.name for path in sorted(tmp_path.rglob("[0-9]*/state.pt"))] == ["000000003", "000000004"]
     assert trained(task, tmp_path, 0) == bare
     assert summary_of(tmp_path)["resumed_at_steps"] == [4]
+
+
+@pytest.mark.usefixtures("session")
+def test_a_full_disk_under_a_worker_is_told_from_a_bug(task: TrainTask, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="No space left") as caught:
+        trained(task, tmp_path, 2, max_failures=0, check=full_disk)
+    assert str(machine_refusal(caught.value)).startswith("/disk/state.pt: No space left on device: the disk is full")
 
 
 @pytest.mark.slow

@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from aplantida.data.addresses import host_of
+from aplantida.domain.seals import SEAL
 from aplantida.phases.registry import load_phase
-from aplantida.pipeline.artifact import Artifact, is_sealed
+from aplantida.pipeline.artifact import MANIFEST, Artifact, is_sealed, manifest_text
 from aplantida.pipeline.cli import main
 from aplantida.pipeline.errors import GateFailed
 from aplantida.pipeline.runner import execute
@@ -141,6 +142,48 @@ def test_weights_of_a_teacher_are_looked_at_before_a_student_learns_of_it(root: 
     assert (found["kind"], found["file"], found["text"]) == ("weights", "teacher/model.json", "wild.pth: CC-BY-NC-4.0")
     assert (found["path"][0], found["path"][-1]) == ("teacher", "learned")
     assert len(found["path"]) == (4 if phase == "distill_student" else 2)
+
+
+def test_sealed_work_is_looked_at_again_when_more_is_known_of_the_weights(root: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "known.yaml"
+
+    def know(license_id: str) -> None:
+        said = {"license": license_id, "source": "https://example.org", "said_by": "its author"}
+        listed.write_text(yaml.safe_dump({"a" * 64: said}))
+
+    def scored() -> Artifact:
+        return learn("compute_teacher_logits", gates={"weights_list": str(listed)})
+
+    know("MIT")
+    make_images("images")
+    make_split("split", "images")
+    make_checkpoint("teacher", DATA, pretrained=f"mine.pth sha256:{'a' * 64}", pretrained_license="MIT")
+    digest = scored().digest
+    assert scored().digest == digest
+    know("CC-BY-NC-4.0")
+    with pytest.raises(GateFailed, match=r"the card says MIT, its author says CC-BY-NC-4\.0"):
+        scored()
+    config, recipe = scored_with(root / "learned")
+    assert "weights_digest" in config["gates"]
+    assert "weights_digest" not in json.dumps(recipe)
+    know("mit")
+    reseal(root / "learned", {**config, "gates": {"weights_list": str(listed)}})  # as earlier versions sealed it
+    assert scored().digest == digest
+    know("GPL-3.0")
+    reseal(root / "learned", {key: value for key, value in config.items() if key != "gates"})
+    with pytest.raises(GateFailed, match=r"says GPL-3\.0"):
+        scored()
+
+
+def scored_with(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    manifest = json.loads((path / MANIFEST).read_text())
+    return manifest["config"], manifest["recipe"]
+
+
+def reseal(path: Path, config: dict[str, Any]) -> None:
+    manifest = json.loads((path / MANIFEST).read_text())
+    del manifest["format"], manifest[SEAL]
+    (path / MANIFEST).write_text(manifest_text({**manifest, "config": config}))
 
 
 def test_the_report_of_the_last_gate_goes_from_the_photo_to_the_bundle(root: Path) -> None:

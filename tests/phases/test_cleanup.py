@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -112,6 +114,33 @@ def test_a_damaged_artifact_goes_unless_it_is_needed(runs: Path) -> None:
     assert kinds(report) == {"demo/other": "damaged", "demo/first": "damaged"}
     (runs / "demo" / "first" / "a.txt").write_text("first")  # whole again: what second needs cannot be told
     assert kinds(clean(keep=["second"], categories=["unreferenced"])) == {}
+
+
+@pytest.mark.parametrize("part", ["shards/0/a.bin", "shards/0", "shards", "artifact.json"])
+def test_what_lies_on_another_disk_by_a_link_may_be_whole_and_stays(root: Path, runs: Path, part: str) -> None:
+    def fill(output: ArtifactWriter) -> None:
+        output.write_text("shards/0/a.bin", "many")
+
+    folder = seal("runs/demo/large", "thing", fill).path
+    shutil.move(folder / part, root / "disk")
+    (folder / part).symlink_to(root / "disk")
+    report = clean(categories=["damaged"], delete=True)
+    assert (kinds(report), kept(report)) == ({}, {"demo/large": "strange"})
+    assert (folder / "artifact.json").is_file()
+    assert kinds(clean(named=["demo/large"])) == {"demo/large": "strange"}
+
+
+def test_what_cannot_be_read_may_be_whole_and_stays(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faulty, read_text = runs / "demo" / "other" / "artifact.json", Path.read_text
+
+    def failing(path: Path, *words: Any, **named: Any) -> str:
+        if path == faulty:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return read_text(path, *words, **named)
+
+    monkeypatch.setattr(Path, "read_text", failing)
+    report = clean(keep=["second"], categories=["damaged", "unreferenced"])
+    assert (kinds(report), kept(report)) == ({}, {"demo/other": "strange"})
 
 
 @pytest.mark.parametrize("record", [False, True], ids=["made before records", "with a record"])

@@ -109,3 +109,22 @@ def test_malformed_graphs(root: Path, text: str, message: str) -> None:
     (root / "graph.yaml").write_text(text)
     with pytest.raises(BadRequest, match=message):
         load_graph(root / "graph.yaml")
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("{name: last, phse: counting,", r"nodes\.0\.phse = 'counting': no such key; did you mean phase\?"),
+        ("{names: last, phase: counting,", r"nodes\.0\.names = 'last': no such key; did you mean name\?"),
+        ("{name: last, phase: counting, overlap: x,", r"nodes\.0\.overlap = 'x': no such key; did you mean overlay\?"),
+    ],
+)
+def test_a_misspelt_key_is_one_line(graph: Path, said: str, wanted: str) -> None:
+    graph.write_text(GRAPH.replace("{name: last, phase: counting,", said))
+    with pytest.raises(BadRequest, match=rf"graph\.yaml: {wanted}$") as caught:
+        load_graph(graph)
+    assert len(str(caught.value).splitlines()) == 1
+    graph.write_text(GRAPH.replace("nodes:", "node:"))
+    with pytest.raises(BadRequest, match=r"did you mean nodes\?$") as caught:
+        load_graph(graph)
+    assert len(str(caught.value).splitlines()) == 1

@@ -19,6 +19,7 @@ import { logitsOf, open, outputsOf, type Parts } from "./core";
 import { checkedCount } from "./count";
 import { decide, fuse, type Outputs } from "./decide";
 import { MANIFEST, type FileEntry } from "./files";
+import { checkPlace, placesOf } from "./places";
 import { prepare } from "./preprocess";
 import type { PixelSource } from "./resize";
 
@@ -109,12 +110,25 @@ function given(parts: Parts, { num_features: size }: Request, payload: Uint8Arra
   });
 }
 
+/** The place that a request gives, null for none; the refusal of another names those that are known. */
+function checkedPlace({ classes }: Parts, { place = null }: Request): string | null {
+  if (place === null) return null;
+  const places = placesOf(classes);
+  try {
+    checkPlace(place, places);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}; places are ${places.join(", ") || "none"}`);
+  }
+  return place;
+}
+
 function answer(parts: Parts, request: Request, payload: Uint8Array<ArrayBuffer>): Answer {
   switch (request.op) {
     case "classify": {
       const k = checkedCount(request.k);
+      const place = checkedPlace(parts, request);
       const outputs = outputsOf(parts, sourceOf(request, payload));
-      return { header: decide(outputs, parts.classes, parts.decision, k, request.place) };
+      return { header: decide(outputs, parts.classes, parts.decision, k, place) };
     }
     case "outputs": {
       const { logits, features } = outputsOf(parts, sourceOf(request, payload));
@@ -122,8 +136,10 @@ function answer(parts: Parts, request: Request, payload: Uint8Array<ArrayBuffer>
       return { header: { num_features: features?.length ?? 0 }, payload: bytesOf(both) };
     }
     case "decide": {
+      const k = checkedCount(request.k);
+      const place = checkedPlace(parts, request);
       const outputs = fuse(given(parts, request, payload));
-      return { header: decide(outputs, parts.classes, parts.decision, checkedCount(request.k), request.place) };
+      return { header: decide(outputs, parts.classes, parts.decision, k, place) };
     }
     case "logits":
       return { header: {}, payload: bytesOf(logitsOf(parts, sourceOf(request, payload))) };
