@@ -152,25 +152,24 @@ ORDINARY_WORDS = frozenset(
 _NOTED = """
 adult adulta adultas adulto adultos albino algas anonymous arbol arboles arbolito arbusto arbustos aromatica aromatico
 arrastrado arrastrante arvore arvores bark basal bayas berries blooming blooms blossom blossoms brote brotes bud buds
-bulbs captive capullo capullos cautivo clon clone closeup cortada corteza creciendo cultivada cultivadas cultivado
-cultivados cultivated cut dead desconocido detail detalle domestica dried dry dying enferma enfermo enredadera erect
-erecta escaped espontanea esteril exotica exotico female feral fleurs flor floracion florecida florecido floreciendo
-floriferous flowering flowers foglia foglie folha folhas foliage follaje fructificando fruit fruiting fruits fruta
-frutal frutas fruto frutos gallas galls garden-grown germinando germinating grown habit habitat habito hembra
-herbaceous herbario herbarium hierba hierbas hoja hojas hybridized immature inflorescence inflorescencia injertada
-injerto inmadura inmaduro invasive invasor invasora invernadero jardineria joven jovenes juvenal juvenil juvenile
-juveniles leaf leaves lianas maceta macetas madura maduro male mature mixed morfotipo morph morphotype muerta muerto
-mutant mutante nativa native naturalizada naturalizado naturalized notho nothosp nothospecies nothosubsp nothovar nueva
-ornamental ornamentales otras otros parts petal petalo petalos petals pflanze pflanzen pianta piante planta plantas
-plante plantes plantita plants plantula plantulas podada raices raiz rampant rampante rastrera rastrero rebrote
-recolectada roots sapling saplings scanned seca seco seedling seedlings seeds sembrada semilla semillas sheet shoot
-shoots shrub shrubs side silvestre silvestres sprout sprouting sprouts sterile succulent suculenta tallo tallos tree
-trees trepador trepadora trepadoras tronco unripe variegada variegado variegated verificada verificado verified vivero
-whole withered yema yemas
+bulbs captive capullo capullos cautivo clon clone closeup corteza creciendo cultivada cultivadas cultivado cultivados
+cultivated cut dead desconocido detail detalle domestica dried dry dying enferma enfermo enredadera erect erecta
+escaped espontanea esteril exotica exotico female feral fleurs flor floracion florecida florecido floreciendo
+floriferous flowering flowers foglie folha folhas foliage follaje fructificando fruit fruiting fruits fruta frutal
+frutas fruto frutos gallas galls garden-grown germinando germinating grown habit habitat habito hembra herbaceous
+herbario herbarium hierba hierbas hoja hojas hybridized immature inflorescence inflorescencia injertada injerto
+inmadura inmaduro invasive invasor invasora invernadero jardineria joven jovenes juvenil juvenile juveniles leaf
+leaves lianas maceta macetas madura male mature mixed morfotipo morph morphotype muerta muerto mutant mutante nativa
+native naturalizada naturalizado naturalized notho nothosp nothospecies nothosubsp nothovar nueva ornamental
+ornamentales otras otros parts petal petalo petalos petals pflanze pflanzen pianta piante planta plantas plantes
+plantita plants plantula plantulas podada raices raiz rampant rampante rastrera rastrero rebrote recolectada roots
+sapling saplings scanned seca seedling seedlings seeds sembrada semilla semillas sheet shoot shoots shrub shrubs
+sprout sprouting sprouts sterile succulent suculenta tallo tallos tree trees trepador trepadora trepadoras tronco
+unripe variegada variegado variegated verificada verificado verified vivero whole withered yema yemas
 """
 # what of the lists above is a surname as well
 _ALSO_AUTHORS = """
-blank che chi das della hai han hay her how mas mis nel record sample sin son sua tan you
+blank che chi dalla das della hai han hay her how mai mas mis nel record sample sans sin son sua sur tan wie you
 """
 NO_AUTHORS = frozenset(f"{_ABOUT_NAMES} {_NOTED}".split()) - frozenset(_ALSO_AUTHORS.split())
 SMALL_WORDS = frozenset(word for word in _FUNCTION_WORDS.split() if len(word) > 2) - frozenset(_ALSO_AUTHORS.split())

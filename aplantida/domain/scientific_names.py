@@ -230,7 +230,8 @@ def _check_authors(rest: str, trusted: bool) -> None:
 def _is_no_author(word: str) -> bool:
     """Whether a word is a note on the plant or on its name: that it is a word is nothing against a surname."""
     plain = "".join(c for c in unicodedata.normalize("NFD", word.lower().rstrip(".")) if not unicodedata.combining(c))
-    return plain in _DOUBTS or plain in NO_AUTHORS or (plain in SMALL_WORDS and not word.endswith("."))
+    small = plain in SMALL_WORDS and plain not in _PARTICLES  # "Den Hartog", "Des Moul."
+    return plain in _DOUBTS or plain in NO_AUTHORS or (small and not word.endswith("."))
 
 
 def _is_latin(word: str) -> bool:
