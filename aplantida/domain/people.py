@@ -6,48 +6,56 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 from aplantida.domain.text import clean_text
 
 _BREAK = re.compile(r"</?(?:br|p|li|ul|ol|div|td|tr)\b[^<>]*>", re.IGNORECASE)
 _MARKUP = re.compile(r"<[^<>]*>")
 _RIGHTS = (
-    r"\b(?:some|all|no|algunos|todos los|alguns|todos os|tots els|certains|tous|alle|einige|tutti i|alcuni)\s"
-    r"(?:rights|derechos|direitos|drets|droits|rechte|diritti)\s"
-    r"(?:reserved|reservados|reservats|réservés|vorbehalten|riservati)\b|\bCC0\b|\bCC[\s-]BY(?:[\s-](?:NC|ND|SA))*\b"
+    r"\b(?:(?:some|all|no|algunos|todos los|alguns|todos os|tots els|certains|tous|alle|einige|tutti i|alcuni)\s+)?"
+    r"(?:rights|derechos|direitos|drets|droits|rechte|diritti)\s+"
+    r"(?:reserved|reservados|reservats|réservés|vorbehalten|riservati)\b|"
+    r"\bpublic domain\b|\bdominio público\b|\bCC0\b|\bCC[\s-]BY(?:[\s-](?:NC|ND|SA))*\b"
 )
 _DATE = r"(?<![\w.])\d{1,4}([./-])\d{1,2}\1\d{1,4}(?!\w)"
 # what is nobody's name wherever it stands: signs, rights, dates
-_NOBODY = re.compile(rf"\(c\)|[©℗Ⓒⓒ]|{_RIGHTS}|{_DATE}", re.IGNORECASE)
-_BETWEEN_PEOPLE = re.compile(
-    r"[;/|&+·•،؛、\r\n()\[\]{}<>\"«»“”„—]|\s[-–~@]+\s|:(?=\s)|"
-    r"(?<![^\s;,()\[\]])(?:and|y|e|i|et|und|och|og|en|with|con|amb|com|avec|mit|feat\.?|ft\.?|via|vía|on|for|from)\s",
+_NOBODY = re.compile(rf"\(c\)|[©℗Ⓒⓒ®™]|{_RIGHTS}|{_DATE}", re.IGNORECASE)
+_SIGNS_BETWEEN = re.compile(r"[;/|&+·•،؛、\r\n\u2028\u2029()\[\]{}<>\"«»“”„—]|\s[-–~@]+\s|:(?!/)")
+_WORDS_BETWEEN = re.compile(
+    r"(?<![^\s,])(?:and|y|e|i|et|und|och|og|en|em|at|auf|sur|with|con|amb|com|avec|mit|feat\.?|ft\.?|via|vía|on|for|"
+    r"from|para|pour|für)(?=\s)",
     re.IGNORECASE,
 )
 _YEARS = r"(?:1[89]|20)\d\d\b(?:\s*[-–]\s*(?:(?:1[89]|20)\d\d|\d\d)\b)?"
 _WORDS = (
-    r"(?:copyright|copr|pictures?|photos?|photograph(?:s|y|ed|er)?|images?|fotos?|fotograf(?:[ií]as?|ías?|o|a|in|ie)?|"
+    r"(?:copyright|copr|pictures?|photos?|photograph(?:s|y|ed|er)?|images?|fotos?|fotograf(?:[ií]as?|o|a|in|ie)?|"
     r"fotógraf[oa]|imagen|imatge|imagem|immagine|bild|photographie|photographe|cr[eé]dit(?:o|os|s)?|courtesy|"
-    r"autor(?:a|es|as)?|authors?|auteure?|autore|autrice|urheber(?:in)?|taken|tomada|shot|made|uploaded|subid[oa])\b"
+    r"autor(?:a|es|as)?|authors?|auteure?|autore|autrice|urheber(?:in)?|user|taken|tomada|shot|made|uploaded|subid[oa]|"
+    r"dra?|prof|mrs?|ms|sra?)\b"
 )
 _OF = r"(?:by|of|de|del|por|per|par|von|da|di)\b"
+_SIGNS = "-–:;.,*'’‘`@#!?_ \t\r\n"  # at the ends of a name
 # what may stand before a name, and behind it
-_BEFORE = re.compile(rf"(?:{_WORDS}(?:[.\s]+{_OF})?|{_YEARS}|(?:by|por)\b|[-–:;.,*]+)\s*", re.IGNORECASE)
+_BEFORE = re.compile(rf"(?:{_WORDS}(?:[.\s]+{_OF})?|{_YEARS}|(?:by|por)\b)\s*", re.IGNORECASE)
 _OF_TWO_WORDS = re.compile(rf"{_OF}\s+(?=\S+\s+\S)", re.IGNORECASE)  # "De Ana Pérez", and not "De Vries"
-_BEHIND = re.compile(rf"(?:[-–:;.,*]+|\s{_YEARS}|\s{_WORDS})\s*$", re.IGNORECASE)
+_BEHIND = re.compile(rf"\s(?:{_YEARS}|{_WORDS})$", re.IGNORECASE)
+_MOST_TAKEN_OFF = 8  # words and years, at either end
 
 
-def names_in(text: str) -> set[str]:
-    """All that a text may name, as :func:`name_key` writes it: the whole text, its parts, and these without their frame.
+@lru_cache(maxsize=65_536)
+def names_in(text: str) -> frozenset[str]:
+    """All that a text may name, as :func:`name_key` writes it: the text, its parts, and these without their frame.
 
     One comma may stand in one name, in the order of lists ("Pérez, Ana"), or between two people: both are read.
     """
     plain = unicodedata.normalize("NFKC", _NOBODY.sub(";", _without_markup(text)))
-    names = {name_key(text), *map(name_key, _unframed(plain))}
-    for section in _BETWEEN_PEOPLE.split(plain):
-        names.update(name_key(form) for part in section.split(",") for form in _unframed(part))
-        names.update(map(name_key, map(in_reading_order, _unframed(section))))
-    return names - {""}
+    parts = [plain]
+    for section in _SIGNS_BETWEEN.split(plain):
+        parts += [section, *(person for part in section.split(",") for person in [part, *_WORDS_BETWEEN.split(part)])]
+        parts += _WORDS_BETWEEN.split(section)
+    forms = {form for part in parts for form in _unframed(part)}
+    return frozenset({name_key(text), *map(name_key, forms), *map(name_key, map(in_reading_order, forms))} - {""})
 
 
 def name_key(name: str) -> str:
@@ -68,8 +76,13 @@ def _without_markup(text: str) -> str:
 
 def _unframed(part: str) -> Iterator[str]:
     """A part of a text, and what is left of it each time that a word, sign or year at its ends is taken off."""
-    yield (text := part.strip())
-    while found := _BEFORE.match(text) or _OF_TWO_WORDS.match(text):
-        yield (text := text[found.end() :])
-    while found := _BEHIND.search(text):
-        yield (text := text[: found.start()].strip())
+    yield part
+    yield (text := part.strip(_SIGNS))
+    for _ in range(_MOST_TAKEN_OFF):
+        if not (found := _BEFORE.match(text) or _OF_TWO_WORDS.match(text)):
+            break
+        yield (text := text[found.end() :].strip(_SIGNS))
+    for _ in range(_MOST_TAKEN_OFF):
+        if not (found := _BEHIND.search(text[-40:])):
+            break
+        yield (text := text[: len(text) - len(found[0])].strip(_SIGNS))
