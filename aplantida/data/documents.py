@@ -22,7 +22,7 @@ _FIXED_SIZES = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 
 _FIXED_SIZES |= {0xFF: 0, 0x7F: 0}
 # of the types whose value begins with a length: what comes on top of it
 _ON_TOP = {0x02: 4, 0x03: 0, 0x04: 0, 0x05: 5, 0x0C: 16, 0x0D: 4, 0x0E: 4, 0x0F: 0}
-_TEXT, _REGEX = 0x02, 0x0B
+_TEXT, _DOCUMENT, _ARRAY, _REGEX = 0x02, 0x03, 0x04, 0x0B
 _SAME_TYPE = {0x12: 0x10, 0x0E: _TEXT}  # a wide integer is an integer, a symbol a text
 
 
@@ -70,14 +70,13 @@ class ContentSum:
 def read_document(raw: bytes) -> ReadDocument:
     """Read a document; where it cannot be read as a whole, field by field. It never raises.
 
-    A field that is there twice with different values is a problem; inside of fields the last value counts, as for
-    pymongo.
+    A field that is there twice with different values is a problem, and so is a field with such a key inside of it.
     """
     try:
         read = ReadDocument(bson.decode(raw, LENIENT))
     except (BSONError, ValueError, OverflowError, RecursionError):
         read = _read_fields(raw)
-    if len(read.values) + len(read.problems) < _number_of_fields(raw):
+    if read.problems or not _is_all_of(read.values, raw):
         read.problems.update(_said_twice(raw))
     text = read.values.get("_id")
     if "_id" in read.problems or (isinstance(text, str) and _REPLACED in text):
@@ -87,25 +86,29 @@ def read_document(raw: bytes) -> ReadDocument:
     return read
 
 
-def _number_of_fields(raw: bytes) -> int:
-    """Of a document's top: up to the first whose length nobody knows."""
-    number, at, end = 0, 4, len(raw) - 1
-    while at < end:
-        name_end = raw.find(b"\0", at + 1)
-        size = _size_of_value(raw, raw[at], name_end + 1) if name_end > 0 else -1
-        if size < 0:
-            return number
-        number, at = number + 1, name_end + 1 + size
-    return number
+def _is_all_of(values: dict[str, Any], raw: bytes) -> bool:
+    """Whether values come to the bytes that they were read of: then nothing was there twice. A cheap look."""
+    try:
+        return bson.encode(values) == raw
+    except (BSONError, ValueError, OverflowError, RecursionError):
+        return False
 
 
 def _said_twice(raw: bytes) -> dict[str, str]:
-    """Fields that a document has more than once, with different values: which of them counts, nobody knows."""
-    first: dict[bytes, bytes] = {}
+    """Fields that say a key more than once, with different values: which of them counts, nobody knows."""
     found: dict[str, str] = {}
-    for name, element in elements_of(raw):
-        if first.setdefault(name, element) != element and name != b"_id":
-            found[name.decode(errors="replace")] = "it is there more than once, with different values"
+    inside: list[tuple[str, str, int, bytes]] = [("", "", _DOCUMENT, raw)]  # field, path of keys, type and bytes
+    while inside:
+        root, path, kind, document = inside.pop()
+        first: dict[bytes, bytes] = {}
+        for name, element in elements_of(document):
+            said = name.decode(errors="replace")
+            field_name, whole = root or said, f"{path}.{said}" if path else said
+            if kind == _DOCUMENT and first.setdefault(name, element) != element and field_name != "_id":
+                key = f"{whole!r} is" if root else "it is"
+                found[field_name] = f"{key} there more than once, with different values"
+            if element[0] in (_DOCUMENT, _ARRAY):
+                inside.append((field_name, whole, element[0], element[len(name) + 2 :]))
     return found
 
 

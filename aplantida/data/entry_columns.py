@@ -14,11 +14,11 @@ from aplantida.data.field_values import (
     country_of,
     date_of,
     license_text_of,
-    people_of,
     read_each,
     unread_of,
 )
 from aplantida.data.identifiers import observation_id_of
+from aplantida.data.people_values import people_of
 from aplantida.domain.dates import DateOrder
 from aplantida.domain.record import RECORD_SCHEMA
 

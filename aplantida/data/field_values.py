@@ -48,9 +48,6 @@ def license_id_of(value: Any, texts: LicenseTexts) -> str | None:
     return texts.read(license_text_of(value)).license_id
 
 
-_NAME_KEYS = ("name", "nombre", "nom", "fullName", "full_name", "displayName", "author", "autor", "login")
-
-
 def license_text_of(value: Any) -> str | None:
     """A text; of a list or a mapping everything in it, so that nothing it says is passed over.
 
@@ -78,34 +75,20 @@ def _said(value: Any) -> Iterator[str]:
         yield text
 
 
-def people_of(values: Sequence[Any]) -> pa.StringArray:
-    """The people, or places, that each value names: of a list or a mapping every text in it, so that none is lost."""
-    return _each_text(values, lambda value: "; ".join(_named(value)) or None, valid_text)
-
-
-def _named(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        value = next((value[key] for key in _NAME_KEYS if value.get(key)), list(value.values()))
-    if isinstance(value, list):
-        for item in value:
-            yield from _named(item)
-    elif text := text_of(value):
-        yield text
-
-
 def texts_of(values: Sequence[Any]) -> pa.StringArray:
     """:func:`text_of` of every value."""
-    return _each_text(values, text_of, valid_text)
+    return each_text(values, text_of, valid_text)
 
 
 def addresses_of(values: Sequence[Any]) -> pa.StringArray:
     """The address in every value: a text as it was written."""
-    return _each_text(values, lambda value: _address(value) if isinstance(value, str) else text_of(value), _address)
+    return each_text(values, lambda value: _address(value) if isinstance(value, str) else text_of(value), _address)
 
 
-def _each_text(
+def each_text(
     values: Sequence[Any], read: Callable[[Any], str | None], clean: Callable[[str], str | None]
 ) -> pa.StringArray:
+    """``read`` of every value; where all are strings, ``clean`` of those that are not plain."""
     try:
         if not set(map(type, values)) <= _STRINGS:
             return pa.array(map(read, values), pa.string())

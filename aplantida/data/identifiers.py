@@ -56,7 +56,9 @@ def document_id_of(value: Any, *, mixed: bool = False) -> str:
     return _extended(value)
 
 
-_UUID = re.compile(r"\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?", re.IGNORECASE)
+_UUID = re.compile(
+    r"(?:urn:)?(?:uuid:)?\s?\{?(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})\}?", re.IGNORECASE
+)
 
 
 def observation_id_of(value: Any) -> str | None:
@@ -72,10 +74,9 @@ def observation_id_of(value: Any) -> str | None:
 def _canonical(value: Any) -> Any:
     """A value of JSON in which equal ids are equal."""
     if isinstance(value, int | float | Decimal128) and not isinstance(value, bool):
-        return number_text(value)
+        return _of_one_form(number_text(value) or "") or None
     if isinstance(value, str) and not isinstance(value, Code):
-        text = valid_text(value)
-        return str(UUID(text)) if _UUID.fullmatch(text) else text
+        return _of_one_form(valid_text(value))
     if isinstance(value, UUID | ObjectId):
         return str(value)
     if isinstance(value, Binary) and value.subtype in _UUID_SUBTYPES and len(value) == 16:
@@ -91,6 +92,11 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, Unreadable):
         return {"$unreadable": value.data.hex()}
     return value if value is None or isinstance(value, bool) else json.loads(_extended(value))
+
+
+def _of_one_form(text: str) -> str:
+    """A UUID as RFC 9562 writes it (32 digits may be a number's too); any other text as it is."""
+    return str(UUID(text.lower().replace(" ", ""))) if _UUID.fullmatch(text) else text
 
 
 def number_text(value: int | float | Decimal128) -> str | None:

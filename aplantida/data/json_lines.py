@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,23 @@ def documents_in(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _to_bson(line: bytes) -> bytes:
     text = line.decode()
-    value = json_util.loads(text, json_options=_OPTIONS)
+    value = json.loads(text, object_pairs_hook=_of_pairs)
     if not isinstance(value, dict):
         raise ValueError(f"found a {type(value).__name__}; of an array each document has to be a line of its own")
     raw = bson.encode(_valid(value) if "\\u" in text else value, codec_options=LENIENT)
     if len(raw) > MOST_BYTES:
         raise ValueError(f"{len(raw)} bytes, more than the {MOST_BYTES} that MongoDB keeps of a document")
     return raw
+
+
+def _of_pairs(pairs: list[tuple[str, Any]]) -> Any:
+    """What extended JSON means by the pairs of an object, each key there once."""
+    said = dict(pairs)
+    if len(said) < len(pairs):
+        twice = next((key for key, value in pairs if value != said[key]), None)
+        if twice is not None:
+            raise ValueError(f"the key {twice!r} is there more than once, with different values")
+    return json_util.object_hook(said, _OPTIONS)
 
 
 def _valid(value: Any) -> Any:

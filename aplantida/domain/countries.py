@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
@@ -17,8 +17,11 @@ _KOSOVO = "XK"  # no code of ISO's, but the one that is used
 _CODE = re.compile(r"[A-Za-z]{2}")
 _CODES = re.compile(r"[A-Za-z]{2}(?: +[A-Za-z]{2})+")
 _SMALL_WORDS = frozenset(
-    ("as", "at", "by", "de", "do", "in", "is", "la", "me", "my", "no", "so", "to")
-)  # codes too, but not beside capitals
+    (
+        *("al", "am", "an", "ao", "as", "at", "be", "by", "ca", "cf", "de", "do", "el", "il", "im", "in", "is", "it"),
+        *("la", "me", "my", "na", "ni", "no", "se", "si", "so", "su", "to", "um", "us", "va", "ve"),
+    )
+)  # codes too, where all are capitals
 _LISTED = re.compile(r"[,;/|•·\n]+|\s[-–—]\s")
 _AND = re.compile(r"\s+(?:y|e|and|&)\s+", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:the|la|el|las|los|republica de|republic of|reino de|kingdom of) ")
@@ -108,7 +111,8 @@ def _codes_in(piece: str) -> list[str]:
     whole = code_of(piece)
     if whole is not None:
         return [whole]
-    several = [parts for parts in (_AND.split(piece), _codes_apart(piece)) if len(parts) > 1]
+    apart = piece.split() if _CODES.fullmatch(piece) else []
+    several = [parts for parts in (_AND.split(piece), apart) if len(parts) > 1 and not _is_sentence(parts)]
     for parts in (*several, _IN_BRACKETS.findall(piece)):
         codes = [code for code in map(code_of, parts) if code is not None]
         if codes and len(codes) == len(parts):
@@ -116,10 +120,12 @@ def _codes_in(piece: str) -> list[str]:
     return []
 
 
-def _codes_apart(piece: str) -> list[str]:
-    """Codes with nothing but spaces between them; none where a word of a sentence may be among them (``in ES``)."""
-    parts = piece.split() if _CODES.fullmatch(piece) else []
-    return [] if piece.lower() != piece and not _SMALL_WORDS.isdisjoint(parts) else parts
+def _is_sentence(parts: Sequence[str]) -> bool:
+    """Whether parts that are codes to the eye may be words (``in ES``, ``no es``): one is a small word.
+
+    A list of codes in small letters is read where none of them is a word: ``es pt``, and not ``es it``.
+    """
+    return not all(map(str.isupper, parts)) and not _SMALL_WORDS.isdisjoint(map(str.lower, parts))
 
 
 def _key(text: str) -> str:

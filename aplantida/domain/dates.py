@@ -35,8 +35,23 @@ _CLOCK = re.compile(r"\s\d{1,2}:\d{2}(?::\d{2})?(?:\s[a-z]{2,5})?(?=\s\d{4}$)") 
 _REMARK = re.compile(r"\s*\([^()]*\)$")
 _ORDINAL = re.compile(r"(?<=\d)\.?\s?(?:st|nd|rd|th|er|ro|do|to|º|ª|°|o)(?=[\s,/.-]|$)")
 _NUMBERS = re.compile(r"(\d{4}|\d{1,2})(\s*[/.\-–]\s*|\s+)(\d{1,2})(?:\2)(\d{4}|\d{1,2})")
-_EXIF = re.compile(r"^(\d{4}):(\d\d):(\d\d)(?=\s|$)")  # as cameras write it
-_AFTER_ISO = re.compile(r"$|[\sT,;.?(\[+]", re.IGNORECASE)  # a time or a remark, and no second date
+_EXIF = re.compile(r"^(\d{4}):(\d\d):(\d\d)(?=[\sT]|$)")  # as cameras write it
+_OFFSET = r"[+-](?:0?\d|1[0-4])(?::?(?:00|15|30|45))?(?!\d)"
+_AFTER_ISO = re.compile(rf"(?:Z|{_OFFSET})?(?:$|(?=[\sT_,;.?!(\[]))", re.IGNORECASE)  # a zone, then a time or a remark
+_TIME_AS_NUMBERS = re.compile(
+    r"^[\sT_]+(?:[01]\d|2[0-3])([-.]?)[0-5]\d(?:\1[0-5]\d(?:[.,]\d+)?)?(?![\d-])", re.IGNORECASE
+)
+_CLOCKS = re.compile(
+    r"\d{1,2}(?::\d\d(?::\d\d(?:[.,]\d+)?)?|\s?h(?:\s?\d\d\b)?)"
+    rf"(?:\s?[ap]\.?\s?m\b\.?)?(?:\s?(?:[a-z]{{1,5}}\s?)?{_OFFSET})?|\b\d{{1,2}}\s?[ap]\.?\s?m\b",
+    re.IGNORECASE,
+)
+_IN_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
+_A_DAY = re.compile(r"\d{1,4}\s?([-/.:])\s?\d{1,2}\s?\1\s?\d{1,4}|\b(?:1[6-9]|20)\d\d\b")
+_GOES_ON = re.compile(
+    r"^\s*\d|/|\.\.|(?:[-–—,;&+]|\b(?:to|al?|y|and|until|till|through|hasta|e|et|bis|und|u)\b)\s*(?:(?:el|the|dia)\s)?\d",
+    re.IGNORECASE,
+)
 _A_DAY_AND_A_YEAR = ([1, 2], [2, 2], [1, 4], [2, 4])  # their numbers of digits
 # two that differ in year, month and day: what a text leaves open differs in what is read
 _OPEN = (datetime(2000, 1, 1), datetime(2004, 12, 31))
@@ -61,13 +76,19 @@ def read_date(text: str, order: DateOrder = "day_first") -> ReadDate:
         text: any.
         order: of the numbers in a date that begins with no year. Where only the other order gives a date it is that.
     """
-    text = _EXIF.sub(r"\1-\2-\3", text)
+    text = _EXIF.sub(r"\1-\2-\3", text.strip())
     iso = _iso_day(text[:10])
     if iso is not None:
-        return ReadDate(iso) if _AFTER_ISO.match(text, 10) else _NOTHING
+        return ReadDate(iso) if _is_one_day(iso, text[10 : 10 + 2 * LONGEST]) else _NOTHING
     if len(text) > LONGEST:
         return _NOTHING
-    plain = _TIME.sub("", _CLOCK.sub("", _REMARK.sub("", _plain(text)))).strip(" ,.;")
+    plain = _CLOCK.sub("", _REMARK.sub("", _plain(text)))
+    time = _TIME.search(plain)
+    if time is not None:
+        if _says_a_day(time[0]):
+            return _NOTHING
+        plain = plain[: time.start()]
+    plain = plain.strip(" ,.;")
     numbers = _NUMBERS.fullmatch(plain)
     if numbers is not None:
         return _of_numbers(numbers[1], numbers[3], numbers[4], order)
@@ -79,6 +100,26 @@ def _iso_day(text: str) -> str | None:
         return date.fromisoformat(text).isoformat()
     except ValueError:
         return None
+
+
+def _is_one_day(day: str, rest: str) -> bool:
+    """Whether what follows a day says a time, a zone or a remark, and no other day: no span begins there."""
+    if rest.startswith("/") or rest.upper().startswith(("T", " ")):
+        begin, slash, end = rest.partition("/")
+        if slash and not _IN_BRACKETS.search(rest):  # Darwin Core's intervals
+            return end[:10] == day and _is_one_day(day, begin) and _is_one_day(day, end[10:])
+    zone = _AFTER_ISO.match(rest)
+    return zone is not None and not _says_a_day(_TIME_AS_NUMBERS.sub(" ", rest[zone.end() :].replace(day, " ")))
+
+
+def _says_a_day(rest: str) -> bool:
+    """Whether there is a second day, or the end of a span, in what is left without times of the day."""
+    plain = _CLOCKS.sub(" ", rest)
+    if any(character.isdigit() for character in plain):
+        words = re.findall(r"[^\W\d_]{3,}", _plain(plain))
+        if any(_words().month(word) is not None for word in words):  # "to June 30"
+            return True
+    return _A_DAY.search(plain) is not None or _GOES_ON.search(_IN_BRACKETS.sub(" ", plain)) is not None
 
 
 def _of_numbers(first: str, second: str, third: str, order: DateOrder) -> ReadDate:

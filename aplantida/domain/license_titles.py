@@ -13,7 +13,8 @@ ATTRIBUTION = """
 SHARE_ALIKE = """
     partekatu berdin | gelijk delen | na tych samych warunkach | dela lika | del på samme vilkår | jaa samoin |
     zachovejte licenci | lisans devam | с сохранением условий | на тех же условиях | поширення на тих самих умовах |
-    継承 | 相同方式共享 | 相同方式分享 | 동일조건변경허락
+    継承 | 相同方式共享 | 相同方式分享 | 동일조건변경허락 |
+    partajare în condiții identice | distribuire în condiții identice
 """
 INTERNATIONAL = """
     int | intl | nazioartekoa | internationaal | internationell | internasjonal | międzynarodowe | mezinárodní |

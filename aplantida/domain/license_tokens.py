@@ -11,8 +11,11 @@ from html import unescape
 
 from aplantida.domain.license_words import PHRASES, PREFIXES, Kind, fold
 
-# what turns the order of letters, or strikes them out: what is read is not what is seen
-_NOT_AS_SEEN = re.compile("[\u202a-\u202e\u2066-\u2069\u20dd-\u20e0\u20e2-\u20e4\u0488\u0489]")
+# what turns the order of letters; what stands on or around one (symbols' marks, and all of Unicode's class of overlays)
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_OVERLAY = 1
+_STRUCK_OUT = re.compile(r"[<\[{]\s*/?\s*(?:del|s|strike|strikethrough)(?:\s[^<>\[\]{}]*)?/?\s*[>\]}]", re.IGNORECASE)
+_NOT_AS_SEEN = " (mark) "  # no word of a licence
 _DASHES = re.compile("[\u2010-\u2015\u2043\u2212]")
 _QUOTES = re.compile("[\u2018\u2019\u201a\u201b\u2032`\u00b4]")
 _LINK = re.compile(r"<a\s[^<>]*>", re.IGNORECASE)
@@ -73,13 +76,21 @@ def clean(text: str) -> str:
     """``text`` in compatibility form, without accents, invisible characters and layout, dashes and quotes plain."""
     bare = unescape(text)
     if not bare.isascii():
-        bare = _NOT_AS_SEEN.sub(" (mark) ", bare)
+        bare = _TURNS.sub(_NOT_AS_SEEN, bare)
+        bare = "".join(_NOT_AS_SEEN if _covers(c) else c for c in unicodedata.normalize("NFD", bare))
         seen = "".join(c for c in unicodedata.normalize("NFKC", bare) if unicodedata.category(c) != "Cf")
         bare = "".join(c for c in unicodedata.normalize("NFD", seen) if not unicodedata.category(c).startswith("M"))
         bare = _DASHES.sub("-", unicodedata.normalize("NFC", bare)).replace("\u3001", ",")
+    bare = _STRUCK_OUT.sub(_NOT_AS_SEEN, bare)
     if "<" in bare:
         bare = _LAYOUT.sub("\n", _LINK.sub(lambda link: _ATTRIBUTE.sub(" ", link[0][2:-1]), bare))
     return _QUOTES.sub("'", bare).strip()
+
+
+def _covers(character: str) -> bool:
+    """Whether a mark strikes a letter out, or encloses it: what is read is not what is seen."""
+    is_of_symbols = "\u20d0" <= character <= "\u20ff"
+    return is_of_symbols or unicodedata.combining(character) == _OVERLAY or unicodedata.category(character) == "Me"
 
 
 def tokens_of(text: str) -> tuple[Token, ...]:

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from aplantida.domain import license_titles as titles
+from aplantida.domain.license_limits import NO_NAME_STEMS_AS_WRITTEN, NO_NAME_WORDS
 
 
 def _words(text: str) -> frozenset[str]:
@@ -202,48 +203,6 @@ OTHER_PHRASES = {
         veroffentlicht
     """,
 }
-# What the words of a name may not be, and what they may not hold: words that limit, forbid or point elsewhere.
-NO_NAME_WORDS = _words(
-    """
-    no not non nor never none without except excluding unless only but for solo lucro lucre solamente
-    unicamente salvo excepto pero sauf seulement uniquement sin sem sans senza sense nicht kein keine keinen
-    ohne ausser aber pas ni nao nem para pour fur fuer zum zur uso usos use uses used usage using utilizar
-    utilizacion utilisation utilizacao utilizzo utilitzacio nutzung gebrauch verwendung sale sell selling
-    venta ventas vender vente verkauf vendita venda purpose purposes fines fins zweck zwecke personal
-    personale personnel pessoal personlich personlichen individual propio editorial academic academico
-    academica academique akademisch accademico research investigacion recherche ricerca pesquisa recerca
-    forschung school schule schulen classroom aula clase class students student terms terminos termini termes
-    termos tos policy legal conditions right rights recht rechte request contact kontakt contacto contactar
-    ask preguntar pregunte pregunta consultar consulte pedir pida solicitar solicite escribir escriba write mail email
-    correo avisar avise notify inform antes before first primero prima vorher avant perguntar pergunte chiedere chiedi
-    demander demandez fragen anfrage nachfragen approval zustimmung accord consenso
-    maybe quiza unknown unclear free libre frei gratis ai ia training mining scraping internal
-    interno interne press prensa presse see website web site page siehe voir vedi veja consultar info warning
-    attention atencion achtung by cc nc nd sa npc nderivs ensino learning lernen escolar colegio estudiantes
-    familiar domestico domestic particular previo previa aviso gratuito demo trial test temporal temporary
-    paid pago fee charge business negocio negocios empresa empresas animo anim change changes changed cambio
-    cambios canvis changements mudancas cropping alter altered alteration alterations terceros third niet geen
-    ikke icke ingen bez brez bukan tanpa khong keeld eesmark add thuong
-    """
-)
-_NO_NAME_STEMS = _words(
-    """
-    commerc comerc kommerz kommerc komerc kommers komers komertz mercant mercial noncom nocom deriv bearbeit
-    bearbet prohib proib interdi verbot forbid restric restrit einschrank limitad limited limitat reserv
-    vorbehalt riserv lucrativ lucratif profit gewinn educ docen teach enseign unterricht didact didatt divulg
-    privat scientif cientif wissenschaft permis permes autoriz autoris genehmig erlaub consent desconoc
-    unbekannt inconnu licen lizenz copyright copyleft royalt rightsstat publicitari advert werbung redistrib
-    reproduc sharealike attribut kaupalli ticari niekomerc afgeleid zaleznych muutoks modif adapt ensenan
-    ensenya insegna estudiant exclusiv confidenc confident propriet propietar merchand gewerb alterac anderung
-    wijzig remix transform umgestalt kereskedel ariline anfasnachol neamhthrach turetileme nezprac nesprac
-    negotia negocia verhandl contract contrat vertrag agreement acuerdo encargo appointment consult revoc revok
-    expir caduc abgelauf neprodej elado
-    odvoden valtoztas prerad predelav eratorri tuletat atvasin isvestin turunan bearbej bearbeid
-    некамерц комерц коммерч коммерц запре производн похідн только тільки без некоме лицен
-    ліценз εμπορικ παραγωγ μονο χωρις αδεια 非 禁 不 商 営利 營利 業 业 改 演绎 演繹 仅 僅 专 專 비영리 금지
-    상업 변경 تجار اشتقاق غير מסחרי נגזר комерс прерад ไม่ ללא
-    """
-)
 PARTICLES = _words(
     """
     of the de del la las los da das do dos di du des van von der den ter ten vom zu y e i et and und bin al el
@@ -280,7 +239,7 @@ def _listed() -> Iterator[tuple[str, Kind, str]]:
                 yield squeeze(phrase), kind, meaning
 
 
-NO_NAME_STEMS = tuple(map(fold, _NO_NAME_STEMS))
+NO_NAME_STEMS = tuple(map(fold, NO_NAME_STEMS_AS_WRITTEN))
 PHRASES: Mapping[str, tuple[Kind, str]] = {phrase: (kind, meaning) for phrase, kind, meaning in _listed()}
 PREFIXES = frozenset(phrase[:length] for phrase in PHRASES for length in range(1, len(phrase) + 1))
 WHOLE: Mapping[str, str] = {squeeze(text): license_id for text, license_id in WHOLE_TEXTS.items()}

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.host_names import ascii_host
+from aplantida.domain.people import in_reading_order, name_key, names_in
 from aplantida.domain.text import clean_text, valid_address
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{32}")  # as domain/record.image_id_of makes them
-_MARKUP = re.compile(r"<[^<>]*>")
-_BETWEEN_PEOPLE = re.compile(r"\s*[;,/|&]\s*|\s+(?:and|y|e|et|und|with|con)\s+", re.IGNORECASE)
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)")
 _SENT_AS_WRITTEN = "".join(map(chr, range(0x21, 0x7F)))
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -50,7 +47,7 @@ class OptOuts:
             ValueError: for an empty author, a host that is no host name, or an image that is neither the id of a photo
                 nor an address.
         """
-        names = [_name(author) for author in authors]
+        names = [form for author in authors for form in (name_key(author), name_key(in_reading_order(author)))]
         if "" in names:
             raise ValueError("an author without a name")
         plain = {host: _ascii_or_none(clean_text(host)) or "" for host in hosts}
@@ -82,7 +79,7 @@ class OptOuts:
             return f"the photo {image_id} was withdrawn"
         if url is not None and self.addresses and address_key(url, self.secrets) in self.addresses:
             return f"the photo at {self.secrets.public(url)} was withdrawn"
-        if author is not None and self.authors and not self.authors.isdisjoint(_names(author)):
+        if author is not None and self.authors and not self.authors.isdisjoint(names_in(author)):
             return f"the author {author!r} opted out"
         if self.hosts and self.has_host(host):
             return f"the site {host} opted out"
@@ -120,15 +117,3 @@ def _ascii_or_none(host: str) -> str | None:
 def _has_host(text: str) -> bool:
     parts = _ADDRESS.match(text)
     return parts is not None and bool(parts[2])
-
-
-def _names(author: str) -> set[str]:
-    """The whole text, and each of those it names: without markup, ©, and what stands between people."""
-    plain = _MARKUP.sub(" ", html.unescape(author)).replace("©", " ")
-    return {_name(author), _name(plain), *(_name(part) for part in _BETWEEN_PEOPLE.split(plain))} - {""}
-
-
-def _name(author: str) -> str:
-    """A name in the form in which names are compared: letters without case, each written in one way."""
-    folded = unicodedata.normalize("NFKC", clean_text(author)).casefold()
-    return " ".join(unicodedata.normalize("NFKC", folded).casefold().split())

@@ -147,6 +147,32 @@ whitish wide wild winter woody woolly yellow yellowish young
 ORDINARY_WORDS = frozenset(
     " ".join((_FUNCTION_WORDS, _ABOUT_NAMES, _PLANTS_AND_PARTS, _SPANISH_PLANTS, _OTHER_PLANTS, _DESCRIPTIONS)).split()
 )
+# what people note behind a name, where authors stand: doubts, parts, ages, habits. Surnames that are words too (Small,
+# Gray, Forest, Flores, Prado, Luna, Record) are not here, nor is any author's abbreviation (Ser., With., Sol., Herb.)
+_NOTED = """
+adult adulta adultas adulto adultos albino algas anonymous arbol arboles arbolito arbusto arbustos aromatica aromatico
+arrastrado arrastrante arvore arvores bark basal bayas berries blooming blooms blossom blossoms brote brotes bud buds
+bulbs captive capullo capullos cautivo clon clone closeup corteza creciendo cultivada cultivadas cultivado cultivados
+cultivated cut dead desconocido detail detalle domestica dried dry dying enferma enfermo enredadera erect erecta
+escaped espontanea esteril exotica exotico female feral fleurs flor floracion florecida florecido floreciendo
+floriferous flowering flowers foglie folha folhas foliage follaje fructificando fruit fruiting fruits fruta frutal
+frutas fruto frutos gallas galls garden-grown germinando germinating grown habit habitat habito hembra herbaceous
+herbario herbarium hierba hierbas hoja hojas hybridized immature inflorescence inflorescencia injertada injerto
+inmadura inmaduro invasive invasor invasora invernadero jardineria joven jovenes juvenil juvenile juveniles leaf
+leaves lianas maceta macetas madura male mature mixed morfotipo morph morphotype muerta muerto mutant mutante nativa
+native naturalizada naturalizado naturalized notho nothosp nothospecies nothosubsp nothovar nueva ornamental
+ornamentales otras otros parts petal petalo petalos petals pflanze pflanzen pianta piante planta plantas plantes
+plantita plants plantula plantulas podada raices raiz rampant rampante rastrera rastrero rebrote recolectada roots
+sapling saplings scanned seca seedling seedlings seeds sembrada semilla semillas sheet shoot shoots shrub shrubs
+sprout sprouting sprouts sterile succulent suculenta tallo tallos tree trees trepador trepadora trepadoras tronco
+unripe variegada variegado variegated verificada verificado verified vivero whole withered yema yemas
+"""
+# what of the lists above is a surname as well
+_ALSO_AUTHORS = """
+blank che chi dalla das della hai han hay her how mai mas mis nel record sample sans sin son sua sur tan wie you
+"""
+NO_AUTHORS = frozenset(f"{_ABOUT_NAMES} {_NOTED}".split()) - frozenset(_ALSO_AUTHORS.split())
+SMALL_WORDS = frozenset(word for word in _FUNCTION_WORDS.split() if len(word) > 2) - frozenset(_ALSO_AUTHORS.split())
 # genera and first names, which after another word are a colour or a kind
 NOT_AN_EPITHET = frozenset({"cactus", "cola", "maria", "mora", "rosa", "rosas"})
 _PLACES = """

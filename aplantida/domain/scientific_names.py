@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import nameparser
 
 from aplantida.domain.latin_words import EPITHET, LETTERS, fold_word, is_one_word, why_no_words, why_not_latin
-from aplantida.domain.ordinary_words import ORDINARY_WORDS
+from aplantida.domain.ordinary_words import NO_AUTHORS, SMALL_WORDS
 from aplantida.domain.text import clean_text
 
 MARKERS = {"SUBSPECIES": "subsp.", "VARIETY": "var.", "FORM": "f."}
@@ -43,10 +43,10 @@ _LONGEST = 500
 _DOUBTS = frozenset(
     (
         *("cf", "aff", "agg", "sp", "spp", "ssp", "subsp", "subspecies", "var", "variety", "forma", "cv", "hybrid"),
-        *("s.l", "s.str", "s.lat", "sl", "sensu", "auct", "nomen", "nudum", "dubium"),
+        *("s.str", "s.lat", "sl", "sensu", "auct", "nomen", "nudum", "dubium"),
     )
 )
-_ALSO_AUTHORS = frozenset(("blanco", "verde", "rosa", "flora", "blanca", "campo"))
+_IN_A_SENSE = re.compile(r"\bs\.\s?(?:l|lat|str)\.?[\s,;)]*$", re.IGNORECASE)  # not the initials of S.L.Welsh
 _PARTICLES = frozenset(_MAY_BE_SMALL.split())
 _AUTHOR = re.compile(r"(?:[dDlLOMT]['’])?[^\W\d_]+(?:[.'’-]+[^\W\d_]+)*\.?$")
 _PUNCTUATION = re.compile(r"[\s()\[\],;:]+|(?<=\.)(?=[^\W\d_]{2,})|&")
@@ -215,7 +215,9 @@ def _without_stop(word: str) -> str:
 
 
 def _check_authors(rest: str, trusted: bool) -> None:
-    """Authors begin with a capital, or are particles, and are no words of a language; years may stand among them."""
+    """Authors begin with a capital, or are particles, and are no notes; years may stand among them."""
+    if not trusted and (sense := _IN_A_SENSE.search(rest)):
+        raise NotAName(f"{sense[0]!r} is no author")
     for word in _PUNCTUATION.split(rest):
         if word and word not in _PARTICLES and not _YEAR.match(word):
             first = word[2:] if word[1:2] in ("'", "’") else word
@@ -226,8 +228,10 @@ def _check_authors(rest: str, trusted: bool) -> None:
 
 
 def _is_no_author(word: str) -> bool:
-    plain = word.lower().rstrip(".")
-    return plain in _DOUBTS or (len(plain) > 2 and fold_word(plain) in ORDINARY_WORDS - _ALSO_AUTHORS)
+    """Whether a word is a note on the plant or on its name: that it is a word is nothing against a surname."""
+    plain = "".join(c for c in unicodedata.normalize("NFD", word.lower().rstrip(".")) if not unicodedata.combining(c))
+    small = plain in SMALL_WORDS and plain not in _PARTICLES  # "Den Hartog", "Des Moul."
+    return plain in _DOUBTS or plain in NO_AUTHORS or (small and not word.endswith("."))
 
 
 def _is_latin(word: str) -> bool:

@@ -164,3 +164,38 @@ def test_a_field_that_is_there_twice_is_a_problem_unless_it_says_the_same() -> N
     assert (first["document_id"], first["reason"]) == ("0", Reason.DOCUMENT_INVALID)
     assert first["detail"] == "field 'scientificName': it is there more than once, with different values"
     assert second["reason"] == Reason.DOCUMENT_NO_IMAGES  # a field that nobody mapped
+
+
+def test_a_key_that_is_there_twice_inside_of_a_field_is_a_problem_of_that_field() -> None:
+    ids = element(0x10, "_id", struct.pack("<i", 1))
+    strict, free = element(0x02, "license", text(b"CC BY-NC-ND 4.0")), element(0x02, "license", text(b"CC0"))
+    url, same = element(0x02, "url", text(b"https://example.org/a.jpg")), element(0x0E, "url", text(b"x"))
+    twice, once = raw_document(url, strict, free), raw_document(url, free)
+    for inside, path in (
+        (element(0x03, "images", twice), "images.license"),
+        (
+            element(0x04, "images", raw_document(element(0x03, "0", once), element(0x03, "1", twice))),
+            "images.1.license",
+        ),
+        (element(0x03, "images", raw_document(element(0x04, "a", raw_document(element(0x03, "0", twice))))), None),
+        (element(0x04, "images", raw_document(element(0x04, "0", raw_document(element(0x03, "0", twice))))), None),
+    ):
+        for more in ((), (element(0x08, "odd", b"\x02"),)):
+            read = read_document(raw_document(ids, inside, GOOD, *more))
+            assert "more than once, with different values" in read.problems.pop("images")
+            assert set(read.problems) == ({"odd"} if more else set())
+            assert read.values["good"] == 7
+        if path is not None:
+            builder = EntryBuilder(MappingSection().to_mapping(), None)
+            read = read_document(raw_document(ids, element(0x02, "scientificName", text(b"Rosa canina")), inside))
+            builder.add(read.values, read.problems)
+            (row,) = builder.take().to_pylist()
+            assert (row["reason"], row["url"]) == (Reason.DOCUMENT_INVALID, None)
+            assert row["detail"] == f"field 'images': {path!r} is there more than once, with different values"
+    two_of_one_index = raw_document(element(0x03, "0", once), element(0x03, "0", raw_document(url, strict)))
+    for inside in (
+        element(0x04, "images", two_of_one_index),  # both are read
+        element(0x03, "images", raw_document(url, free, free)),
+        element(0x03, "images", raw_document(same)),
+    ):
+        assert read_document(raw_document(ids, inside, GOOD)).problems == {}

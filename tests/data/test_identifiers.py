@@ -86,5 +86,17 @@ def test_every_other_type_is_an_id_and_different_ones_differ() -> None:
 
 def test_a_uuid_is_one_observation_however_it_is_written() -> None:
     value = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
-    texts = [str(value), str(value).upper(), f"{{{value}}}"]
+    texts = [
+        str(value),
+        f"{{{value}}}",
+        value.urn,
+        f"uuid:{value}",
+        value.hex,
+        f"{{{value.hex}}}",
+        f"urn:uuid:{{{value}}}",
+    ]
+    texts += [text.upper() for text in texts]
     assert {observation_id_of(item) for item in (value, *texts)} == {str(value)}
+    assert {observation_id_of(item) for item in (UUID, UUID.hex, Decimal128(UUID.hex))} == {str(UUID)}
+    for text in (value.hex[:-1], f"{value.hex}0", f"urn:{HEX}", f"x{value}", "uuid:", str(value)[:-1]):
+        assert observation_id_of(text) == text

@@ -44,6 +44,7 @@ def test_surrogates_become_characters_or_a_mark(tmp_path: Path) -> None:
         (b'{"a": 123456789012345678901234567890}', "8-byte"),
         (b'{"a": "\xe9"}', "utf-8"),
         (b'{"a":' * 100_000, "recursion"),
+        (b'{"images": [{"license": "CC BY-NC 4.0", "license": "CC0"}]}', "the key 'license' is there more than once"),
         (b'{"a": "' + b"x" * 17_000_000 + b'"}', "more than the 16777216"),
     ],
 )

@@ -70,6 +70,9 @@ def test_what_is_no_one_country_is_none(text: str) -> None:
         ("España, cuenca mediterránea, Marruecos", ["ES", "MA"], ["cuenca mediterránea"]),
         ("Spain / Portugal\nSpain", ["ES", "PT"], []),
         ("", [], []),
+        *((text, ["ES", "PT"], []) for text in ("ES PT", "es pt", "Es Pt", "ES  PT", "es, pt", "es y pt", "ES and PT")),
+        *((text, ["IN", "ES"], []) for text in ("IN ES", "in, es", "IN and ES")),
+        *((text, ["DE", "IT", "NO"], []) for text in ("DE IT NO", "de; it; no", "DE/IT/NO")),
     ],
 )
 def test_lists_in_a_text(text: str, codes: list[str], unread: list[str]) -> None:
@@ -79,7 +82,12 @@ def test_lists_in_a_text(text: str, codes: list[str], unread: list[str]) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["in Spain and Portugal", "de España", "no España", "Sur de Chile", "to Mexico", "in ES", "not in ES or PT"],
+    [
+        *("in Spain and Portugal", "de España", "no España", "Sur de Chile", "to Mexico", "in ES", "not in ES or PT"),
+        *("in es", "no es", "is in", "it is", "de la", "In ES", "al ES", "se ES", "si PT", "be ES", "us CA", "ni ES"),
+        *("Se ve", "ES in", "it and us", "se y ve", "cf ES", "ca ES", "su ES", "im DE", "il IT", "va ES"),
+        "ES Madrid",
+    ],
 )
 def test_words_of_a_sentence_are_no_codes(text: str) -> None:
     assert read_countries(text) == ReadCountries((), (text,))

@@ -112,3 +112,52 @@ def test_what_is_neither_id_nor_address_is_an_error(text: str) -> None:
 def test_who_opted_out_is_found_among_others(author: str) -> None:
     assert OptOuts.of(["Ana Pérez"], []).refusal(author, "a.org")
     assert not OptOuts.of(["Ana"], []).refusal(author, "a.org")
+
+
+FRAMED = """
+(c) {}, some rights reserved (CC BY) | (c) {}, all rights reserved | © 2020 {} | © {} 2020 | © 2019-2021 {} | ©{}
+| © 2019–21, {} | Photo by {} | Photo: {} | Foto: {} | Foto:{} | FOTO {} | Foto de {} | Fotografía de {}
+| Photograph by {} | Photographer: {} | Photo credit: {} | Photo courtesy of {} | Image © {} | Copyright {}
+| Copyright (c) 2020 by {} | copyright {} 2020 | {} (iNaturalist) | {} [Flickr] | {}, 2020 | {} (2020) | {} © | By {}
+| Por {} | De {} - Trabajo propio | Autora: {} | Autor: {}. | {} 12/05/2020 | {}, CC BY 4.0 | {} via Flickr
+| {} / Flickr | {} — Flickr | "{}" | «{}» | <b>{}</b><br>Luis | Luis<br/>{} | Luis (with {}) | {}\nLuis | {} - Luis
+| Luis - {} | {} – Luis | Luis + {} | {} · Luis | Luis • {} | Luis i {} | Luis och {} | Luis、{} | {}；Luis
+| Luis con {} y Eva | (c) Luis; {} | Dr. {} | Prof. {} | Foto: {}. Todos los derechos reservados
+| All rights reserved by {} | User:{} | {} at Flickr | Luis, Eva y {} | {} et al. | @{}
+| {} (CC BY-NC 4.0) | {} et Luis | Luis & {} | Luis; {}; Eva | Author: {} / License: CC0 | © 2020-2021, {}
+| {} — all rights reserved |  - {} - 
+"""
+OTHERS = """
+Ana Pérez López | Mariana Pérez | Ana Pérez-Gil | José Ana Pérez | Luis-Ana Pérez | Photo by Ana Pérez Gil | Ana | Pérez
+| © 2020 Ana P. | Foto: Luis | Pérez López, Ana | Pérez, Ana María | De Pérez | Ana María Pérez | Ana i Luis Pérez
+| (c) Ana, some rights reserved (CC BY) | Ana, Luis, Pérez | AnaPérez | Ana Pérez2 | Ana Pérezová | Ana de Pérez
+"""
+
+
+def test_who_opted_out_is_found_in_every_frame_and_nobody_else_is() -> None:
+    outs = OptOuts.of(["Ana Pérez"], [])
+    frames = [frame.strip() for line in FRAMED.strip().split("\n|") for frame in line.split(" | ")]
+    assert len(frames) > 50
+    texts = [
+        frame.format(name) for frame in frames for name in ("Ana Pérez", "ANA PÉREZ", "Pérez, Ana", "ana  pe\u0301rez")
+    ]
+    assert [text for text in texts if outs.refusal(text, "a.org") is None] == []
+    assert all(outs.refusal(text, "a.org") for text in ("Luis, Ana Pérez, Eva", "Luis，Ana Pérez", "Ana Pérez, Madrid"))
+    others = [other.strip() for line in OTHERS.strip().split("\n|") for other in line.split(" | ")]
+    texts = [*others, *(frame.format(other) for frame in frames for other in others[:7])]
+    assert [text for text in texts if outs.refusal(text, "a.org") is not None] == []
+
+
+def test_a_name_in_the_order_of_lists_is_that_name() -> None:
+    outs = OptOuts.of(["Pérez, Ana"], [])
+    assert outs.refusal("Ana Pérez", "a.org")
+    assert outs.refusal("(c) Pérez, Ana; Luis", "a.org")
+    assert outs.refusal("Ana", "a.org") is None
+
+
+@pytest.mark.parametrize(
+    "name", ["Ortega y Gasset", "Foto Pérez", "2020 Vision", "De Vries", "Luis y Ana", "Photo, Inc.", "ana_2019"]
+)
+def test_a_name_that_looks_like_a_frame_is_found_too(name: str) -> None:
+    assert OptOuts.of([name], []).refusal(name, "a.org")
+    assert OptOuts.of([name], []).refusal(f"© {name}", "a.org")

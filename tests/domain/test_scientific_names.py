@@ -264,3 +264,23 @@ def test_words_of_every_day_that_are_latin_too_are_names_where_they_stand_right(
     name = NameReader(Naming(), {}).read(text).name
     assert name is not None
     assert text.startswith(name)
+
+
+SURNAMES = """
+Gray Green Brown White Black Bush Small King Forest Stone Rojas Flores Palma Parra Bravo Linden Young Moss Reed Rush
+Bell Ball Monte Prado Ramos Luna Weiss Baum Blume Laurel Lobo Chico Rose Wild Sage Ash Elder Berry Branch Field Garden
+Greene Hill Wood Lake Rivers Snow Winter Summer Day Long Short Little Rich Hand Foot Head Bird Fox Wolf Crow Wheat Rice
+Bean Pepper Park Heath Rock Rio Campo Campos Olivo Romero Pino Castaño Oliveira Cruz Santos Rey Costa Villa Lozano
+Record How Hay Nel You Tan Das Mas Fiori Klein Roth Gross Blanco Verde Rosa Delgado Machado Leal Calvo Rubio Franco
+Silvestre Seco Maduro Plante Foglia Cortada Sans Mai Sur Wie
+"""
+
+
+def test_that_a_surname_is_a_word_is_nothing_against_an_author() -> None:
+    texts = [f"Rosa canina {name}" for name in SURNAMES.split()]
+    texts += [f"Rosa canina {first}{name}" for name in SURNAMES.split() for first in ("A.", "S.L.", "J. ")]
+    texts += [f"Rosa canina (Engelm.) Britton & {name}" for name in SURNAMES.split()]
+    texts += ["Astragalus welshii S.L.Welsh", "Rosa canina Nutt. ex With.", "Rosa canina Sol. ex Herb."]
+    texts += ["Rosa canina Des Moul.", "Rosa canina Dalla Torre & Sarnth.", "Rosa canina Den Hartog"]
+    assert len(SURNAMES.split()) >= 60
+    assert [text for text in texts if normalize_name(text) != " ".join(text.split()[:2])] == []

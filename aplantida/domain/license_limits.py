@@ -1,0 +1,64 @@
+"""What no name in a licence text may hold: words that limit, forbid, end a licence or point elsewhere.
+
+Where a word is a surname in a longer form (Cancela, Retiro, Vainio), it is listed whole and not as a stem.
+"Kun", "null" or "bruk" are names as they stand: what stands beside them in a limit is listed.
+"""
+
+from __future__ import annotations
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# What the words of a name may not be, and what they may not hold: words that limit, forbid or point elsewhere.
+NO_NAME_WORDS = _words(
+    """
+    no not non nor never none without except excluding unless only but for solo lucro lucre solamente unicamente salvo
+    excepto pero sauf seulement uniquement sin sem sans senza sense nicht kein keine keinen ohne ausser aber pas ni nao
+    nem para pour fur fuer zum zur uso usos use uses used usage using utilizar utilizacion utilisation utilizacao
+    utilizzo utilitzacio nutzung gebrauch verwendung sale sell selling venta ventas vender vente verkauf vendita venda
+    purpose purposes fines fins zweck zwecke personal personale personnel pessoal personlich personlichen individual
+    propio editorial academic academico academica academique akademisch accademico research investigacion recherche
+    ricerca pesquisa recerca forschung school schule schulen classroom aula clase class students student terms terminos
+    termini termes termos tos policy legal conditions right rights recht rechte request contact kontakt contacto
+    contactar ask preguntar pregunte pregunta consultar consulte pedir pida solicitar solicite escribir escriba write
+    mail email correo avisar avise notify inform antes before first primero prima vorher avant perguntar pergunte
+    chiedere chiedi demander demandez fragen anfrage nachfragen approval zustimmung accord consenso maybe quiza unknown
+    unclear free libre frei gratis ai ia training mining scraping internal interno interne press prensa presse see
+    website web site page siehe voir vedi veja consultar info warning attention atencion achtung by cc nc nd sa npc
+    nderivs ensino learning lernen escolar colegio estudiantes familiar domestico domestic particular previo previa
+    aviso gratuito demo trial test temporal temporary paid pago fee charge business negocio negocios empresa empresas
+    animo anim change changes changed cambio cambios canvis changements mudancas cropping alter altered alteration
+    alterations terceros third niet geen ikke icke ingen bez brez bukan tanpa khong keeld eesmark add thuong vain
+    kaytto kayttoon tylko uzytku eget personlig aftale avtale afspraak luvalla cancel cancelled canceled cancelada
+    cancelado cancellation cancelacion cancelamento cancelling void voided voiding nulled nullified annulled annule
+    annulee annullata annullato removed remove removal deleted deletion denied refused rejected declined retired retire
+    retiree retirada retirado retirement retrait ritirata ritirato lapsed replaced discontinued suspended former
+    formerly previously deprecated outdated obsoleto aufgehoben erloschen beendet ersetzt veraltet geloscht scaduta
+    scaduto perime perimee supprime supprimee resilie resiliee eliminada eliminado borrada borrado derogada derogado
+    sustituida sustituido removida removido substituida substituido factura facture fattura rechnung bezahlung zahlung
+    vereinbarung absprache einladung paiement pagamento betaling commande pedido order quotation quote purchasing
+    membership registration application donation deposit
+    """
+)
+NO_NAME_STEMS_AS_WRITTEN = _words(
+    """
+    commerc comerc kommerz kommerc komerc kommers komers komertz mercant mercial noncom nocom deriv bearbeit
+    bearbet prohib proib interdi verbot forbid restric restrit einschrank limitad limited limitat reserv
+    vorbehalt riserv lucrativ lucratif profit gewinn educ docen teach enseign unterricht didact didatt divulg
+    privat scientif cientif wissenschaft permis permes autoriz autoris genehmig erlaub consent desconoc
+    unbekannt inconnu licen lizenz copyright copyleft royalt rightsstat publicitari advert werbung redistrib
+    reproduc sharealike attribut kaupalli ticari niekomerc afgeleid zaleznych muutoks modif adapt ensenan
+    ensenya insegna estudiant exclusiv confidenc confident propriet propietar merchand gewerb alterac anderung
+    wijzig remix transform umgestalt kereskedel ariline anfasnachol neamhthrach turetileme nezprac nesprac
+    negotia negocia verhandl contract contrat vertrag agreement acuerdo encargo appointment consult revoc revok
+    expir caduc abgelauf neprodej elado
+    arrang invitat invitac payment invoic subscri suscri abonnem abbonam withdr supersed terminat invalid obsolet
+    anulad anullad vencid ungult zuruckgez widerruf rescind retract
+    odvoden valtoztas prerad predelav eratorri tuletat atvasin isvestin turunan bearbej bearbeid
+    некамерц комерц коммерч коммерц запре производн похідн только тільки без некоме лицен
+    ліценз εμπορικ παραγωγ μονο χωρις αδεια 非 禁 不 商 営利 營利 業 业 改 演绎 演繹 仅 僅 专 專 비영리 금지
+    상업 변경 تجار اشتقاق غير מסחרי נגזר комерс прерад ไม่ ללא
+    """
+)

@@ -1,0 +1,61 @@
+"""People in fields of any shape: a name in parts is one name, none is lost, and addresses are nobody's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aplantida.data.people_values import people_of
+from aplantida.domain.opt_out import OptOuts
+
+SECRET = "https://example.org/ana?token=abc"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("Ana Pérez", " Ana Pérez\n", ["Ana Pérez"], [["Ana Pérez"], "Ana Pérez"], {"name": ["Ana Pérez"]}),
+        *({"name": "Ana Pérez"}, {"Full Name": "Ana Pérez", "id": 7}),
+        {"user": {"name": "Ana Pérez", "login": "ana9"}},
+        *({"name": {"first": "Ana", "last": "Pérez"}}, {"firstName": "Ana", "lastName": "Pérez"}),
+        *({"given": "Ana", "family": "Pérez"}, {"last_name": "Pérez", "first-name": "Ana"}),
+        {"x": {"name": "Ana Pérez"}},
+        *({"name": "Ana", "surname": "Pérez"}, {"nombre": "Ana", "apellidos": "Pérez"}),
+        {"Nom": "Ana", "Cognoms": "Pérez"},
+        *({"name": "Ana Pérez", "surname": "Pérez"}, {"name": "Ana Pérez", "firstName": "Ana", "lastName": "Pérez"}),
+        {"first": "Ana", "last": "Pérez", "email": "ana@example.org", "url": SECRET},
+        {"name": "Ana Pérez", "url": SECRET},
+        *({"author": {"fullName": "Ana Pérez"}}, {"who": "Ana Pérez", "home": SECRET}),
+        ["Ana Pérez", SECRET, "www.a.org/?sig=1"],
+        *({"login": "ana9", "first": "Ana", "last": "Pérez"}, {"name": {}, "login": "Ana Pérez"}),
+        *({"name": {"url": SECRET}, "user": "Ana Pérez"}, {"Vorname": "Ana", "Nachname": "Pérez", "_id": 4}),
+    ],
+)  # fmt: skip
+def test_a_name_is_the_same_in_every_shape(value: Any) -> None:
+    said = people_of([value]).to_pylist()
+    assert said == ["Ana Pérez"]
+    assert people_of([value, 7]).to_pylist() == ["Ana Pérez", "7"]
+    assert OptOuts.of(["Ana Pérez"], []).refusal(said[0], "a.org")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"first": "Ana", "middle": "María", "last": "Pérez"}, "Ana María Pérez"),
+        ({"nombres": ["Ana", "María"], "primer_apellido": "Pérez", "segundo_apellido": "Gil"}, "Ana María Pérez Gil"),
+        ([{"given": "Ana", "family": "Pérez"}, {"given": "Luis", "family": "Gil"}], "Ana Pérez; Luis Gil"),
+        ({"displayName": "ana9", "first": "Ana", "last": "Pérez"}, "Ana Pérez; ana9"),
+        ({"first": "Ana", "login": "ana9"}, "Ana"),
+        ({"a": "Ana", "b": ["Luis", {"name": "Eva"}]}, "Ana; Luis; Eva"),
+        ("Ana Pérez\nLuis Gil\r\n\r\nEva", "Ana Pérez; Luis Gil; Eva"),
+        (["Ana\nLuis", None, "", 3], "Ana; Luis; 3"),
+        ({"url": SECRET}, None),
+        ({"name": SECRET, "email": "ana@example.org"}, None),
+        ({}, None),
+        ("https://example.org/ana", "https://example.org/ana"),
+    ],
+)
+def test_all_who_are_named_are_said(value: Any, said: str | None) -> None:
+    assert people_of([value]).to_pylist() == [said]
+    assert people_of([value, ["Ana"]]).to_pylist() == [said, "Ana"]

@@ -1,0 +1,56 @@
+"""Licences that ended, hang on a bargain, or are struck out: they are not read; names that look like it are names."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from aplantida.domain.license_reader import read_license
+from tests.domain.test_license_grammar import FREE, listed, passes
+
+ENDED_OR_BARGAINED = """
+Withdrawn | Cancelled | Superseded | Retired | Terminated | Void | Invalid | Obsolete | Removed | Anulada | Vencida |
+Retirada | Ungültig | Zurückgezogen | Cancelada | Rescinded | Annulé | Ritirata | Aufgehoben | Vain Oma Käyttö |
+Kun Personlig Bruk | Tylko Do Użytku | Arrangement | Invitation | Payment | Subscription | Invoice | Suscripción |
+Invitación | Prior Arrangement | Vereinbarung | Rechnung | Paiement | Lapsed | Outdated | Kun Etter Avtale
+"""
+LIKE_THEM = """
+Ana Cancela | Jaime Cancelo | Kun Zhang | Edvard Vainio | Carl Kunth | Jardín del Retiro | Günther Kunkel | Yuri Bruk |
+Matthew Prior | Gary Null | Delia Fara | Jan van der Brug | Laura Lupa | Ana Invitti | Pia Payman
+"""
+
+
+def test_no_licence_is_read_that_ended_or_is_bargained_for_and_names_like_that_are_names() -> None:
+    frames = (
+        "© {}, CC BY 4.0",
+        "CC BY 4.0 © {}",
+        "CC BY 4.0 by {}",
+        "CC0 per {}",
+        "{}, CC BY 4.0",
+        "Photo: {} / CC BY",
+    )
+    texts = [frame.format(said) for frame, said in product(frames, listed(ENDED_OR_BARGAINED))]
+    assert [text for text in texts if passes(text)] == []
+    texts = [frame.format(name) for frame, name in product(frames, listed(LIKE_THEM))]
+    assert [(text, read_license(text).problem) for text in texts if not passes(text)] == []
+
+
+OVERLAYS = (
+    "\u0334\u0335\u0336\u0337\u0338\u20d2\u20d3\u20d8\u20d9\u20da\u20e5\u20e6\u20e7\u20e8\u20e9\u20ea\u20eb\u20dd\u0489"
+)
+
+
+@pytest.mark.parametrize("free", FREE)
+def test_what_is_struck_out_is_not_read(free: str) -> None:
+    for overlay in OVERLAYS:
+        assert not passes(overlay.join(free) + overlay), hex(ord(overlay))
+        assert not passes(free[:2] + overlay + free[2:]), hex(ord(overlay))
+    for element in ("del", "s", "strike", "DEL", "del class='x'"):
+        for left, right in ("<>", "[]"):
+            end = f"{left}/{element.split()[0]}{right}"
+            assert not passes(f"{left}{element}{right}{free}{end}")
+            assert not passes(f"{left}{element}{right}{free}{end} Ana Pérez")
+    assert not passes(f"<span style='text-decoration: line-through'>{free}</span>")
+    assert not passes(f"~~{free}~~")
+    assert not passes(f"{free} \u2260")  # one character, whose stroke is a mark only once it is taken apart
