@@ -56,7 +56,10 @@ def _validator(version: str) -> Any:
     draft: Any = Draft202012Validator
 
     def is_number(checker: Any, value: Any) -> bool:
-        return draft.TYPE_CHECKER.is_type(value, "number") and math.isfinite(value)
+        try:
+            return draft.TYPE_CHECKER.is_type(value, "number") and math.isfinite(value)
+        except OverflowError:  # an integer of hundreds of digits
+            return False
 
     finite = validators.extend(draft, type_checker=draft.TYPE_CHECKER.redefine("number", is_number))
     return finite(decision_schema(version))

@@ -132,6 +132,27 @@ def test_a_break_earlier_than_the_one_before_loses_nothing(large: Path, page: Pa
         assert ranges(host) == [f"bytes={kept}-"]
 
 
+@pytest.mark.parametrize("partial", [part, None], ids=["ranges", "no ranges"])
+def test_an_answer_that_ends_early_as_if_that_were_all_is_gone_on_from(
+    large: Path, page: Page, partial: Partial | None
+) -> None:
+    def short(answer: Answer, query: str) -> Answer:
+        return Answer(200, answer.body[:1_000_000], answer.headers)
+
+    size = (large / WEIGHTS).stat().st_size
+    with WebHost(large, "/m/") as host:
+        host.partial = partial
+        host.faults[WEIGHTS] = then(short, None)
+        page.goto(host.origin)
+        assert page.evaluate(LOAD) == "whole"
+        assert ranges(host) == [None, "bytes=1000000-"]
+        assert host.sent("weights.bin") == size + (0 if partial else 1_000_000)
+        host.faults[WEIGHTS] = short  # always: it is no endless tale
+        page.goto(host.origin)
+        page.evaluate("async () => (await import('/m/classifier.js')).clear('/m/')")
+        assert page.evaluate(LOAD) == "altered"
+
+
 def broken_off(page: Page, host: WebHost) -> dict[str, int]:
     """Have a visit end after a part of the weights; the chunks that are kept."""
     host.faults[WEIGHTS] = then(cut(1_200_000), missing)

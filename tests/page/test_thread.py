@@ -141,6 +141,48 @@ def test_dispose_ends_the_worker_and_says_so(host: WebHost, page: Page, worker: 
     assert len(page.workers) == (1 if worker else 0)
 
 
+# calls of any function of WebAssembly, which is what a run of the model consists of
+CALLS = """() => {
+  globalThis.calls = 0;
+  const before = WebAssembly.instantiate;
+  WebAssembly.instantiate = async function (...given) {
+    const { module, instance } = await before.apply(this, given);
+    const counted = ([name, one]) =>
+      [name, typeof one === "function" ? (...values) => ((globalThis.calls += 1), one(...values)) : one];
+    return { module, instance: { exports: Object.fromEntries(Object.entries(instance.exports).map(counted)) } };
+  };
+}"""
+
+
+@pytest.mark.parametrize("call", ["classify", "outputs", "logits"])
+def test_what_still_waits_is_not_looked_at_after_dispose(host: WebHost, page: Page, call: str) -> None:
+    """Where the engine shares the page's thread, every run would hold the page up."""
+    page.goto(host.origin)
+    page.evaluate(CALLS)
+    found = page.evaluate(
+        """async (call) => {
+      const { load } = await import("/m/classifier.js");
+      const small = await (await fetch("/photos/small.jpg")).blob();
+      const classifier = await load("/m/", { worker: false });
+      let before = calls;
+      await classifier[call](small);
+      const run = calls - before;
+      const first = classifier[call](small);
+      const many = Array.from({ length: 30 }, () => classifier[call](small).catch(({ code }) => code));
+      await first;
+      before = calls;
+      classifier.dispose();
+      const codes = await Promise.all(many);
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      return { run, more: calls - before, codes };
+    }""",
+        call,
+    )
+    assert found["run"] > 10
+    assert found["codes"] == ["disposed"] * 30
+    assert found["more"] < 3 * found["run"]  # the one that ran, and the weights that are let go of
+
+
 def test_what_a_classifier_on_the_main_thread_took_goes_with_it(host: WebHost, page: Page) -> None:
     """Every load makes a WebAssembly memory of 16 MB, and reads a WebAssembly file of 0.4 MB."""
     page.goto(host.origin)
@@ -197,6 +239,23 @@ def test_loading_can_be_cancelled(host: WebHost, page: Page) -> None:
       return loading;
     }""")
     assert found == "AbortError"
+
+
+def test_a_loading_cancelled_while_the_store_is_read_asks_for_nothing(host: WebHost, page: Page) -> None:
+    page.goto(host.origin)
+    found = page.evaluate("""async () => {
+      const { load } = await import("/m/classifier.js");
+      const control = new AbortController();
+      const { match } = Cache.prototype;
+      Cache.prototype.match = function (...given) {
+        if (String(given[0]).endsWith("weights.bin")) control.abort();
+        return match.apply(this, given);
+      };
+      return load("/m/", { signal: control.signal }).catch((error) => error.name);
+    }""")
+    assert found == "AbortError"
+    page.wait_for_timeout(1000)
+    assert [one for one in host.asked if one.path.endswith("weights.bin")] == []
 
 
 def test_a_photo_given_while_the_page_loads_is_looked_at(bundle: Path, photos: Path, page: Page) -> None:

@@ -88,6 +88,13 @@ def stop(host: WebHost) -> dict[str, Path]:
     return roots
 
 
+def named_without_server(host: WebHost, page: Page, address: str) -> list[str]:
+    """The names of a visit on which only the app's caches answer."""
+    stop(host)
+    page.goto(host.origin)
+    return names_of(page, FOLDER, address, keep=False)["names"]
+
+
 def test_a_first_visit_then_one_without_the_server(host: WebHost, page: Page, address: str, names: list[str]) -> None:
     listed = install(host, page, address)
     assert {one["url"].split(FOLDER)[1].split("?")[0] for one in listed} >= {
@@ -102,9 +109,7 @@ def test_a_first_visit_then_one_without_the_server(host: WebHost, page: Page, ad
     assert page.evaluate(CREDITS, FOLDER) == 2
     credited = {FOLDER + "credits/index.json", FOLDER + "credits/species-00000.bin"}
     assert {one.path for one in host.asked[before:]} == credited  # all else was here
-    stop(host)
-    page.goto(host.origin)
-    assert names_of(page, FOLDER, address, keep=False)["names"] == names
+    assert named_without_server(host, page, address) == names
     assert page.evaluate(CREDITS, FOLDER) == 2
     assert all(name.startswith("app-") for name in page.evaluate("caches.keys()"))  # one copy on the device
 
@@ -147,9 +152,7 @@ def test_an_update_fetches_what_changed_drops_what_was_and_mixes_nothing(
         for one in changed
     }
     assert held == keys
-    stop(host)
-    page.goto(host.origin)
-    assert names_of(page, FOLDER, address, keep=False)["names"] == others
+    assert named_without_server(host, page, address) == others
 
 
 def test_an_entry_that_was_evicted_is_put_back_by_workbox(
@@ -163,9 +166,7 @@ def test_an_entry_that_was_evicted_is_put_back_by_workbox(
     assert names_of(page, FOLDER, address, keep=False)["names"] == names
     holds(page, len(before))
     assert page.evaluate(HELD) == before
-    stop(host)
-    page.goto(host.origin)
-    assert names_of(page, FOLDER, address, keep=False)["names"] == names
+    assert named_without_server(host, page, address) == names
 
 
 @pytest.mark.parametrize(
@@ -201,9 +202,7 @@ def test_bytes_that_are_not_the_listed_ones_never_come_into_the_precache(
     assert not register(page)
     (host.roots[FOLDER] / "model" / "weights.bin").write_bytes(whole)
     assert register(page)
-    stop(host)
-    page.goto(host.origin)
-    assert names_of(page, FOLDER, address, keep=False)["names"] == names
+    assert named_without_server(host, page, address) == names
 
 
 def test_bytes_that_http_keeps_for_a_year_hold_up_the_worker_until_a_bundle_was_loaded(
@@ -245,6 +244,4 @@ def test_status_repair_and_clear_touch_ours_and_only_ours(
     assert page.evaluate(HELD) == theirs
     assert all(name.startswith("app-") for name in page.evaluate("caches.keys()"))
     assert page.evaluate("navigator.serviceWorker.controller.scriptURL") == host.origin + "/sw.js"
-    stop(host)
-    page.goto(host.origin)
-    assert names_of(page, FOLDER, address, keep=False)["names"] == names
+    assert named_without_server(host, page, address) == names

@@ -113,15 +113,16 @@ function sourceOfBitmap(bitmap: ImageBitmap): PixelSource {
 }
 
 async function bitmapOf(file: Blob): Promise<ImageBitmap> {
-  await checkFile(file);
   try {
+    await checkFile(file);
     return await createImageBitmap(file, {
       imageOrientation: "from-image",
       colorSpaceConversion: "default", // to sRGB, as photos are stored
       premultiplyAlpha: "none",
     });
   } catch (error) {
-    throw new AplantidaError("unreadable", `the photo cannot be decoded: ${(error as Error).message}`);
+    if (error instanceof AplantidaError) throw error;
+    throw new AplantidaError("unreadable", `the photo cannot be read: ${(error as Error).message}`);
   }
 }
 

@@ -76,8 +76,9 @@ export class Store {
     return { bytes: kept.bytes, tag: kept.headers.get("ETag") };
   }
 
+  /** Keep a chunk, unless the whole file is here: then nobody would read it, nor remove it. */
   async keepChunk(name: string, number: number, bytes: Uint8Array<ArrayBuffer>, tag: string | null): Promise<boolean> {
-    if (!this.cache) return false;
+    if (!this.cache || (await this.has(this.url(name)))) return false;
     const headers = { [CHUNK_DIGEST]: await sha256(bytes), ...(tag !== null && { ETag: tag }) };
     return this.put(this.url(name, number), bytes, "application/octet-stream", headers);
   }
@@ -85,6 +86,10 @@ export class Store {
   /** Remove the chunks of a file from number `from` to before `to`. */
   async dropChunks(name: string, from: number, to: number): Promise<void> {
     for (let at = from; at < to; at++) await this.cache?.delete(this.url(name, at)).catch(() => false);
+  }
+
+  private async has(url: string): Promise<boolean> {
+    return Boolean(await this.cache?.match(url).catch(() => undefined));
   }
 
   private async bytes(url: string): Promise<Uint8Array<ArrayBuffer> | null> {
