@@ -89,6 +89,8 @@ def rows_of(calibration: dict[str, Any]) -> list[Row]:
         ("stranger", "known", "plants of other species named a species", MAX_STRANGERS),
     ):
         found, report = told[kind], calibration["strangers"][gate]
+        if not found["num_photos"]:
+            continue
         share = 100 * found["shares"]["species"]
         note = f"of {found['num_photos']}; at most {100 * found['species_at_most']:.1f} at the one-sided 90 % level"
         without = report["named_without_gate"].get("test", math.nan)

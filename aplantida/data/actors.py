@@ -101,6 +101,31 @@ class _Downloading:
         raise NotImplementedError
 
 
+class _Found:
+    """Outcomes on their way to who asked for them, who may give up before all are there: what comes later is let go."""
+
+    def __init__(self) -> None:
+        self._queue, self._lock, self._is_given_up = queue.SimpleQueue[Any](), threading.Lock(), False
+
+    def put(self, item: Any) -> bool:
+        """Whether somebody waits for it still."""
+        with self._lock:
+            if not self._is_given_up:
+                self._queue.put(item)
+            return not self._is_given_up
+
+    def get(self) -> Any:
+        """The next one; waits for it."""
+        return self._queue.get()
+
+    def give_up(self) -> int:
+        """Wait for no more; how many outcomes were there and not taken."""
+        with self._lock:
+            self._is_given_up = True
+            items = [self._queue.get() for _ in range(self._queue.qsize())]
+        return sum(not isinstance(item, Future) for item in items)
+
+
 class PhotoFetcher(_Downloading):
     """Downloads, decodes, shrinks and re-encodes; decoding in threads: codecs release the interpreter lock."""
 
@@ -125,23 +150,27 @@ class PhotoFetcher(_Downloading):
             records: as above, of different ``image_id``.
             patiently: whether to ask again after a time-out; if not, somebody will when all else is done.
         """
-        rows, found = records.to_pylist(), queue.SimpleQueue[Any]()
+        rows, found = records.to_pylist(), _Found()
         for row in rows:
             row["found"] = found
         asking = asyncio.run_coroutine_threadsafe(self._each(rows, patiently), self._loop)
         asking.add_done_callback(found.put)
         left, some = len(rows), list[dict[str, Any]]()
-        while left:
-            row = found.get()
-            if isinstance(row, Future):  # all are asked for, or it failed
-                row.result()
-                continue
-            self._count(-1)
-            left -= 1
-            some.append(row)
-            if len(some) == SLICE_ROWS or not left:
-                yield pa.Table.from_pylist(some, RESULT_SCHEMA)
-                some = []
+        try:
+            while left:
+                row = found.get()
+                if isinstance(row, Future):  # all are asked for, or it failed
+                    row.result()
+                    continue
+                self._count(-1)
+                left -= 1
+                some.append(row)
+                if len(some) == SLICE_ROWS or not left:
+                    yield pa.Table.from_pylist(some, RESULT_SCHEMA)
+                    some = []
+        finally:
+            asking.cancel()
+            self._count(-found.give_up())
 
     async def _one(self, row: dict[str, Any], rank: int, patiently: bool) -> None:
         said = {"etag": row.get("etag"), "last_modified": row.get("last_modified")}
@@ -149,7 +178,7 @@ class PhotoFetcher(_Downloading):
         self._count(1)
         if fetched.reason is not None or fetched.not_modified:
             told = {"reason": fetched.reason, "detail": fetched.detail, "not_modified": fetched.not_modified}
-            row["found"].put({"image_id": row["image_id"], **told})
+            self._tell(row, told)
         else:
             self._decoders.submit(self._work_up, row, fetched)
 
@@ -162,12 +191,15 @@ class PhotoFetcher(_Downloading):
         if is_changed:
             self._loop.call_soon_threadsafe(self._hold)
 
+    def _tell(self, row: dict[str, Any], told: dict[str, Any]) -> None:
+        if not row["found"].put({"image_id": row["image_id"], **told}):
+            self._count(-1)
+
     def _hold(self) -> None:
         self._fetcher.hosts.hold(self._is_full)
 
     def _work_up(self, row: dict[str, Any], fetched: Fetched) -> None:
-        told = self._store(fetched) | {"etag": fetched.etag, "last_modified": fetched.last_modified}
-        row["found"].put({"image_id": row["image_id"], **told})
+        self._tell(row, self._store(fetched) | {"etag": fetched.etag, "last_modified": fetched.last_modified})
 
     def _store(self, fetched: Fetched) -> dict[str, Any]:
         try:

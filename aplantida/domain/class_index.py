@@ -123,6 +123,16 @@ class ClassIndex:
         return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
+def positions_of(class_ids: Sequence[str], among: Sequence[str]) -> list[int]:
+    """Where some classes stand in the order of ``among``, a model's outputs say.
+
+    Raises:
+        KeyError: naming the class that is not there.
+    """
+    places = {class_id: place for place, class_id in enumerate(among)}
+    return [places[class_id] for class_id in class_ids]
+
+
 def class_index_digest(class_ids: Sequence[str]) -> str:
     """sha256 (hex) of the class ids in output order: equal digests speak of the same outputs."""
     return hashlib.sha256("\n".join(class_ids).encode()).hexdigest()

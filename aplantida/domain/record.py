@@ -55,6 +55,11 @@ def image_id_of(document_id: str, url: str, secrets: AddressSecrets = USUAL) -> 
     return hashlib.sha256(f"{document_id}\n{secrets.public(url)}".encode()).hexdigest()[:IMAGE_ID_LENGTH]
 
 
+def observation_of(source: str | None, observation_id: str | None) -> str | None:
+    """What tells an observation from all others: ids are unique within their source. None where there is no id."""
+    return f"{source or ''}:{observation_id}" if observation_id else None
+
+
 def shard_of(image_id: str, num_shards: int) -> int:
     """The shard in [0, ``num_shards``) of a photo: by hash, so that a new photo touches one shard only."""
     return int(hashlib.sha256(image_id.encode()).hexdigest(), 16) % num_shards

@@ -58,7 +58,7 @@ def _validator(version: str) -> Any:
     def is_number(checker: Any, value: Any) -> bool:
         try:
             return draft.TYPE_CHECKER.is_type(value, "number") and math.isfinite(value)
-        except OverflowError:  # an integer of hundreds of digits
+        except OverflowError:  # an integer beyond all floats
             return False
 
     finite = validators.extend(draft, type_checker=draft.TYPE_CHECKER.redefine("number", is_number))
@@ -69,7 +69,11 @@ def _said(error: Any) -> str:
     """The key, what it holds and what is wanted, as the page's ``schema.ts`` says it."""
     key = ""
     for step in error.absolute_path:
-        key += f"[{step}]" if isinstance(step, int) else f".{step}" if key else step
+        if isinstance(step, int):
+            key += f"[{step}]"
+        else:
+            name = step if step.isprintable() else repr(step)
+            key += f".{name}" if key else name
     below = f"{key}." if key else ""
     if error.validator == "required":
         missing = next(name for name in error.validator_value if name not in error.instance)

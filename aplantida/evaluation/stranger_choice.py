@@ -63,7 +63,11 @@ class GateChoice:
 
 
 def choose_gate(
-    known: tuple[Sample, Sample], strangers: tuple[Sample, Sample], threshold: float, target: GateTarget
+    known: tuple[Sample, Sample],
+    strangers: tuple[Sample, Sample],
+    threshold: float,
+    target: GateTarget,
+    misled: npt.NDArray[np.bool_] | None = None,
 ) -> GateChoice:
     """Choose on val, report on test.
 
@@ -72,6 +76,8 @@ def choose_gate(
         strangers: val and test photos (pictures) of what is to be refused.
         threshold: least probability of a species that is named: what passes a gate may still not be named.
         target: what is to be reached.
+        misled: (n,) which val strangers are told what is wrong where there is no gate; None for those that are named a
+            species.
     """
     val, test = (known[0], strangers[0]), (known[1], strangers[1])
     named = {name: part[1].answers.confidences >= threshold for name, part in (("val", val), ("test", test))}
@@ -86,27 +92,40 @@ def choose_gate(
     learned = {name: _out_of_fold(name, *val) for name in CANDIDATES}
     cuts = {name: _threshold(*learned[name], target) for name in CANDIDATES}
     report["scores"] = [_row(name, learned[name], cuts[name][0], val, test, target) for name in CANDIDATES]
-    if upper_bound(named["val"].sum(), len(val[1]), target.level) <= target.max_passed:
-        return GateChoice(None, {"reason": "so few strangers are named without a gate that none is needed", **report})
+    without = named["val"] if misled is None else misled
+    if upper_bound(without.sum(), len(val[1]), target.level) <= target.max_passed:
+        return GateChoice(None, {"reason": "so few strangers are misled without a gate that none is needed", **report})
     fitting = [row for row in report["scores"] if row["fits"]]
     telling = [row for row in fitting if _tells(*learned[row["score"]], cuts[row["score"]][0], target, len(fitting))]
     if not telling:
         return GateChoice(None, {"reason": "no score refuses more strangers than known photos", **report})
     best = min(telling, key=lambda row: (row["val_passed_at_limit"], -row["val_auroc"], row["bytes"]))
-    winner: Kind = best["score"]
+    winner = best["score"]
+    gate, chosen = _chosen(winner, learned[winner], cuts[winner], (val, test), threshold)
+    limits = {"max_passed": target.max_passed, "max_refused": target.max_refused, "level": target.level}
+    return GateChoice(gate, {**report, **chosen, "target": limits})
+
+
+def _chosen(
+    winner: Kind,
+    learned: tuple[FloatArray, FloatArray],
+    chosen: tuple[float, bool],
+    parts: tuple[tuple[Sample, Sample], tuple[Sample, Sample]],
+    threshold: float,
+) -> tuple[Gate, dict[str, Any]]:
+    """The gate, learned from all of val, and what it does: on val by what learned from the other folds."""
+    val, test = parts
     score = _learned(winner, *val)
-    cut, reached = cuts[winner]
+    cut, reached = chosen
     found = (score.of(test[0].answers, test[0].features), score.of(test[1].answers, test[1].features))
-    report |= {
+    return Gate(score, cut), {
         "score": winner,
         "threshold": cut,
-        "target": {"max_passed": target.max_passed, "max_refused": target.max_refused, "level": target.level},
         "target_reached": reached,
-        "val": _effect(*learned[winner], val[0].answers.confidences, val[1].answers.confidences, cut, threshold),
+        "val": _effect(*learned, val[0].answers.confidences, val[1].answers.confidences, cut, threshold),
         "test": _effect(*found, test[0].answers.confidences, test[1].answers.confidences, cut, threshold),
         "curve": _curve(*found),
     }
-    return GateChoice(Gate(score, cut), report)
 
 
 def _tells(known: FloatArray, strangers: FloatArray, cut: float, target: GateTarget, tried: int) -> bool:
@@ -184,8 +203,10 @@ def _passed_at(known: FloatArray, strangers: FloatArray, max_refused: float) -> 
 
 
 def _threshold(known: FloatArray, strangers: FloatArray, target: GateTarget) -> tuple[float, bool]:
-    """The lowest threshold at which few enough strangers pass and enough, but few enough known photos are refused."""
-    least, strictest = np.quantile(known, [target.min_refused, target.max_refused], method="lower").tolist()
+    """The lowest threshold at which few enough strangers pass and enough known photos are refused, as far as
+    ``max_refused`` and ties let it."""
+    strictest = float(np.quantile(known, target.max_refused, method="lower"))
+    least = min(float(np.quantile(known, target.min_refused, method="higher")), strictest)
     cuts = np.unique(np.concatenate([strangers[strangers < strictest], [strictest]]))
     cuts = np.nextafter(cuts, np.inf) if len(cuts) > 1 else cuts
     cuts[-1] = strictest

@@ -53,12 +53,19 @@ def read_strangers(seen: Seen) -> Strangers | None:
     return Strangers(known, parts(STRANGER), parts(NON_PLANT))
 
 
-def choose_gates(strangers: Strangers, threshold: float, plant: GateTarget, known: GateTarget) -> dict[str, GateChoice]:
-    """The gate for what is no plant (all plants are known to it), then the one for plants of other species."""
+def choose_gates(
+    strangers: Strangers, ungated: Decision, plant: GateTarget, known: GateTarget
+) -> dict[str, GateChoice]:
+    """The gate for what is no plant (all plants are known to it), then the one for plants of other species.
+
+    Of a picture without a plant whatever ``ungated``, the rules without gates, say but "unsure" is wrong; a plant of
+    another species may be of the genus, the family or the look that it is said to be.
+    """
+    told = _told(strangers.non_plants[0], ungated)
     plants = tuple(_together(*part) for part in zip(strangers.known, strangers.plants, strict=True))
     return {
-        "plant": choose_gate((plants[0], plants[1]), strangers.non_plants, threshold, plant),
-        "known": choose_gate(strangers.known, strangers.plants, threshold, known),
+        "plant": choose_gate((plants[0], plants[1]), strangers.non_plants, ungated.threshold, plant, told != "unsure"),
+        "known": choose_gate(strangers.known, strangers.plants, ungated.threshold, known),
     }
 
 
@@ -77,7 +84,7 @@ def answered(strangers: Strangers | None, decision: Decision) -> dict[str, Any]:
     if strangers is None:
         return found
     for kind, (_, sample) in ((STRANGER, strangers.plants), (NON_PLANT, strangers.non_plants)):
-        outcomes, _ = apply_rules(facts_of(sample.answers, decision, sample.features), decision)
+        outcomes = _told(sample, decision)
         counts, count = {name: int((outcomes == name).sum()) for name in OUTCOMES}, len(sample)
         found[kind] = {
             "num_photos": count,
@@ -85,6 +92,11 @@ def answered(strangers: Strangers | None, decision: Decision) -> dict[str, Any]:
             "species_at_most": float(upper_bound(counts["species"], count)) if count else None,
         }
     return found
+
+
+def _told(sample: Sample, decision: Decision) -> npt.NDArray[np.str_]:
+    """(N,) outcomes."""
+    return apply_rules(facts_of(sample.answers, decision, sample.features), decision)[0]
 
 
 def _known(evaluation: Artifact, name: str, part: CalibrationPart, answers: Answers) -> Sample:

@@ -165,7 +165,6 @@ class LearningConfig(PhaseConfig):
     SHARED: ClassVar[Mapping[str, type[Section]]] = {"collection": CollectionFile}
     SHARED_AS: ClassVar[Mapping[str, str]] = {
         "collection": "",
-        "min_images_per_species": "",
         **{f"opt_out.{name}": f"gates.opt_out.{name}" for name in OptOutSection.model_fields},
         **{f"license_policy.{name}": f"gates.license_policy.{name}" for name in LicenseSection.model_fields},
         **{f"secret_parameters.{name}": f"gates.secret_parameters.{name}" for name in SecretSection.model_fields},

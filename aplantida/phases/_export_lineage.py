@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aplantida.domain.class_index import ClassIndex
-from aplantida.phases._pairing import classes_in, region_of
+from aplantida.phases._pairing import classes_in, region_of, require_made_from
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import PhaseContext
 from aplantida.release.manifest import read_json
@@ -42,6 +42,4 @@ def check_lineage(ctx: PhaseContext[Any]) -> None:
         ("calibration", "evaluation", evaluation),
         ("license_report", "checkpoints", checkpoint),
     ):
-        artifact = ctx.input(name)
-        if needed.digest not in {given["digest"] for given in artifact.inputs.get(made_from, [])}:
-            raise BadRequest(f"{artifact.path}: this {name} was not made from {needed.path}; run its phase on it")
+        require_made_from(ctx.input(name), made_from, needed)

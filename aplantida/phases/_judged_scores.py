@@ -18,7 +18,7 @@ from aplantida.evaluation.scanning import CHUNK_ROWS
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import PhaseContext
-from aplantida.pipeline.writer import ROW_GROUP
+from aplantida.pipeline.writer import ROW_GROUP, ArtifactWriter
 
 if TYPE_CHECKING:
     from aplantida.models.inference import Scorer
@@ -60,14 +60,26 @@ class ScoreFiles:
 
     def publish(self, part: str, image_ids: npt.NDArray[np.str_]) -> Judged:
         """The next photos as ``scores_PART.parquet`` and ``features_PART.parquet``."""
-        output, first, count = self._ctx.output, self._first, len(image_ids)
-        tables = self._scores.tables(image_ids, first, CHUNK_ROWS)
-        scores = output.write_tables(f"scores_{part}.parquet", (table.to_arrow() for table in tables), ["logits"])
-        blocks = self._features.blocks(first, count, CHUNK_ROWS)
-        pooled = (features_to_arrow(image_ids[at], values) for at, values in blocks)
-        features = output.write_tables(f"features_{part}.parquet", pooled, ["features"])
-        self._first += count
-        return Judged(StoredScores(output.path / scores.name), StoredFeatures(output.path / features.name))
+        judged = publish_scores(self._ctx.output, part, image_ids, self._scores, self._features, self._first)
+        self._first += len(image_ids)
+        return judged
+
+
+def publish_scores(
+    output: ArtifactWriter,
+    part: str,
+    image_ids: npt.NDArray[np.str_],
+    scores: ScoreMatrix,
+    features: RowMatrix,
+    first: int = 0,
+) -> Judged:
+    """The rows from ``first`` on, one a photo, as ``scores_PART.parquet`` and ``features_PART.parquet``."""
+    tables = (table.to_arrow() for table in scores.tables(image_ids, first, CHUNK_ROWS))
+    logits = output.write_tables(f"scores_{part}.parquet", tables, ["logits"])
+    blocks = features.blocks(first, len(image_ids), CHUNK_ROWS)
+    pooled = (features_to_arrow(image_ids[at], values) for at, values in blocks)
+    stored = output.write_tables(f"features_{part}.parquet", pooled, ["features"])
+    return Judged(StoredScores(output.path / logits.name), StoredFeatures(output.path / stored.name))
 
 
 def score_shards(

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 from aplantida.domain.class_index import ClassIndex
 from aplantida.domain.seeds import derive_seed
-from aplantida.domain.stored_scores import RowMatrix, ScoreMatrix, StoredFeatures, StoredScores, features_to_arrow
+from aplantida.domain.stored_scores import RowMatrix, ScoreMatrix, StoredFeatures, StoredScores
 from aplantida.evaluation.scanning import CHUNK_ROWS
-from aplantida.phases._judged_scores import Judged
+from aplantida.phases._judged_scores import Judged, publish_scores
 from aplantida.phases._judged_strangers import FILE, PART, SCHEMA, STRANGER
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.phase import PhaseContext
@@ -62,13 +62,7 @@ class NarrowedFiles:
     def publish(self) -> Judged:
         """The photos as ``scores_PART.parquet`` and ``features_PART.parquet``, in the order they were taken."""
         assert self._matrices is not None
-        (scores, features), ids, output = self._matrices, np.asarray(self._ids, dtype=str), self._ctx.output
-        tables = (table.to_arrow() for table in scores.tables(ids, 0, CHUNK_ROWS))
-        logits = output.write_tables(f"scores_{self._part}.parquet", tables, ["logits"])
-        blocks = features.blocks(0, len(ids), CHUNK_ROWS)
-        pooled = (features_to_arrow(ids[at], values) for at, values in blocks)
-        stored = output.write_tables(f"features_{self._part}.parquet", pooled, ["features"])
-        return Judged(StoredScores(output.path / logits.name), StoredFeatures(output.path / stored.name))
+        return publish_scores(self._ctx.output, self._part, np.asarray(self._ids, dtype=str), *self._matrices)
 
     def _files(self, num_features: int) -> tuple[ScoreMatrix, RowMatrix]:
         if self._matrices is None:

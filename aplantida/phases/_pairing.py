@@ -25,6 +25,16 @@ _ID_FILES = {  # by kind: the file that holds the class ids, and the key they ar
 }
 
 
+def require_made_from(artifact: Artifact, name: str, needed: Artifact) -> None:
+    """That ``needed`` is among an artifact's inputs of that name, by its digest.
+
+    Raises:
+        BadRequest: naming both.
+    """
+    if needed.digest not in {given["digest"] for given in artifact.inputs.get(name, [])}:
+        raise BadRequest(f"{artifact.path}: this {artifact.kind} was not made from {needed.path}; run its phase on it")
+
+
 @dataclass(frozen=True)
 class Spoken:
     """An artifact and the classes it speaks of, in order; ``region`` where only those are meant that live there."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from aplantida.evaluation.answers import TOP, Answers
 from aplantida.evaluation.bounds import LEVEL
 from aplantida.evaluation.conformal import fit_sets, level_problem
-from aplantida.evaluation.decide import read_decision
+from aplantida.evaluation.decide import Decision, read_decision
 from aplantida.evaluation.decision_file import always_unsure, decision_json
 from aplantida.evaluation.decisions import Threshold, at_threshold, find_threshold, precision_table
 from aplantida.evaluation.roll_up import fit_roll_up
@@ -51,15 +51,6 @@ class StrangersSection(Section):
     max_known_refused: float = Field(default=0.05, gt=0.0, lt=0.5)
     min_plants_refused: float = Field(default=0.02, ge=0.0, lt=0.5)
 
-    @model_validator(mode="after")
-    def _fits(self) -> StrangersSection:
-        if self.min_plants_refused > self.max_known_refused:
-            raise ValueError(
-                f"strangers.min_plants_refused {self.min_plants_refused} is more than strangers.max_known_refused "
-                f"{self.max_known_refused}"
-            )
-        return self
-
 
 class CalibrateModelConfig(PhaseConfig):
     """How sure the model must be before it names a species."""
@@ -90,8 +81,6 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     limits = {"target_precision": config.target_precision, "min_accepted": config.min_accepted}
     roll_up = fit_roll_up(seen.on_val, seen.on_test, seen.taxonomy, threshold.value, bound=config.bound_level, **limits)
     rules, sets = fit_sets(seen.on_val, seen.on_test, config.sets.levels, classes.prevalence, seen.set_sizes)
-    strangers = read_strangers(seen)
-    gates = _gates(ctx, strangers, threshold.value)
     decision = decision_json(
         seen.temperature,
         threshold,
@@ -101,9 +90,12 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         roll_up=roll_up,
         sets=rules[config.sets.method],
         max_set_size=config.sets.max_size,
-        strangers=gates_json(gates),
+        strangers=gates_json({}),
         region_floor=config.region_floor,
     )
+    strangers = read_strangers(seen)
+    gates = _gates(ctx, strangers, read_decision(decision))
+    decision["strangers"] = gates_json(gates)
     decision = _settle(ctx, decision, facts := _facts(threshold, seen.on_val, chosen.fit.at_bound))
     calibration = {
         "format": FORMAT,
@@ -155,16 +147,17 @@ def _facts(threshold: Threshold, val: Answers, at_bound: bool) -> dict[str, Any]
 
 
 def _gates(
-    ctx: PhaseContext[CalibrateModelConfig], strangers: Strangers | None, threshold: float
+    ctx: PhaseContext[CalibrateModelConfig], strangers: Strangers | None, ungated: Decision
 ) -> dict[str, GateChoice]:
     """For no plants and for plants of other species; none where the evaluation scored none."""
     limits, level = ctx.config.strangers, ctx.config.bound_level
     if strangers is None:
         return {}
+    least = min(limits.min_plants_refused, limits.max_known_refused)
     gates = choose_gates(
         strangers,
-        threshold,
-        plant=GateTarget(limits.max_non_plants_passed, limits.max_known_refused, level, limits.min_plants_refused),
+        ungated,
+        plant=GateTarget(limits.max_non_plants_passed, limits.max_known_refused, level, least),
         known=GateTarget(limits.max_strangers_passed, limits.max_known_refused, level),
     )
     for name, choice in gates.items():

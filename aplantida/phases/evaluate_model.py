@@ -13,7 +13,7 @@ from pydantic import Field
 
 from aplantida.domain.class_index import ClassIndex
 from aplantida.domain.escaping import csv_text
-from aplantida.domain.record import RECORD_SCHEMA
+from aplantida.domain.record import RECORD_SCHEMA, observation_of
 from aplantida.domain.split import SPLIT_SCHEMA, read_split
 from aplantida.domain.stored_scores import StoredScores
 from aplantida.evaluation.report import (
@@ -152,7 +152,10 @@ def scored_part(scored: pa.Table, scores: StoredScores, mask: npt.NDArray[np.boo
         groups=np.asarray(rows["group"].to_pylist(), dtype=str),
         licenses=rows["license_id"].to_pylist(),
         sources=rows["source"].to_pylist(),
-        observations=rows["observation_id"].to_pylist(),
+        observations=[
+            observation_of(source, name)
+            for source, name in zip(rows["source"].to_pylist(), rows["observation_id"].to_pylist(), strict=True)
+        ],
     )
 
 

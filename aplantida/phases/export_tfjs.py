@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,16 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aplantida.domain.class_index import positions_of
 from aplantida.phases._export_lineage import check_lineage, shipped_classes
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import read_photos, split_rows
 from aplantida.phases._release import note_release, release_name
 from aplantida.phases._student import SizeGates
-from aplantida.pipeline.artifact import Artifact, FileEntry, unit_key
+from aplantida.pipeline.artifact import FileEntry, unit_key
 from aplantida.pipeline.config import RELEASE_NAME, SeededConfig, Threads
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.release.attributions import LIST_FILES, to_html, where_listed
+from aplantida.release.manifest import read_json
 
 if TYPE_CHECKING:
     from aplantida.domain.class_index import ClassIndex
@@ -131,8 +132,7 @@ def _convert(ctx: PhaseContext[ExportTfjsConfig], classes: ClassIndex) -> None:
     model, card = load_checkpoint(folder)
     key = unit_key(checkpoint.digest)
     if classes.class_ids != card.class_ids:
-        places = {class_id: place for place, class_id in enumerate(card.class_ids)}
-        model.head = narrow_head(model.head, [places[class_id] for class_id in classes.class_ids])
+        model.head = narrow_head(model.head, positions_of(classes.class_ids, card.class_ids))
         key = unit_key(checkpoint.digest, classes.digest)
     if not output.is_done("onnx", key):
         export_onnx(model, card.preprocessing, output.scratch / "model.onnx")
@@ -174,11 +174,11 @@ def _write_texts(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, classes: 
     output.write_json("classes.json", classes.to_json())
     output.write_json("preprocessing.json", card.preprocessing.to_json())
     output.write_bytes("decision.json", ctx.input("calibration").file("decision.json").read_bytes())
-    report, listed = _json(licenses, "license_report.json"), where_listed(ctx.config.credits_url, licenses.digest)
+    report, listed = read_json(licenses, "license_report.json"), where_listed(ctx.config.credits_url, licenses.digest)
     text = license_text(ctx.config.name, ctx.config.version, ctx.config.model_license, report, listed)
     output.write_text("LICENSE-MODEL.md", text)
-    calibration = _json(ctx.input("calibration"), "calibration.json")
-    metrics = {"evaluation": _json(ctx.input("evaluation"), "metrics.json"), "ece": calibration["ece"]}
+    calibration = read_json(ctx.input("calibration"), "calibration.json")
+    metrics = {"evaluation": read_json(ctx.input("evaluation"), "metrics.json"), "ece": calibration["ece"]}
     output.write_json("metrics.json", metrics)
 
 
@@ -190,7 +190,7 @@ def _write_credits(ctx: PhaseContext[ExportTfjsConfig], classes: ClassIndex) -> 
     from aplantida.export.credits import INDEX_FILE, credit_files, index_json, read_list
 
     config, licenses = ctx.config, ctx.input("license_report")
-    photos = _json(licenses, "license_report.json")["photos"]
+    photos = read_json(licenses, "license_report.json")["photos"]
     csv, parquet = (licenses.file(name) for name in LIST_FILES)
     size = 0
     rows = (row for row in read_list(parquet) if config.region is None or row[0] in classes)
@@ -201,10 +201,6 @@ def _write_credits(ctx: PhaseContext[ExportTfjsConfig], classes: ClassIndex) -> 
     html = to_html(photos, licenses.config["title"], where_listed(config.credits_url, licenses.digest))
     ctx.output.write_text("attributions.html", html)
     return {"credits_bytes": size, "num_credited": photos["num_photos"], "num_authors": photos["num_authors"]}
-
-
-def _json(artifact: Artifact, name: str) -> dict[str, Any]:
-    return json.loads(artifact.file(name).read_text(encoding="utf-8"))
 
 
 def _decision(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
@@ -248,7 +244,7 @@ def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, classes:
     photos = read_photos(images, rows.filter(pc.field("image_id").isin(chosen)), (*CREDIT_COLUMNS, "image"))
     scorer = Scorer(ctx.input("checkpoint").file("model.json").parent, "cpu", config.resources.num_threads)
     squares = np.stack([centre_square(decode_photo(photo["image"]), card.preprocessing) for photo in photos])
-    kept = [card.class_ids.index(class_id) for class_id in classes.class_ids]
+    kept = positions_of(classes.class_ids, card.class_ids)
     golden = golden_json(photos, scorer.logits(squares)[:, kept], temperature, classes.class_ids)
     for photo in photos:
         ctx.output.write_bytes(f"golden/{golden_name(photo['image_id'])}", photo["image"])

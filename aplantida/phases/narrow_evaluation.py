@@ -22,7 +22,7 @@ from aplantida.evaluation.report import evaluate
 from aplantida.phases._calibration_parts import ClassFacts, read_classes, read_part
 from aplantida.phases._judged_scores import Judged, class_means
 from aplantida.phases._narrowed_scores import PARTS, NarrowedFiles, narrow_strangers, of_elsewhere
-from aplantida.phases._pairing import check_pairing, classes_in, region_of
+from aplantida.phases._pairing import check_pairing, classes_in, region_of, require_made_from
 from aplantida.phases.evaluate_model import LABELS_SCHEMA, EvaluateModelConfig, scored_part, write_report
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.config import PhaseConfig
@@ -80,6 +80,7 @@ def run(ctx: PhaseContext[NarrowEvaluationConfig]) -> dict[str, Any]:
     elsewhere = of_elsewhere(narrowed.labels, wide.index, narrowed.positions < 0, ctx.config.max_elsewhere)
     strangers = narrow_strangers(ctx, narrowed.classes, narrowed.columns, elsewhere)
     rows, splits = narrowed.rows(), narrowed.splits[narrowed.kept]
+    # photos of classes that the checkpoint does not know are in no labels, so not counted
     counts = {name: int((narrowed.of_region & (narrowed.splits == name)).sum()) for name in PARTS}
     parts = {name: scored_part(rows, judged[name].scores, splits == name, counts[name]) for name in PARTS}
     earlier = EvaluateModelConfig.model_validate(evaluation.config)
@@ -143,8 +144,13 @@ def _check_lineage(ctx: PhaseContext[NarrowEvaluationConfig]) -> None:
     earlier = region_of(evaluation)
     if earlier is not None:
         raise BadRequest(f"{evaluation.path}: was narrowed to {earlier} already; give the evaluation it was made from")
-    if checkpoint.digest not in {given["digest"] for given in evaluation.inputs.get("checkpoint", [])}:
-        raise BadRequest(f"{evaluation.path}: this evaluation was not made from {checkpoint.path}")
+    require_made_from(evaluation, "checkpoint", checkpoint)
+    missing = set(LABELS_SCHEMA.names) - set(pq.read_schema(evaluation.file("labels.parquet")).names)
+    if missing:
+        raise BadRequest(
+            f"{evaluation.path}: its labels.parquet has no {', '.join(sorted(missing))}; it was made by an earlier "
+            "version of evaluate_model: make it anew"
+        )
 
 
 PHASE = Phase(

@@ -19,7 +19,7 @@ from aplantida.data.review import ReviewPair, pairs_to_review, read_decisions
 from aplantida.data.shards import shard_name
 from aplantida.data.splitting import TEST, SplitRule, split_species
 from aplantida.domain.class_index import ClassIndex, PlantClass
-from aplantida.domain.record import Reason
+from aplantida.domain.record import Reason, observation_of
 from aplantida.domain.region import Membership, Region, regions_from_mapping
 from aplantida.domain.split import PLACES, SPLITS, STRANGERS_FILE
 from aplantida.phases._admission import admit, look_again
@@ -214,7 +214,7 @@ def _deal_out(
             dealt = split_species(
                 species,
                 [row["image_id"] for row in rows],
-                [_observation(row) for row in rows],
+                [observation_of(row["source"], row["observation_id"]) for row in rows],
                 [_session(row) for row in rows],
                 near_duplicates.get(species, ()),
                 rule,
@@ -244,11 +244,6 @@ def _write(ctx: PhaseContext[SplitDatasetConfig], store: PhotoStore, copies: pa.
     store.write_left_out(folder / "excluded.parquet", copies)
     for name in ("split.parquet", "excluded.parquet", *(path.name for path in lines.values())):
         ctx.output.publish(folder / name, name)
-
-
-def _observation(photo: dict[str, Any]) -> str | None:
-    """Observation ids are unique within their source."""
-    return f"{photo['source'] or ''}:{photo['observation_id']}" if photo["observation_id"] else None
 
 
 def _session(photo: dict[str, Any]) -> str | None:

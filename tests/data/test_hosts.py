@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pytest
@@ -206,3 +207,19 @@ def test_an_exception_of_one_photo_is_its_row(healthy: FaultyServer, monkeypatch
     rows = worker(pa.table({"image_id": urls, "url": urls})).to_pylist()
     worker.close()
     assert {(row["reason"], row["detail"]) for row in rows} == {(None, None), ("not_an_image", "KeyError: 45057")}
+
+
+def test_who_gives_up_in_the_middle_keeps_nobody_waiting(healthy: FaultyServer) -> None:
+    worker = PhotoFetcher(
+        settings([healthy.address]), PhotoSettings(short_side_pixels=64, jpeg_quality=90, max_pixels=10**6), 2
+    )
+    urls = [healthy.url(f"/ok/{number}.jpg") for number in range(1_000)]
+    given_up = worker.outcomes(pa.table({"image_id": urls, "url": urls}))
+    next(given_up)
+    given_up.close()  # as an exception of who writes them down does
+    others = urls[:200]
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(worker, pa.table({"image_id": others, "url": others})).result(30)
+    assert found["reason"].null_count == len(others)
+    worker.close()
+    assert len(healthy.requests) < len(urls)  # the rest of them was never asked for

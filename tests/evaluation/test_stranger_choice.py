@@ -12,7 +12,7 @@ from aplantida.domain.class_index import ClassIndex, PlantClass
 from aplantida.domain.scores import ScoreTable
 from aplantida.evaluation.answers import Answers, answers_of
 from aplantida.evaluation.stranger_candidates import CANDIDATES, Sample, scores_of, size_in_page
-from aplantida.evaluation.stranger_choice import MAX_BYTES, GateTarget, auroc, choose_gate
+from aplantida.evaluation.stranger_choice import MAX_BYTES, GateTarget, _threshold, auroc, choose_gate
 from aplantida.evaluation.stranger_scores import StrangerScore
 from aplantida.evaluation.taxa import Taxonomy
 
@@ -153,10 +153,28 @@ def test_the_tenth_neighbor_by_hand() -> None:
 def test_a_gate_refuses_as_many_known_photos_as_it_is_told_to_even_where_fewer_would_do() -> None:
     known, strangers = (sample(1, 400, True), sample(2, 400, True)), (sample(3, 200, False), sample(4, 150, False))
     gates = {}
-    for share in (0.0, 0.02, 0.05):
+    for share in (0.0, 0.02, 0.04):
         choice = choose_gate(known, strangers, 0.7, GateTarget(0.5, 0.05, 0.9, share))
         assert choice.gate is not None
         assert choice.report["target_reached"]
         gates[share] = choice.gate.threshold
-        assert share - 0.01 <= choice.report["val"]["known_refused"] <= max(share, 0.01)
-    assert gates[0.0] < gates[0.02] < gates[0.05]
+        assert share <= choice.report["val"]["known_refused"] <= max(share, 0.01) + 1 / 400
+    assert gates[0.0] < gates[0.02] < gates[0.04]
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.02, 20), (0.02, 99), (0.02, 1000), (0.0, 50), (0.05, 60)])
+def test_the_least_share_is_refused_whatever_the_number_of_photos(share: float, count: int) -> None:
+    known, strangers = np.random.default_rng(count).normal(3.0, 1.0, count), np.full(count, -9.0)
+    cut, reached = _threshold(known, strangers, GateTarget(0.5, 0.2, 0.9, share))
+    assert reached
+    assert share <= (known < cut).mean() <= share + 1 / count
+    cut, _ = _threshold(known, strangers, GateTarget(0.5, share, 0.9, share))
+    assert (known < cut).mean() <= share  # no more than may be, whatever is to be
+
+
+def test_a_gate_is_needed_where_strangers_are_misled_without_being_named_a_species() -> None:
+    known, strangers = (sample(1, 400, True), sample(2, 400, True)), (sample(3, 200, False), sample(4, 150, False))
+    never = 2.0  # no probability
+    assert "none is needed" in choose_gate(known, strangers, never, TARGET).report["reason"]
+    assert choose_gate(known, strangers, never, TARGET, np.ones(200, np.bool_)).gate is not None
+    assert choose_gate(known, strangers, 0.3, TARGET, np.zeros(200, np.bool_)).gate is None

@@ -72,6 +72,18 @@ def test_species_with_too_few_photos_are_kept_as_strangers(images: Artifact) -> 
     assert artifact.files["split.parquet"].sha256 == plain.files["split.parquet"].sha256
 
 
+def test_the_collections_file_says_which_species_are_too_small_and_that_they_are_kept(
+    images: Artifact, root: Path
+) -> None:
+    everything = {*KNOWN, "Zea rara", "Zea sola"}
+    for least, wanted in ((1, everything), (2, set(KNOWN)), (12, set(KNOWN[1:]))):
+        file = root / f"collection-{least}.yaml"
+        file.write_text(f"min_images_per_species: {least}\nkeep_strangers: true\n")
+        artifact = split(f"least-{least}", collection=str(file))
+        assert set(ClassIndex.load(artifact.file("class_index.json")).class_ids) == wanted
+        assert {row["scientific_name"] for row in strangers_of(artifact)} == everything - wanted
+
+
 def test_species_are_held_out_by_hash_and_are_no_classes(images: Artifact) -> None:
     two, three = split("two", hold_out_species=2), split("three", hold_out_species=3)
     out = [Counter(row["scientific_name"] for row in strangers_of(artifact)) for artifact in (two, three)]
