@@ -127,7 +127,8 @@ def test_a_number_is_finite(folder: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [whole(), changed("strangers.plant.bias", 10**300), changed("sets.levels", []), changed("strangers", {"plant": None, "known": None}),
+    [whole(), changed("strangers.plant.bias", 10**300), changed("sets.levels", []),
+     changed("strangers", {"plant": None, "known": None}),
      {"format": "aplantida.decision/1", "temperature": 1.5, "threshold": 0.4, "target_precision": 0.9}],
 )  # fmt: skip
 def test_what_one_takes_the_other_takes(folder: Path, value: dict[str, Any]) -> None:

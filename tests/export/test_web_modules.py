@@ -1,4 +1,4 @@
-"""Modules of the page by themselves, in Node: a schema's own schemas, and waits that may be cancelled."""
+"""Modules of the page by themselves, in Node: schemas of schemas, waits that are cancelled, chunks that cross."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ WAITS = """
 import { pause } from "./download";
 let listening = 0;
 const heard = (signal: AbortSignal) => {
-  const { addEventListener, removeEventListener } = signal;
-  signal.addEventListener = function (...given: any) { listening += 1; return addEventListener.apply(this, given); };
-  signal.removeEventListener = function (...given: any) { listening -= 1; return removeEventListener.apply(this, given); };
+  const { addEventListener: add, removeEventListener: remove } = signal;
+  signal.addEventListener = function (...given: any) { listening += 1; return add.apply(this, given); };
+  signal.removeEventListener = function (...given: any) { listening -= 1; return remove.apply(this, given); };
   return signal;
 };
 const started = performance.now();
@@ -70,3 +70,34 @@ say({ before, amid, quick: performance.now() - started < 10_000, listening });
 
 def test_a_wait_hears_a_cancellation_that_came_before_it_and_leaves_nothing_behind() -> None:
     assert said_by(WAITS) == {"before": "before", "amid": "amid", "quick": True, "listening": 0}
+
+
+CROSSING = """
+import { Store } from "./store";
+const kept = new Map<string, Response>();
+let meanwhile = () => {};
+const cache = {
+  match: async (url: string) => kept.get(url),
+  delete: async (url: string) => kept.delete(url),
+  put: async (url: string, answer: Response) => { meanwhile(); kept.set(url, answer); },
+};
+(globalThis as any).caches = { open: async () => cache };
+const store = await Store.open("https://plants.example/m/", "digest");
+const names = () => Array.from(kept.keys(), (url) => url.replace(store.folder, ""));
+await store.keepChunk("weights.bin", 0, new Uint8Array(9), null);
+const alone = names();
+meanwhile = () => {
+  kept.clear();
+  kept.set(store.folder + "weights.bin", new Response("whole"));
+};
+await store.keepChunk("weights.bin", 1, new Uint8Array(9), null);
+const crossed = names();
+let written = 0;
+meanwhile = () => { written += 1; };
+await store.keepChunk("weights.bin", 2, new Uint8Array(9), null);
+say({ alone, crossed, written });
+"""
+
+
+def test_a_chunk_that_is_written_while_another_page_keeps_the_whole_file_does_not_stay() -> None:
+    assert said_by(CROSSING) == {"alone": ["weights.bin?part=0"], "crossed": ["weights.bin"], "written": 0}

@@ -44,6 +44,7 @@ const guest = {
 /** By the format that each describes. */
 const schemas = readdirSync(".")
   .filter((file) => /^decision-\d+\.schema\.json$/.test(file))
+  .sort()
   .map((file) => JSON.parse(readFileSync(file, "utf8")));
 const define = { DECISION_SCHEMAS: JSON.stringify(Object.fromEntries(schemas.map((schema) => [schema.title, schema]))) };
 
