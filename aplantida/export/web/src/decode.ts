@@ -40,6 +40,7 @@ const READ = new Set(["JPEG", "PNG", "WebP"]);
  */
 async function checkFile(file: Blob): Promise<void> {
   const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
+  if (head.length === 0) await file.arrayBuffer(); // a file that is gone has an empty slice, and only as a whole fails
   const format = formatOf(head);
   if (!format || !READ.has(format)) {
     const found = format ?? (head.length === 0 ? "empty" : "no image");
