@@ -83,9 +83,17 @@ def changed(key: str, new: Any) -> dict[str, Any]:
         ("strangers.plant.weights", ..., "strangers.plant.weights"),
         ("strangers.plant.weights", "no base64!", "strangers.plant.weights"),
         ("strangers.plant.weights", "AAAA", "strangers.plant.weights"),
+        ("strangers.plant.weights", "AACAPwAAAEAAAEBAAACAQA", "strangers.plant.weights"),  # without its padding
+        ("strangers.plant.weights", "AACAPwAAAEAAAEBAAACAQA=", "strangers.plant.weights"),
+        ("strangers.plant.weights", "AACAPwAAAEAAAEBAAACAQA==    ", "strangers.plant.weights"),
+        ("strangers.plant.weights", "AACAPwAA\nAEAAAEBAAACAQA==\n\n\n", "strangers.plant.weights"),
+        ("strangers.plant.weights", "AACAPwAAAEAAAEBAAACAQA======", "strangers.plant.weights"),
         ("strangers.plant.weights", "AACAfw==", "strangers.plant.weights"),
         ("strangers.known.centers", "AAAA", "strangers.known.centers"),
         ("region_prior.floor", 0, "region_prior.floor"),
+        ("temperature", 10**400, "temperature"),
+        ("sets.levels.0.threshold", 10**400, "sets.levels[0].threshold"),
+        ("strangers.plant.bias", -(10**400), "strangers.plant.bias"),
     ],
 )
 def test_what_one_refuses_the_other_refuses_by_the_same_key(folder: Path, key: str, new: Any, named: str) -> None:
@@ -119,7 +127,8 @@ def test_a_number_is_finite(folder: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [whole(), changed("sets.levels", []), changed("strangers", {"plant": None, "known": None}),
+    [whole(), changed("strangers.plant.bias", 10**300), changed("sets.levels", []),
+     changed("strangers", {"plant": None, "known": None}),
      {"format": "aplantida.decision/1", "temperature": 1.5, "threshold": 0.4, "target_precision": 0.9}],
 )  # fmt: skip
 def test_what_one_takes_the_other_takes(folder: Path, value: dict[str, Any]) -> None:

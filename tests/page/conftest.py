@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from aplantida.export.browser import chromium
 from aplantida.predict import predict
 from tests.fixtures.bundle import write_bundle, write_manifest
+from tests.fixtures.pages import SECONDS
 from tests.fixtures.photos import write_photos
 from tests.fixtures.ruled_bundle import RuledBundle, ruled_bundle
 
@@ -52,7 +53,9 @@ def large(bundle: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[BrowserContext]:
     """One Chromium; every test's host has its own port, so its own origin and storage."""
+    expect.set_options(timeout=SECONDS)  # a machine that does much else is no fault of the page
     with chromium(locale="en-US") as context:
+        context.set_default_timeout(SECONDS)
         yield context
 
 

@@ -84,6 +84,13 @@ def test_what_are_no_outputs_of_this_model_is_refused(host: WebHost, page: Page)
         () => classifier.decide([outputs, photo]),
         () => classifier.decide({ ...outputs, logits: outputs.logits.slice(1) }),
         () => classifier.decide({ ...outputs, digest: "another" }),
+        () => classifier.decide({ ...outputs, features: undefined }),
+        () => classifier.decide({ ...outputs, features: Array.from(outputs.features) }),
+        () => classifier.decide({ ...outputs, features: null }),
+        () => classifier.decide({ ...outputs, features: outputs.features.slice(1) }),
+        () => classifier.decide([outputs, { ...outputs, features: new Float32Array(0) }]),
+        () => classifier.decide({ ...outputs, milliseconds: undefined }),
+        () => classifier.decide({ ...outputs, milliseconds: NaN }),
         () => classifier.decide(outputs, 0),
         () => classifier.decide(outputs, 5, { place: "MX" }),
         () => classifier.outputs([]),
@@ -94,7 +101,7 @@ def test_what_are_no_outputs_of_this_model_is_refused(host: WebHost, page: Page)
       const stopped = classifier.outputs([photo, photo], { signal: control.signal, onPreview: () => control.abort() });
       return [...codes, await stopped.catch(({ name }) => name)];
     }""")
-    assert found == [*["argument"] * 8, "AbortError"]
+    assert found == [*["argument"] * 15, "AbortError"]
 
 
 def test_the_page_looks_once_and_answers_for_every_place(ruled: RuledBundle, page: Page) -> None:

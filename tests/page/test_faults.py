@@ -20,6 +20,7 @@ from tests.fixtures.fault_table import (
     table,
 )
 from tests.fixtures.pages import (
+    kept,
     kept_offline,
     named,
     names_of,
@@ -50,9 +51,9 @@ def test_the_own_page(
         if visit == "returning":
             page.goto(host.url)
             kept_offline(page)
-            page.wait_for_timeout(300)
+            kept(page, name)
         if visit == "returning" and fault in IN_CACHES:
-            spoil(page, name, fault)
+            assert spoil(page, name, fault) > 0
         else:
             host.faults[name] = on_server(fault)
         page.goto(host.url)
@@ -92,6 +93,7 @@ def test_an_app_with_a_worker_of_its_own(
         if visit == "returning":
             assert register(page)
             assert names_of(page, *asked, **options)["names"] == names
+            kept(page, name, "app-")
         if visit == "returning" and fault in IN_CACHES:
             assert spoil(page, name, fault) > 0
         else:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.fixtures.bundle import write_manifest
 from tests.fixtures.pages import kept_offline, named, names_of, settled, view
-from tests.fixtures.web_host import WebHost, missing, times, unavailable
+from tests.fixtures.web_host import Answer, WebHost, missing, times, unavailable
 
 WEIGHTS = "model/weights.bin"
 
@@ -133,6 +133,22 @@ def test_every_tab_learns_of_a_newer_bundle_and_its_button_works(bundle: Path, t
             tab.locator("#reload").click()
             expect(tab.locator("#model")).to_have_text("fixture v2.0", timeout=60_000)
         other.close()
+
+
+def test_a_list_of_files_without_an_end_is_not_read_to_its_end(bundle: Path, page: Page) -> None:
+    def longer(answer: Answer, query: str) -> Answer:
+        """It would be understood, were it read."""
+        return Answer(200, b" " * 17_000_000 + answer.body, answer.headers)
+
+    script = """() => import("/m/classifier.js").then(({ load }) => load("/m/"))
+      .then(() => "whole", ({ code, file, message }) => [code, file, message])"""
+    with WebHost(bundle, "/m/") as host:
+        host.faults["bundle.json"] = longer
+        page.goto(host.origin)
+        found = page.evaluate(script)
+        assert found == ["altered", "bundle.json", "bundle.json has more than the 16777216 bytes that it may have"]
+        host.faults.clear()
+        assert page.evaluate(script) == "whole"
 
 
 def test_a_page_without_scripts_still_speaks(bundle: Path, page: Page) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from aplantida.export.http_server import FolderServer
 from aplantida.predict import predict
 from tests.fixtures.bundle import write_bundle, write_manifest
+from tests.fixtures.pages import comes_to, held
 from tests.fixtures.photos import write_photos
 
 SECONDS = 60_000
@@ -78,11 +79,7 @@ def test_the_page_classifies_and_then_does_so_without_its_server(bundle: Path, t
 
 def kept_credits(page: Page) -> list[str]:
     """Names of the credit files in the page's cache."""
-    names = page.evaluate(
-        "async () => (await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys())))"
-        ".flat().map((request) => new URL(request.url).pathname)"
-    )
-    return sorted(name.lstrip("/") for name in names if name.startswith("/credits/"))
+    return sorted(name.lstrip("/") for name in held(page) if name.startswith("/credits/"))
 
 
 def test_the_authors_of_what_is_named_are_credited_without_the_server_too(
@@ -114,11 +111,7 @@ def test_the_authors_of_what_is_named_are_credited_without_the_server_too(
         files = sorted(path.relative_to(bundle).as_posix() for path in (bundle / "credits").iterdir())
         assert len(files) == 3
         page.wait_for_function("() => navigator.serviceWorker.ready")
-        for _ in range(600):
-            if kept_credits(page) == files:
-                break
-            page.wait_for_timeout(100)
-        assert kept_credits(page) == files
+        comes_to(page, lambda: kept_credits(page), files)
         assert problems == []
 
     page.reload()

@@ -174,6 +174,32 @@ def test_arguments_out_of_range_are_said(host: WebHost, page: Page) -> None:
     assert found == {"wrong": ["argument"] * 9, "many": 30}
 
 
+@pytest.mark.parametrize("change", ["gone", "changed"])
+@pytest.mark.parametrize("worker", [True, False])
+def test_a_file_that_can_no_longer_be_read_is_said(
+    host: WebHost, page: Page, tmp_path: Path, worker: bool, change: str
+) -> None:
+    chosen = tmp_path / "chosen.jpg"
+    chosen.write_bytes(FILES["a.jpg"][0])
+    page.goto(host.origin)
+    page.evaluate("() => { document.body.innerHTML = '<input type=file>'; }")
+    page.set_input_files("input", str(chosen))
+    chosen.unlink() if change == "gone" else chosen.write_bytes(bytes(50))
+    found = page.evaluate(
+        """async (worker) => {
+      const classifier = await (await import("/m/classifier.js")).load("/m/", { worker });
+      const [file] = document.querySelector("input").files;
+      const codes = [];
+      for (const call of ["classify", "outputs", "prepare"]) {
+        codes.push(await classifier[call](file).then(() => "answered", ({ code }) => code));
+      }
+      return codes;
+    }""",
+        worker,
+    )
+    assert found == ["unreadable"] * 3
+
+
 def test_a_file_that_is_no_photo_is_said_in_the_visitors_language(bundle: Path, files: Path, page: Page) -> None:
     page.add_init_script("Object.defineProperty(navigator, 'language', { value: 'es-ES' })")
     with WebHost(bundle) as host:

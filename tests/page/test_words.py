@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.fixtures.pages import SECONDS, view
-from tests.fixtures.ruled_bundle import RuledBundle, ruled_bundle
+from tests.fixtures.ruled_bundle import RuledBundle
 from tests.fixtures.web_host import WebHost
 
 NEVER_EAT = {
@@ -37,11 +37,6 @@ SAID = {
         "unsure": ("No estoy seguro", "Ninguna es bastante probable."),
     },
 }
-
-
-@pytest.fixture(scope="module")
-def ruled(tmp_path_factory: pytest.TempPathFactory) -> RuledBundle:
-    return ruled_bundle(tmp_path_factory.mktemp("words"))
 
 
 @pytest.fixture
@@ -152,6 +147,7 @@ def test_several_photos_can_be_dropped(ruled: RuledBundle, host: WebHost, page: 
     script = """(photos) => {
       const given = new DataTransfer();
       given.items.add(new File(["notes"], "notes.txt", { type: "text/plain" }));
+      given.items.add(new File(["more notes"], "NOTES"));
       for (const text of photos) {
         const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
         given.items.add(new File([bytes], "photo.png", { type: "image/png" }));
@@ -162,6 +158,17 @@ def test_several_photos_can_be_dropped(ruled: RuledBundle, host: WebHost, page: 
     view(page, "result")
     expect(page.locator("#together")).to_have_text("From 2 photos of one plant")
     expect(page.locator("#answer")).to_have_attribute("data-decision", ruled.answer((0, 1)).decision)
+
+
+def test_a_photo_of_no_stated_type_is_taken_where_no_other_is_given(
+    ruled: RuledBundle, host: WebHost, page: Page, tmp_path: Path
+) -> None:
+    bare = tmp_path / "photo"
+    bare.write_bytes(ruled.photos[0].read_bytes())
+    page.goto(host.url)
+    view(page, "ready")
+    give(page, bare)
+    expect(page.locator("#answer")).to_have_attribute("data-decision", ruled.answer((0,)).decision)
 
 
 def test_where_it_grows_counts_and_is_remembered(ruled: RuledBundle, host: WebHost, page: Page) -> None:

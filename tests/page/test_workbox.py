@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,25 +12,12 @@ from playwright.sync_api import Page
 
 from aplantida.predict import predict
 from tests.fixtures.bundle import write_bundle
-from tests.fixtures.pages import names_of, register, spoil
+from tests.fixtures.pages import comes_to, held, names_of, register, spoil
 from tests.fixtures.web_host import WebHost, flipped, times
 from tests.fixtures.workbox import PRECACHE, service_worker
 
 FOLDER = "/models/plants/"
 CALL = "async ([what, folder]) => (await import(folder + 'classifier.js'))[what](folder)"
-# what an app's caches hold: address without its origin → bytes
-HELD = """async () => {
-  const held = {};
-  for (const name of await caches.keys()) {
-    if (!name.startsWith("app-")) continue;
-    const cache = await caches.open(name);
-    for (const request of await cache.keys()) {
-      const { pathname, search } = new URL(request.url);
-      held[pathname + search] = (await (await cache.match(request)).arrayBuffer()).byteLength;
-    }
-  }
-  return held;
-}"""
 CREDITS = """async (folder) => {
   const classifier = await (await import(folder + "classifier.js")).load(folder, { keep: false });
   const found = await classifier.credits(classifier.scientificNames[0]);
@@ -72,12 +58,9 @@ def install(host: WebHost, page: Page, address: str) -> list[dict[str, Any]]:
     return listed
 
 
-def holds(page: Page, count: int) -> None:
-    """Wait until the app's caches hold so many files: Workbox writes and removes behind its answers."""
-    end = time.monotonic() + 20
-    while len(page.evaluate(HELD)) != count and time.monotonic() < end:
-        page.wait_for_timeout(50)
-    assert len(page.evaluate(HELD)) == count
+def theirs(page: Page) -> dict[str, int]:
+    """What the app's own caches hold: address without its origin → bytes."""
+    return held(page, "app-")
 
 
 def stop(host: WebHost) -> dict[str, Path]:
@@ -86,6 +69,13 @@ def stop(host: WebHost) -> dict[str, Path]:
     host.roots.clear()
     host.extra.clear()
     return roots
+
+
+def named_without_server(host: WebHost, page: Page, address: str) -> list[str]:
+    """The names of a visit on which only the app's caches answer."""
+    stop(host)
+    page.goto(host.origin)
+    return names_of(page, FOLDER, address, keep=False)["names"]
 
 
 def test_a_first_visit_then_one_without_the_server(host: WebHost, page: Page, address: str, names: list[str]) -> None:
@@ -102,9 +92,8 @@ def test_a_first_visit_then_one_without_the_server(host: WebHost, page: Page, ad
     assert page.evaluate(CREDITS, FOLDER) == 2
     credited = {FOLDER + "credits/index.json", FOLDER + "credits/species-00000.bin"}
     assert {one.path for one in host.asked[before:]} == credited  # all else was here
-    stop(host)
-    page.goto(host.origin)
-    assert names_of(page, FOLDER, address, keep=False)["names"] == names
+    comes_to(page, lambda: credited - {address.split("?")[0] for address in theirs(page)}, set())
+    assert named_without_server(host, page, address) == names
     assert page.evaluate(CREDITS, FOLDER) == 2
     assert all(name.startswith("app-") for name in page.evaluate("caches.keys()"))  # one copy on the device
 
@@ -135,37 +124,30 @@ def test_an_update_fetches_what_changed_drops_what_was_and_mixes_nothing(
       await (await navigator.serviceWorker.getRegistration()).update();
       await taken;
     }""")
-    holds(page, len(changed) + len(own))
+    keys = {
+        one["url"].removeprefix(host.origin) + (f"?__WB_REVISION__={one['revision']}" if one["revision"] else "")
+        for one in [*own, *changed]
+    }
+    comes_to(page, lambda: set(theirs(page)), keys)
     fetched = sorted(one.path for one in host.asked[before:] if one.path != "/sw.js")
     known = [(one["url"], one["revision"]) for one in listed]
     wanted = [one["url"] for one in changed if (one["url"], one["revision"]) not in known]
     assert fetched == sorted(FOLDER + url.split(FOLDER)[1].split("?")[0] for url in wanted)  # each once
     assert 0 < len(wanted) < len(changed)
-    held = {name for name in page.evaluate(HELD) if name.startswith(FOLDER)}
-    keys = {
-        one["url"].split(host.origin)[1] + (f"?__WB_REVISION__={one['revision']}" if one["revision"] else "")
-        for one in changed
-    }
-    assert held == keys
-    stop(host)
-    page.goto(host.origin)
-    assert names_of(page, FOLDER, address, keep=False)["names"] == others
+    assert named_without_server(host, page, address) == others
 
 
 def test_an_entry_that_was_evicted_is_put_back_by_workbox(
     host: WebHost, page: Page, address: str, names: list[str]
 ) -> None:
     install(host, page, address)
-    before = page.evaluate(HELD)
+    before = theirs(page)
     for name in ("model/weights.bin", "classes.json", "bundle.json", "classifier.js"):
         assert spoil(page, name, "evicted") == 1
     page.goto(host.origin)
     assert names_of(page, FOLDER, address, keep=False)["names"] == names
-    holds(page, len(before))
-    assert page.evaluate(HELD) == before
-    stop(host)
-    page.goto(host.origin)
-    assert names_of(page, FOLDER, address, keep=False)["names"] == names
+    comes_to(page, lambda: theirs(page), before)
+    assert named_without_server(host, page, address) == names
 
 
 @pytest.mark.parametrize(
@@ -175,7 +157,7 @@ def test_an_entry_that_was_spoilt_is_passed_over_and_named_where_there_is_no_ser
     host: WebHost, page: Page, address: str, names: list[str], change: str
 ) -> None:
     install(host, page, address)
-    whole = page.evaluate(HELD)
+    whole = theirs(page)
     weights = "model/weights.bin"
     assert spoil(page, weights, change) == 1
     page.goto(host.origin)
@@ -186,8 +168,7 @@ def test_an_entry_that_was_spoilt_is_passed_over_and_named_where_there_is_no_ser
     assert spoil(page, weights, "evicted") == 1  # what docs/browser.md tells the app to do
     host.roots.update(roots)
     assert names_of(page, FOLDER, address, keep=False)["names"] == names
-    holds(page, len(whole))
-    assert page.evaluate(HELD) == whole
+    comes_to(page, lambda: theirs(page), whole)
 
 
 def test_bytes_that_are_not_the_listed_ones_never_come_into_the_precache(
@@ -201,9 +182,7 @@ def test_bytes_that_are_not_the_listed_ones_never_come_into_the_precache(
     assert not register(page)
     (host.roots[FOLDER] / "model" / "weights.bin").write_bytes(whole)
     assert register(page)
-    stop(host)
-    page.goto(host.origin)
-    assert names_of(page, FOLDER, address, keep=False)["names"] == names
+    assert named_without_server(host, page, address) == names
 
 
 def test_bytes_that_http_keeps_for_a_year_hold_up_the_worker_until_a_bundle_was_loaded(
@@ -222,11 +201,11 @@ def test_status_repair_and_clear_touch_ours_and_only_ours(
     host: WebHost, page: Page, address: str, names: list[str]
 ) -> None:
     install(host, page, address)
-    theirs = page.evaluate(HELD)
+    before = theirs(page)
     assert {file["state"] for file in page.evaluate(CALL, ["status", FOLDER])["files"]} == {"missing"}
     assert names_of(page, FOLDER, address)["names"] == names  # an app that lets us keep a copy, too
     assert page.evaluate(CALL, ["status", FOLDER])["whole"]
-    before = len(host.asked)
+    asked = len(host.asked)
     assert page.evaluate(
         """async () => {
           const ours = (await caches.keys()).filter((name) => name.startsWith("aplantida:"));
@@ -239,12 +218,10 @@ def test_status_repair_and_clear_touch_ours_and_only_ours(
     states = {file["name"]: file["state"] for file in page.evaluate(CALL, ["status", FOLDER])["files"]}
     assert {name for name, state in states.items() if state != "whole"} == {"model/weights.bin"}
     assert page.evaluate(CALL, ["repair", FOLDER])["whole"]
-    assert not [one for one in host.asked[before:] if one.path.endswith("weights.bin")]  # out of the app's precache
-    assert page.evaluate(HELD) == theirs
+    assert not [one for one in host.asked[asked:] if one.path.endswith("weights.bin")]  # out of the app's precache
+    assert theirs(page) == before
     page.evaluate(CALL, ["clear", FOLDER])
-    assert page.evaluate(HELD) == theirs
+    assert theirs(page) == before
     assert all(name.startswith("app-") for name in page.evaluate("caches.keys()"))
     assert page.evaluate("navigator.serviceWorker.controller.scriptURL") == host.origin + "/sw.js"
-    stop(host)
-    page.goto(host.origin)
-    assert names_of(page, FOLDER, address, keep=False)["names"] == names
+    assert named_without_server(host, page, address) == names

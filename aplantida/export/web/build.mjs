@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
@@ -42,7 +42,10 @@ const guest = {
 };
 
 /** By the format that each describes. */
-const schemas = ["decision-1.schema.json", "decision-2.schema.json"].map((file) => JSON.parse(readFileSync(file, "utf8")));
+const schemas = readdirSync(".")
+  .filter((file) => /^decision-\d+\.schema\.json$/.test(file))
+  .sort()
+  .map((file) => JSON.parse(readFileSync(file, "utf8")));
 const define = { DECISION_SCHEMAS: JSON.stringify(Object.fromEntries(schemas.map((schema) => [schema.title, schema]))) };
 
 const browser = { define, bundle: true, minify: true, target: "es2022", format: "esm", legalComments: "linked", logLevel: "warning" };

@@ -40,6 +40,7 @@ const READ = new Set(["JPEG", "PNG", "WebP"]);
  */
 async function checkFile(file: Blob): Promise<void> {
   const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
+  if (head.length === 0) await file.arrayBuffer(); // a file that is gone has an empty slice, and only as a whole fails
   const format = formatOf(head);
   if (!format || !READ.has(format)) {
     const found = format ?? (head.length === 0 ? "empty" : "no image");
@@ -113,15 +114,16 @@ function sourceOfBitmap(bitmap: ImageBitmap): PixelSource {
 }
 
 async function bitmapOf(file: Blob): Promise<ImageBitmap> {
-  await checkFile(file);
   try {
+    await checkFile(file);
     return await createImageBitmap(file, {
       imageOrientation: "from-image",
       colorSpaceConversion: "default", // to sRGB, as photos are stored
       premultiplyAlpha: "none",
     });
   } catch (error) {
-    throw new AplantidaError("unreadable", `the photo cannot be decoded: ${(error as Error).message}`);
+    if (error instanceof AplantidaError) throw error;
+    throw new AplantidaError("unreadable", `the photo cannot be read: ${(error as Error).message}`);
   }
 }
 

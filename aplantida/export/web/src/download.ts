@@ -31,11 +31,16 @@ class Misfit extends Error {}
 /** Wait, or fail with the signal's reason. */
 export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener("abort", () => {
+    const stop = () => {
       clearTimeout(timer);
-      reject(signal.reason);
-    });
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener("abort", stop, { once: true });
+    if (signal?.aborted) stop(); // it tells nobody who comes later
   });
 }
 
@@ -80,6 +85,7 @@ async function request(
   const giveUp = () => silence.abort(new Error("the connection fell silent"));
   const follow = () => silence.abort(options.signal?.reason);
   options.signal?.addEventListener("abort", follow);
+  if (options.signal?.aborted) follow(); // it tells nobody who comes later
   let timer = setTimeout(giveUp, SILENCE);
   try {
     const headers: HeadersInit = ranged ? { Range: `bytes=${received.length}-` } : {};
@@ -95,8 +101,9 @@ async function request(
       received.take(step.value, at);
       at += step.value.length;
       options.onBytes?.(received.length);
-      if (received.size !== null && at > received.size) {
-        throw new AplantidaError("altered", `${name} has more than the ${received.size} bytes of bundle.json`, name);
+      if (at > received.most) {
+        const said = received.size === null ? `${received.most} bytes that it may have` : `${received.size} bytes of bundle.json`;
+        throw new AplantidaError("altered", `${name} has more than the ${said}`, name);
       }
     }
     return response.status === 206;
@@ -140,8 +147,10 @@ export async function download(name: string, url: string, received: Received, op
     const cache = whole && options.cache === "default" ? "reload" : options.cache;
     try {
       const part = await request(name, url, received, ranged, { ...options, cache });
-      if (!part || received.size === null) return;
-      if (received.length === before) whole = true; // else a part of what was asked for: there is more
+      const grown = received.length - before;
+      // an answer that ends early, as if that were all, is another file, unless it brought much of this one
+      if (received.size === null || (!part && grown < PART_BYTES)) return;
+      if (grown === 0) whole = true; // else a part of what was asked for: there is more
     } catch (error) {
       options.signal?.throwIfAborted();
       knowsRanges ||= ranged && received.length > before;

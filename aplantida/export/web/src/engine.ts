@@ -8,6 +8,7 @@ import { Bundle, BundleError } from "./bundle";
 import type { PhotoOutputs, Prediction } from "./api";
 import { open, outputsOf, type Parts } from "./core";
 import { checkedCount } from "./count";
+import { checkWidths } from "./outputs";
 import { placesOf } from "./places";
 import { decide, fuse } from "./decide";
 import { decode, type Decoded } from "./decode";
@@ -32,21 +33,33 @@ function failureOf(error: unknown, op: Order["op"]): Failure {
 class Engine {
   private parts: Parts | undefined;
   private readonly cancelled = new Set<number>();
+  private over = false;
   private turn: Promise<void> = Promise.resolve();
 
   constructor(private readonly line: Line) {
     line.onmessage = ({ data }: MessageEvent<ToEngine>) => {
       if ("cancel" in data) this.cancelled.add(data.cancel);
-      else if ("dispose" in data) this.turn = this.turn.then(() => this.parts?.model.dispose());
+      else if ("dispose" in data) this.end();
       else this.turn = this.turn.then(() => this.answer(data));
     };
+  }
+
+  /** What waits is let go of at once; the model, once what runs has ended. */
+  private end(): void {
+    this.over = true;
+    this.turn = this.turn.then(() => this.parts?.model.dispose());
+  }
+
+  /** Whether nobody waits for an order any more. */
+  private unwanted(id: number): boolean {
+    return this.over || this.cancelled.has(id);
   }
 
   private async answer(order: Numbered): Promise<void> {
     const { id } = order;
     await breath();
     try {
-      if (this.cancelled.has(id)) return;
+      if (this.unwanted(id)) return;
       const [result, transfer] = await this.resultOf(order);
       this.line.postMessage({ id, result }, transfer);
     } catch (error) {
@@ -62,7 +75,10 @@ class Engine {
     const { parts } = this;
     if (!parts) throw new BundleError("the bundle was not opened");
     if (order.op === "logitsOfInput") return floats(parts.model.logits(order.input));
-    if (order.op === "decide") return [this.decide(parts, order), []];
+    if (order.op === "decide") {
+      checkWidths(order.outputs, parts.model.numFeatures);
+      return [this.decide(parts, order), []];
+    }
     if ("photos" in order) {
       if (order.op === "classify") checkedCount(order.k);
       const outputs = await this.look(parts, order);
@@ -98,7 +114,7 @@ class Engine {
       try {
         if (preview) this.line.postMessage({ id, preview: await photo.preview(), at }, []);
         await breath();
-        if (this.cancelled.has(id)) return null;
+        if (this.unwanted(id)) return null;
         const start = performance.now();
         const outputs = outputsOf(parts, photo.source);
         found.push({ ...outputs, milliseconds: performance.now() - start, digest });

@@ -16,7 +16,7 @@ export type ErrorCode =
   | "wasm"
   /** The worker ended, for want of memory say: load again. */
   | "worker"
-  /** The file is a JPEG, PNG or WebP that cannot be decoded. */
+  /** The file is a JPEG, PNG or WebP that cannot be decoded, or it can no longer be read. */
   | "unreadable"
   /** The file is no JPEG, PNG or WebP. */
   | "unsupported_format"

@@ -124,26 +124,35 @@ async function artifactsOf(bundle: Bundle): Promise<io.ModelArtifacts> {
   };
 }
 
+/** An output of the graph. */
+interface Node {
+  readonly name: string;
+  /** Numbers that it gives for one photo. */
+  readonly size: number;
+}
+
 /** Run the graph once, which also compiles it; the output of one number per class, and that of features if any. */
-function outputNodes(graph: GraphModel, imageSize: number, numClasses: number): [string, string | null] {
+function outputNodes(graph: GraphModel, imageSize: number, numClasses: number): [Node, Node | null] {
   const names = graph.outputNodes;
   const sizes = tidy(() => {
     const results = graph.execute(zeros([1, imageSize, imageSize, 3]), names);
     return (Array.isArray(results) ? results : [results]).map((result) => result.size);
   });
-  const fitting = names.filter((_, position) => sizes[position] === numClasses);
-  const output = fitting.find((name) => name.replace(/:\d+$/, "") === "logits") ?? fitting[0];
+  const nodes = names.map((name, position) => ({ name, size: sizes[position] }));
+  const called = (wanted: string) => (node: Node) => node.name.replace(/:\d+$/, "") === wanted;
+  const fitting = nodes.filter(({ size }) => size === numClasses);
+  const output = fitting.find(called("logits")) ?? fitting[0];
   if (output === undefined) {
-    const found = names.map((name, position) => `${name} (${sizes[position]})`).join(", ");
+    const found = nodes.map(({ name, size }) => `${name} (${size})`).join(", ");
     throw new BundleError(`model.json gives ${found}; classes.json has ${numClasses} classes`);
   }
-  const others = names.filter((name) => name !== output);
-  const pooled = others.find((name) => name.replace(/:\d+$/, "") === "pooled") ?? (others.length === 1 ? others[0] : null);
+  const others = nodes.filter((node) => node !== output);
+  const pooled = others.find(called("pooled")) ?? (others.length === 1 ? others[0] : null);
   return [output, pooled];
 }
 
 /** The graph's outputs; a graph that takes or gives something else than the bundle says is refused. */
-function fitting(graph: GraphModel, imageSize: number, numClasses: number): [string, string | null] {
+function fitting(graph: GraphModel, imageSize: number, numClasses: number): [Node, Node | null] {
   const found = graph.inputs.map((input) => (input.shape ?? []).slice(1).join("x")).join(" and ");
   if (found !== `${imageSize}x${imageSize}x3`) {
     throw new BundleError(`model.json takes ${found}, preprocessing.json gives ${imageSize}x${imageSize}x3`);
@@ -155,10 +164,9 @@ function fitting(graph: GraphModel, imageSize: number, numClasses: number): [str
 export class Model {
   private constructor(
     private readonly graph: GraphModel,
-    private readonly output: string,
-    private readonly pooled: string | null,
+    private readonly output: Node,
+    private readonly pooled: Node | null,
     private readonly shape: [number, number, number, number],
-    readonly numClasses: number,
   ) {}
 
   /**
@@ -175,7 +183,7 @@ export class Model {
       const [artifacts] = await Promise.all([artifactsOf(bundle), startBackend(bundle)]);
       graph = await loadGraphModel({ load: async () => artifacts });
       const [output, pooled] = fitting(graph, imageSize, numClasses);
-      return new Model(graph, output, pooled, [1, imageSize, imageSize, 3], numClasses);
+      return new Model(graph, output, pooled, [1, imageSize, imageSize, 3]);
     } catch (error) {
       graph?.dispose();
       leave();
@@ -185,14 +193,20 @@ export class Model {
 
   private live = true;
 
+  /** Pooled features of a photo; null where the graph gives none. */
+  get numFeatures(): number | null {
+    return this.pooled?.size ?? null;
+  }
+
   /** Logits for one prepared photo (H x W x RGB, float32 0..255). */
   logits(input: Float32Array): Float32Array {
-    return this.run(input, [this.output])[0];
+    return this.run(input, [this.output.name])[0];
   }
 
   /** Logits and pooled features, in one run of the graph. */
   outputs(input: Float32Array): Outputs {
-    const [logits, features = null] = this.run(input, this.pooled === null ? [this.output] : [this.output, this.pooled]);
+    const names = this.pooled === null ? [this.output.name] : [this.output.name, this.pooled.name];
+    const [logits, features = null] = this.run(input, names);
     return { logits, features };
   }
 

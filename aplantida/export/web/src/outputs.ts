@@ -3,8 +3,17 @@
 import type { PhotoOutputs } from "./api";
 import { AplantidaError } from "./errors";
 
+function noOutputs(): AplantidaError {
+  return new AplantidaError("argument", "these are no outputs of a photo; give what outputs() gave");
+}
+
+function areOutputs(one: PhotoOutputs | null | undefined): one is PhotoOutputs {
+  if (!(one?.logits instanceof Float32Array) || !Number.isFinite(one.milliseconds)) return false;
+  return one.features === null || one.features instanceof Float32Array;
+}
+
 /**
- * One or more, of this very model.
+ * One or more, of this very model but for the number of features, which its engine knows.
  *
  * @throws AplantidaError "argument" for none, for another model's, and for what are no outputs
  */
@@ -16,12 +25,18 @@ export function checkedOutputs(
   const all = (Array.isArray(given) ? given : [given]) as readonly (PhotoOutputs | null | undefined)[];
   if (all.length === 0) throw new AplantidaError("argument", "no outputs were given");
   for (const one of all) {
-    if (!(one?.logits instanceof Float32Array) || one.logits.length !== numClasses) {
-      throw new AplantidaError("argument", `these are no outputs of a photo; give what outputs() gave`);
-    }
+    if (!areOutputs(one) || one.logits.length !== numClasses) throw noOutputs();
     if (one.digest !== digest) {
       throw new AplantidaError("argument", `the outputs are of the bundle ${one.digest}, this is ${digest}; look again`);
     }
   }
   return all as readonly PhotoOutputs[];
+}
+
+/**
+ * @param numFeatures of the model; null where it gives none
+ * @throws AplantidaError "argument" for outputs with another number of features
+ */
+export function checkWidths(all: readonly PhotoOutputs[], numFeatures: number | null): void {
+  if (all.some(({ features }) => (features?.length ?? null) !== numFeatures)) throw noOutputs();
 }

@@ -1,9 +1,10 @@
 /** The ways photos come in: chosen, taken, dropped anywhere on the page, pasted. */
 
-/** The photos among files; where there is none, one file to say so of. */
+/** The photos among files: those said to be some, else those of no stated type; where there is none, one file to say so of. */
 function photosAmong(files: FileList | null | undefined): File[] {
   const all = Array.from(files ?? []);
-  const photos = all.filter((file) => file.type === "" || file.type.startsWith("image/"));
+  const images = all.filter(({ type }) => type.startsWith("image/"));
+  const photos = images.length > 0 ? images : all.filter(({ type }) => type === "");
   return photos.length > 0 ? photos : all.slice(0, 1);
 }
 

@@ -19,8 +19,14 @@ export class Received {
   tag: string | null = null;
   private buffer: Uint8Array<ArrayBuffer>;
 
-  /** @param size bytes of the whole file, where they are known */
-  constructor(readonly size: number | null) {
+  /**
+   * @param size bytes of the whole file, where they are known
+   * @param most bytes that are taken of it
+   */
+  constructor(
+    readonly size: number | null,
+    readonly most: number = size ?? Infinity,
+  ) {
     this.buffer = new Uint8Array(size ?? 65_536);
   }
 

@@ -34,13 +34,16 @@ function below(path: string, step: string | number): string {
 }
 
 /** What speaks against `value`, in the order found: the key, what it holds and what is wanted. */
-export function problemsOf(value: unknown, schema: Schema, root: Schema = schema, path = ""): string[] {
+export function problemsOf(value: unknown, schema: Schema | boolean, root?: Schema, path = ""): string[] {
+  if (schema === true) return [];
+  if (typeof schema !== "object") throw new Error(`a JSON Schema is ${JSON.stringify(schema)}, which is not understood`);
+  const top = root ?? schema;
   const found: string[] = [];
   const say = (holds: boolean, keyword: string) => {
     if (!holds) found.push(`${path} ${shown(value)}, want ${keyword} ${JSON.stringify(schema[keyword])}`.trim());
   };
-  const also = (part: Schema, of: unknown = value, at = path) => found.push(...problemsOf(of, part, root, at));
-  const keeps = (part: Schema) => problemsOf(value, part, root, path).length === 0;
+  const also = (part: Schema | boolean, of: unknown = value, at = path) => found.push(...problemsOf(of, part, top, at));
+  const keeps = (part: Schema | boolean) => problemsOf(value, part, top, path).length === 0;
   for (const [keyword, wanted] of Object.entries(schema)) {
     switch (keyword) {
       case "type":
@@ -101,11 +104,11 @@ export function problemsOf(value: unknown, schema: Schema, root: Schema = schema
         break;
       case "if": {
         const part = keeps(wanted) ? schema.then : schema.else;
-        if (part) also(part);
+        if (part !== undefined) also(part);
         break;
       }
       case "$ref":
-        also(wanted.replace("#/", "").split("/").reduce((part: Schema, name: string) => part[name], root));
+        also(wanted.replace("#/", "").split("/").reduce((part: Schema, name: string) => part[name], top));
         break;
       default:
         if (!SAYS_NOTHING.has(keyword)) throw new Error(`a JSON Schema asks for ${keyword}, which is not understood`);

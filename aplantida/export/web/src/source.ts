@@ -2,12 +2,15 @@
 
 import { AplantidaError } from "./errors";
 import { altered, BundleError, parseManifest, type BundleManifest, type Source } from "./bundle";
-import { begun, ChunkKeeper } from "./chunks";
+import { begun, ChunkKeeper, inChunks, numChunks } from "./chunks";
 import { download, PART_BYTES } from "./download";
 import { MANIFEST, sources, type FileEntry } from "./files";
 import { Received } from "./received";
 import { sha256 } from "./sha256";
 import { keptDigests, Store } from "./store";
+
+/** Bytes that a bundle.json may have: some 1.5 MB at 9,000 classes. */
+const LONGEST_MANIFEST = 2 ** 24;
 
 /** A state of a bundle, as bundle.json names it. */
 export interface Edition {
@@ -37,7 +40,7 @@ export async function publishedEdition(
   for (const [url, cache] of sources(folder, MANIFEST, null)) {
     if (fresh && cache !== "no-store") continue;
     try {
-      const received = new Received(null);
+      const received = new Received(null, LONGEST_MANIFEST);
       await download(MANIFEST, url, received, { cache, signal, patient: patient && !problem });
       return await edition(received.bytes);
     } catch (error) {
@@ -77,13 +80,19 @@ export class HttpSource implements Source {
     const kept = await this.store.read(name, entry.sha256);
     if (kept) {
       onBytes?.(kept.length);
+      this.writing.push(this.tidied(name, entry));
       return kept;
     }
     const elsewhere = await this.store.elsewhere(name, entry.sha256);
     if (elsewhere) onBytes?.(elsewhere.length);
     const bytes = elsewhere ?? (await this.fetched(name, entry, onBytes));
-    this.writing.push(this.store.write(name, bytes, typeOf(name)));
+    this.writing.push(this.store.write(name, bytes, typeOf(name)).then(() => this.tidied(name, entry)));
     return bytes;
+  }
+
+  /** No chunks beside the whole file: another page may have kept some, and gone. */
+  private async tidied(name: string, entry: FileEntry): Promise<void> {
+    if (inChunks(entry.bytes)) await this.store.dropChunks(name, 0, numChunks(entry.bytes));
   }
 
   /** From the first address that gives the published bytes. */
@@ -92,7 +101,7 @@ export class HttpSource implements Source {
     entry: FileEntry,
     onBytes?: (loaded: number) => void,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const large = entry.bytes > 2 * PART_BYTES;
+    const large = inChunks(entry.bytes);
     let received = large ? await begun(this.store, name, entry.bytes) : new Received(entry.bytes);
     const keeper = large ? new ChunkKeeper(this.store, name, entry.bytes, received.length / PART_BYTES) : undefined;
     let problem: unknown;

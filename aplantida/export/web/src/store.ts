@@ -76,15 +76,24 @@ export class Store {
     return { bytes: kept.bytes, tag: kept.headers.get("ETag") };
   }
 
-  async keepChunk(name: string, number: number, bytes: Uint8Array<ArrayBuffer>, tag: string | null): Promise<boolean> {
-    if (!this.cache) return false;
+  /**
+   * Keep a chunk, unless the whole file is here: then nobody would read it, nor remove it. Who keeps the whole file
+   * removes the chunks after that; so one that was written meanwhile is removed either there or here.
+   */
+  async keepChunk(name: string, number: number, bytes: Uint8Array<ArrayBuffer>, tag: string | null): Promise<void> {
+    if (await this.has(name)) return;
     const headers = { [CHUNK_DIGEST]: await sha256(bytes), ...(tag !== null && { ETag: tag }) };
-    return this.put(this.url(name, number), bytes, "application/octet-stream", headers);
+    await this.put(this.url(name, number), bytes, "application/octet-stream", headers);
+    if (await this.has(name)) await this.dropChunks(name, number, number + 1);
   }
 
   /** Remove the chunks of a file from number `from` to before `to`. */
   async dropChunks(name: string, from: number, to: number): Promise<void> {
     for (let at = from; at < to; at++) await this.cache?.delete(this.url(name, at)).catch(() => false);
+  }
+
+  private async has(name: string): Promise<boolean> {
+    return Boolean(await this.cache?.match(this.url(name)).catch(() => undefined));
   }
 
   private async bytes(url: string): Promise<Uint8Array<ArrayBuffer> | null> {

@@ -24,7 +24,9 @@ export interface Spread {
 
 const decoded = new WeakMap<Gate, { weights: Float32Array; centers: Int8Array; scales: Float32Array }>();
 
+/** @throws Error for what Python's base64 refuses, too: `atob` takes spaces, and needs no padding */
 function bytesOf(text: string): ArrayBuffer {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new Error("this is no base64");
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
 }
 
@@ -49,7 +51,7 @@ export function checkGate(gate: Gate, key: string): void {
   const bytes = (name: "weights" | "centers" | "scales", size: number) => {
     let length = 0;
     try {
-      length = atob(gate[name]!).length;
+      length = bytesOf(gate[name]!).byteLength;
     } catch {
       refuse(name, "base64");
     }
