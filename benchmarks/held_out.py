@@ -19,10 +19,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from aplantida.demo.driver import Run, exit_code_of, run_over
+from aplantida.demo.driver import Run, complain, run_over
 from aplantida.demo.reference import CONFIGS, port_in
 from aplantida.phases.calibrate_model import PHASE as CALIBRATE
 from aplantida.pipeline.artifact import MANIFEST, open_artifact
+from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.config import CHECKOUT, root
 from aplantida.pipeline.logs import configure_console
 from aplantida.pipeline.runner import execute
@@ -128,7 +129,7 @@ def main() -> int:
             parser.error("--run wants --collection and --weights")
         configure_console("info")
         folder.mkdir(parents=True, exist_ok=True)
-        code = exit_code_of(lambda: run(folder, given.species, given.collection, given.weights))
+        code = exit_code_of(lambda: run(folder, given.species, given.collection, given.weights), complain)
         if code:
             return code
     if not (folder / "calibration" / MANIFEST).is_file():

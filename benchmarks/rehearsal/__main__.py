@@ -17,9 +17,10 @@ from pathlib import Path
 import ray
 
 from aplantida.data.mongo import URI_VARIABLE
-from aplantida.demo.driver import exit_code_of, say
+from aplantida.demo.driver import complain, say
 from aplantida.demo.mongod import embedded_mongod
 from aplantida.distributed.session import ADDRESS_VARIABLE, ray_session
+from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.config import resolve
 from aplantida.pipeline.errors import BadRequest, PhaseError
 from aplantida.pipeline.logs import LOGGER, configure_console, log_file
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         num_readers=given.readers,
         full=given.full,
     )
-    return exit_code_of(lambda: _rehearse(given, sizes))
+    return exit_code_of(lambda: _rehearse(given, sizes), complain)
 
 
 def _parser() -> argparse.ArgumentParser:
