@@ -11,11 +11,13 @@ import pyarrow as pa
 from aplantida.data.entry_store import DOCUMENTS_MAY_LACK, ENTRIES_MAY_LACK, EntryStore
 from aplantida.data.field_mapping import FieldMapping
 from aplantida.data.reading_reports import READABLE, plant_counts, unread_sentences, unread_values, warnings_of
+from aplantida.domain.address_secrets import AddressSecrets
 from aplantida.domain.escaping import for_markdown
 from aplantida.domain.license_reader import LONGEST, read_license
 
 LISTED_SPELLINGS = 1_000
 LISTED_TEXTS = 200  # licence texts that were not understood
+_URLS_AT_A_TIME = 10_000
 SPECIES_SCHEMA = pa.schema(
     [
         pa.field("scientific_name", pa.string(), nullable=False),
@@ -44,8 +46,18 @@ def sampled_urls(store: EntryStore, fraction: float) -> pa.Array:
     """
     some = (_sample(urls, fraction).cast(pa.large_string()) for urls in store.urls())
     urls = pa.chunked_array(some, pa.large_string()).unique().sort()
-    kept = {store.secrets.public(url): place for place, url in reversed(list(enumerate(urls.to_pylist())))}
-    return urls if len(kept) == len(urls) else urls.take(pa.array(sorted(kept.values()), pa.int64()))
+    shown = _shown(urls, store.secrets)
+    if shown.equals(urls):
+        return urls
+    places = pa.table({"shown": shown, "place": pa.array(range(len(urls)), pa.int64())})
+    return urls.take(places.group_by("shown").aggregate([("place", "min")])["place_min"].combine_chunks().sort())
+
+
+def _shown(urls: pa.Array, secrets: AddressSecrets) -> pa.Array:
+    """The URLs without their secrets; some at a time are texts of Python's, which take twice the memory."""
+    pieces = (urls.slice(start, _URLS_AT_A_TIME).to_pylist() for start in range(0, len(urls), _URLS_AT_A_TIME))
+    arrays = [pa.array([secrets.public(url) for url in some], pa.large_string()) for some in pieces]
+    return pa.chunked_array(arrays, pa.large_string()).combine_chunks()
 
 
 def describe(

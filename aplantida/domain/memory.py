@@ -27,7 +27,7 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> None:
-    """Return to the system what :func:`keep_freed_memory` kept, at the end of a training in a process that goes on."""
+    """Return to the system what was freed and is kept, by :func:`keep_freed_memory` or in small pieces."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)

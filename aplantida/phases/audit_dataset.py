@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from aplantida.data.actors import PROBE_SCHEMA, UrlProber, slices
 from aplantida.data.addresses import host_of, with_public_addresses
 from aplantida.data.auditing import bucket_of, describe, sampled_urls, species_table, summary_text
 from aplantida.data.fetching import TRANSIENT
+from aplantida.domain.memory import give_back_freed_memory
 from aplantida.phases._collection import (
     CollectionConfig,
     ReaderResources,
@@ -79,7 +81,12 @@ def run(ctx: PhaseContext[AuditDatasetConfig]) -> dict[str, Any]:
     with ray_session_if(needs_ray), checked_collection(ctx, config, config.resources) as store:
         store.write_rejections(ctx.output.scratch / "rejections.parquet")
         ctx.output.publish(ctx.output.scratch / "rejections.parquet", "rejections.parquet")
-        health = _probe(ctx, sampled_urls(store, config.url_sample_fraction))
+        urls = sampled_urls(store, config.url_sample_fraction)
+        _give_back()
+        _probe(ctx, urls)
+        del urls
+        _give_back()
+        health = _health(ctx)
         mapping = config.mapping.to_mapping()
         report = describe(store, health, config.gates.max_broken_fraction, mapping, config.date_order)
         species = species_table(store, health)
@@ -128,11 +135,25 @@ def _page(report: dict[str, Any], species: pa.Table, health: pa.Table) -> str:
     return audit_page(report, species.to_pylist(), hosts)
 
 
-def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: pa.Array) -> pa.Table:
-    """One row of ``PROBE_SCHEMA`` per URL, sorted; each bucket of URLs is a unit of resume."""
+def _give_back() -> None:
+    """What was freed and is kept would stay beside what comes now."""
+    pa.default_memory_pool().release_unused()
+    give_back_freed_memory()
+
+
+def _health(ctx: PhaseContext[AuditDatasetConfig]) -> pa.Table:
+    """All that :func:`_probe` found, sorted by URL."""
+    files = [ctx.output.path / _name(number) for number in range(ctx.config.num_url_buckets)]
+    return pa.concat_tables(pq.read_table(file) for file in files).cast(PROBE_SCHEMA).sort_by("url").combine_chunks()
+
+
+def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: pa.Array) -> None:
+    """Write a row of ``PROBE_SCHEMA`` per URL; each bucket of URLs is a unit of resume."""
     config = ctx.config
-    bucket_numbers = np.array([bucket_of(url.as_py(), config.num_url_buckets) for url in urls])
-    buckets = {number: urls.filter(pa.array(bucket_numbers == number)) for number in range(config.num_url_buckets)}
+    numbers = np.fromiter((bucket_of(url.as_py(), config.num_url_buckets) for url in urls), np.int64, len(urls))
+    urls = urls.take(pa.array(np.argsort(numbers, kind="stable")))
+    ends = np.cumsum(np.bincount(numbers, minlength=config.num_url_buckets)).tolist()
+    buckets = {number: urls[start:end] for number, (start, end) in enumerate(pairwise([0, *ends]))}
     limits = {"allow_addresses": config.allow_addresses, "max_redirects": config.http.max_redirects}
     keys = {
         number: unit_key("url_health/3", limits, hashlib.sha256("\n".join(some.to_pylist()).encode()).hexdigest())
@@ -147,8 +168,6 @@ def _probe(ctx: PhaseContext[AuditDatasetConfig], urls: pa.Array) -> pa.Table:
         found[number].append(row)
         if len(found[number]) == len(pending[number]):
             _write_bucket(ctx, number, keys[number], found.pop(number))
-    files = [ctx.output.path / _name(number) for number in buckets]
-    return pa.concat_tables(pq.read_table(file) for file in files).cast(PROBE_SCHEMA).sort_by("url").combine_chunks()
 
 
 def _outcomes(ctx: PhaseContext[AuditDatasetConfig], urls: pa.ChunkedArray, total: int) -> Iterator[dict[str, Any]]:
