@@ -1,12 +1,25 @@
-"""Servers that many tests share: one mongod and one Ray for the whole run."""
+"""What many tests share: one mongod and one Ray for the whole run; a log that no test leaves as it set it."""
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
+    """The logger of the project is after a test what it was before: a command sets its level, handlers, propagation."""
+    from aplantida.pipeline.logs import LOGGER
+
+    logger = logging.getLogger(LOGGER)
+    level, propagate, handlers = logger.level, logger.propagate, [*logger.handlers]
+    yield
+    logger.setLevel(level)
+    logger.propagate, logger.handlers[:] = propagate, handlers
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from pathlib import Path
 
@@ -46,7 +45,6 @@ def test_what_cannot_be_looked_through_is_said(root: Path, caplog: pytest.LogCap
     make_checkpoint("second", {**DATA, "checkpoint": "first"})
     shutil.rmtree(root / "first")
     (root / RECORDS / "torn.json").write_text("{")
-    logging.getLogger(LOGGER).addHandler(caplog.handler)
     with pytest.raises(GateFailed, match="1 licence violation"):
         learn("compute_teacher_logits")
     (said,) = _warnings(caplog)
@@ -57,7 +55,6 @@ def test_what_cannot_be_looked_through_is_said(root: Path, caplog: pytest.LogCap
     (said,) = _warnings(caplog)
     assert said.startswith("second descends from first, which cannot be read")
     assert said.endswith("the licence gate of a release refuses that")
-    logging.getLogger(LOGGER).removeHandler(caplog.handler)
 
 
 def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
