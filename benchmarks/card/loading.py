@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import torch
@@ -17,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 def loading_rows(folder: Path, sizes: Sizes) -> list[Row]:
-    """Each policy by threads, against one thread, and the most threads against timm's loader."""
+    """Each policy by threads, against one thread; two threads against two processes, which share no interpreter."""
     torch.set_num_threads(1)
     rows: list[Row] = []
     batch_size = sizes.student.batch_size
@@ -29,6 +32,11 @@ def loading_rows(folder: Path, sizes: Sizes) -> list[Row]:
                 goal = 1.8 if threads == 2 else None
                 name = f"loader, {policy}: {threads} threads against one"
                 rows.append(Row(name, found, rates[1], "photos/s", found / rates[1], goal))
+        if 2 in rates:
+            pair = _rate_of_processes(plan, 2, batch_size)
+            note = f"two processes against one thread: {pair / rates[1]:.2f}, what this machine gives"
+            name = f"loader, {policy}: two threads against two processes"
+            rows.append(Row(name, rates[2], pair, "photos/s", rates[2] / pair, None, note))
     return rows
 
 
@@ -66,6 +74,28 @@ def peer_rows(folder: Path, sizes: Sizes) -> list[Row]:
 def _rate(plan: BatchPlan, threads: int, batch_size: int) -> float:
     source = BatchSource(replace(plan, num_loader_workers=threads))
     return rate(lambda: _epoch(source, batch_size), CPU, repeats=5)
+
+
+def _rate_of_processes(plan: BatchPlan, count: int, batch_size: int) -> float:
+    """Photos a second of so many processes at once, each with one thread and all photos."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, _meet, (context.Barrier(count),)) as pool:
+        return sum(pool.map(_rate_beside_others, [plan] * count, [batch_size] * count))
+
+
+_together: Barrier | None = None
+
+
+def _meet(barrier: Barrier) -> None:
+    global _together
+    _together = barrier
+    torch.set_num_threads(1)
+
+
+def _rate_beside_others(plan: BatchPlan, batch_size: int) -> float:
+    assert _together is not None
+    _together.wait()
+    return _rate(plan, 1, batch_size)
 
 
 def _epoch(source: BatchSource, batch_size: int) -> int:
