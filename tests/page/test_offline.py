@@ -16,6 +16,7 @@ from aplantida.predict import predict
 from tests.fixtures.bundle import write_bundle, write_manifest
 from tests.fixtures.pages import comes_to, held
 from tests.fixtures.photos import write_photos
+from tests.fixtures.web_host import new_port
 
 SECONDS = 60_000
 
@@ -134,7 +135,7 @@ def test_altered_credits_are_not_shown_and_the_answer_stays(tmp_path: Path, page
     for path in (folder / "credits").glob("*.bin"):
         path.write_bytes(path.read_bytes()[:-1] + b"\x55")
     (photo,) = write_photos(tmp_path / "photos", 1)
-    with FolderServer(folder) as server:
+    with FolderServer(folder, new_port()) as server:
         page.goto(server.url)
         ready(page)
         answer_for(page, photo)
@@ -145,7 +146,7 @@ def test_altered_credits_are_not_shown_and_the_answer_stays(tmp_path: Path, page
 
 def test_a_newer_bundle_is_fetched_and_taken_over_when_asked(tmp_path: Path, page: Page) -> None:
     folder = write_bundle(tmp_path / "bundle")
-    with FolderServer(folder) as server:
+    with FolderServer(folder, new_port()) as server:
         page.goto(server.url)
         expect(page.locator("html")).to_have_attribute("data-offline", "ready", timeout=SECONDS)
         write_manifest(folder, version="v2.0")
@@ -162,7 +163,7 @@ def test_an_unreadable_file_is_said_and_the_next_photo_works(bundle: Path, tmp_p
     bad.write_text("<html>")
     (photo,) = write_photos(tmp_path, 1)
     page.add_init_script("Object.defineProperty(navigator, 'language', { value: 'es-ES' })")
-    with FolderServer(bundle) as server:
+    with FolderServer(bundle, new_port()) as server:
         page.goto(server.url)
         ready(page)
         assert page.locator("html").get_attribute("lang") == "es"
@@ -181,7 +182,7 @@ def test_an_unreadable_file_is_said_and_the_next_photo_works(bundle: Path, tmp_p
 
 
 def test_an_example_photo_can_be_tried(bundle: Path, page: Page) -> None:
-    with FolderServer(bundle) as server:
+    with FolderServer(bundle, new_port()) as server:
         page.goto(server.url)
         ready(page)
         examples = page.locator("#example-photos button")
@@ -195,7 +196,7 @@ def test_an_example_photo_can_be_tried(bundle: Path, page: Page) -> None:
 def test_an_unlikely_answer_is_called_unsure(tmp_path: Path, page: Page) -> None:
     folder = write_bundle(tmp_path / "bundle", threshold=1.1)
     (photo,) = write_photos(tmp_path / "photos", 1)
-    with FolderServer(folder) as server:
+    with FolderServer(folder, new_port()) as server:
         page.goto(server.url)
         ready(page)
         answer_for(page, photo)
@@ -207,7 +208,7 @@ def test_an_altered_model_is_refused_and_named(tmp_path: Path, page: Page) -> No
     folder = write_bundle(tmp_path / "bundle")
     weights = folder / "model" / "weights.bin"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x55")
-    with FolderServer(folder) as server:
+    with FolderServer(folder, new_port()) as server:
         page.goto(server.url)
         expect(page.locator("#problem")).to_contain_text("model/weights.bin was altered", timeout=SECONDS)
         expect(page.locator("#photo")).to_be_disabled()
