@@ -212,7 +212,7 @@ def until_offline(root: Path, folder: str, policy: str) -> tuple[int, int]:
         page.goto(f"{url}{folder}/")
         page.wait_for_selector("html[data-offline=ready]", timeout=120_000)
         page.wait_for_timeout(1000)
-        return sent["weights.bin"], sum(sent.values())
+        return sent[f"{folder}/model/weights.bin"], sum(sent.values())
 
 
 def not_measured(peers: Sequence[Peer]) -> list[Row]:

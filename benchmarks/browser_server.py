@@ -27,8 +27,9 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
         file = Path(source.name)
+        name = file.relative_to(self.directory).as_posix()
         with self._lock:  # every request has a thread of its own
-            self._sent[file.name] = self._sent.get(file.name, 0) + file.stat().st_size
+            self._sent[name] = self._sent.get(name, 0) + file.stat().st_size
         super().copyfile(source, outputfile)
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -37,7 +38,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path, policy: str) -> Iterator[tuple[str, dict[str, int]]]:
-    """The folder's address, and the bytes sent by file name."""
+    """The folder's address, and the bytes sent by file, as it is called below the folder."""
     sent: dict[str, int] = {}
     handler = partial(_Handler, directory=str(folder), policy=policy, sent=sent, lock=threading.Lock())
     with LocalServer(handler) as server:

@@ -40,7 +40,7 @@ def counted(root: Path, make: str, policy: str) -> tuple[int, str]:
 
 
 def two_visits(root: Path, make: str, policy: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Bytes by file name of a first visit, and of the next one in the same browser."""
+    """Bytes by file of a first visit, and of the next one in the same browser."""
     visits = []
     with chromium() as context, served(root, policy) as (url, sent):
         for _ in range(2):
@@ -50,7 +50,7 @@ def two_visits(root: Path, make: str, policy: str) -> tuple[dict[str, int], dict
             page.evaluate(LOOK, make)
             page.wait_for_timeout(SETTLED)
             page.close()
-            visits.append({name: size for name, size in sent.items() if name not in ("index.html", "small.jpg")})
+            visits.append({name: size for name, size in sent.items() if name not in ("index.html", "photos/small.jpg")})
     return visits[0], visits[1]
 
 
@@ -58,8 +58,6 @@ def packed(root: Path, sent: dict[str, int]) -> int:
     """Bytes of the same transfers if a server compressed each file with gzip."""
     total = 0.0
     for name, size in sent.items():
-        content = next(
-            path for folder in ("bundle", "peer", "before") for path in (root / folder).rglob(name)
-        ).read_bytes()
+        content = (root / name).read_bytes()
         total += size * len(gzip.compress(content)) / len(content)
     return round(total)
