@@ -46,7 +46,8 @@ _PARAMETER = re.compile(r"\*_[a-z0-9]+|[a-z0-9_.\-]+\*?")
 _BETWEEN = re.compile(r"(&(?:amp;)*|[?;](?=[^&?;=/]+=))", re.IGNORECASE)
 _IN_PATH = re.compile(r"[/;&]([^/;&=]+)=[^/;&]*")
 _SCHEME = r"https?:[/\\]*|(?:[a-z][a-z0-9+.-]*:)?[/\\]{2,}"
-_USER = re.compile(rf"^({_SCHEME})[^/\\?#]*@", re.IGNORECASE)
+# Behind a user and no host the next one begins.
+_USER = re.compile(rf"^({_SCHEME})(?:[/\\]*[^/\\?#]*@)+", re.IGNORECASE)
 # A password that holds what ends a host: no port is made of anything but digits.
 _TORN_USER = re.compile(rf"^({_SCHEME}|)(?!\[)[^/\\?#:@]+:(?!\d*(?:[/\\?#]|$)).*@", re.IGNORECASE | re.DOTALL)
 # looked for from the beginning of a word only: each letter of a long one would be tried
@@ -54,7 +55,7 @@ _ADDRESS = re.compile(
     r"""(?:(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:)?[/\\]{2}(?:(?!https?:[/\\])[^\s<>"'`])+""", re.IGNORECASE
 )
 _MARKS = re.compile(r"[?@;&=]|%3a%2f%2f|%3f", re.IGNORECASE)
-_INNER_USER = re.compile(r"(?<!^)(https?:[/\\]+)[^/\\?#&]*@", re.IGNORECASE)
+_INNER_USER = re.compile(r"(?<!^)(https?:[/\\]+)(?:[/\\]*[^/\\?#&]*@)+", re.IGNORECASE)
 _ESCAPED = re.compile(r"%3a%2f%2f|%3f", re.IGNORECASE)  # an address, or the end of its path
 
 

@@ -75,6 +75,9 @@ WITH = [
     ("https:\\\\ana:open@h.org/a.jpg", "https:\\\\h.org/a.jpg"),
     ("http:ana:open@h.org/a.jpg", "http:h.org/a.jpg"),
     ("ana:open@h.org/a.jpg", "h.org/a.jpg"),
+    ("http://ana@/eva:open@h.org/a@b.jpg", "http://h.org/a@b.jpg"),
+    ("http://ana:open@//@/h.org/a@b.jpg", "http:///h.org/a@b.jpg"),
+    ("http://h/http://ana@/eva@h.org/a.jpg", "http://h/http://h.org/a.jpg"),
 ]
 
 
@@ -108,7 +111,9 @@ def test_addresses_in_a_text_are_without_secrets(text: str, shown: str) -> None:
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("piece", ["a", "0123456789abcdef", "a.", "//a", "?a=", ";", "a:b@", "https://a:b@", "/a="])
+@pytest.mark.parametrize(
+    "piece", ["a", "0123456789abcdef", "a.", "//a", "?a=", ";", "a:b@", "https://a:b@", "/a=", "/@", "https:/"]
+)
 def test_no_text_of_a_server_takes_for_ever(piece: str) -> None:
     text = (piece * 250_000)[:250_000]  # as long as a head may be; were each place tried to the end, minutes
     assert len(USUAL.public_text(text)) <= len(text)
