@@ -16,10 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from aplantida.data.views import View, random_view, seeded
-from aplantida.domain.pixels import Pixels, boxed_square, centre_square
+from aplantida.domain.pixels import Pixels, boxed_square, centre_square, opencv
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.seeds import derive_seed
 
@@ -28,6 +27,7 @@ _GRAY = np.array([0.299, 0.587, 0.114])
 _TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 _FROM_YIQ = np.linalg.inv(_TO_YIQ)
 _MIDDLE = 127.5
+_GRAY_LEVEL = 128  # of what is erased, or was not in the picture
 
 
 class Draw(NamedTuple):
@@ -122,9 +122,7 @@ def turn_and_erase(square: Pixels, policy: Policy, *, seed: int, image_id: str, 
     """The rest of the policy's geometry, on a view's (S, S, 3) uint8 square."""
     draw = seeded(derive_seed(seed, "geometry", image_id, epoch))
     if policy.rotation_degrees:
-        angle = draw.uniform(-policy.rotation_degrees, policy.rotation_degrees)
-        turned = Image.fromarray(square).rotate(angle, Image.Resampling.BILINEAR, fillcolor=(128, 128, 128))
-        square[...] = np.asarray(turned)
+        _turn(square, draw.uniform(-policy.rotation_degrees, policy.rotation_degrees))
     if draw.random() < policy.erase:
         _erase(square, draw)
 
@@ -226,10 +224,17 @@ def apply_mix(photos: torch.Tensor, mix: Mix) -> torch.Tensor:
     return mixed
 
 
+def _turn(square: Pixels, degrees: float) -> None:
+    """Turn a square counterclockwise about its middle; what lay outside is gray."""
+    size, middle = square.shape[0], (square.shape[0] - 1) / 2
+    matrix = opencv().getRotationMatrix2D((middle, middle), degrees, 1.0)
+    square[...] = opencv().warpAffine(square, matrix, (size, size), borderValue=(_GRAY_LEVEL,) * 3)
+
+
 def _erase(square: Pixels, draw: random.Random) -> None:
     size = square.shape[0]
     area, proportion = draw.uniform(0.05, 0.25), math.exp(draw.uniform(-0.7, 0.7))
     high = min(size, round(size * math.sqrt(area * proportion)))
     wide = min(size, round(size * math.sqrt(area / proportion)))
     top, left = draw.randint(0, size - high), draw.randint(0, size - wide)
-    square[top : top + high, left : left + wide] = 128
+    square[top : top + high, left : left + wide] = _GRAY_LEVEL

@@ -89,7 +89,7 @@ def boxed_square(
     crop = photo[top:bottom, left:right]
     square = np.empty((image_size, image_size, 3), np.uint8) if out is None else out
     if interpolation != "bilinear" or max(bottom - top, right - left) >= ANTIALIASED_FROM * image_size:
-        square[...] = scaled(crop, image_size, image_size, interpolation, flip)
+        scaled(crop, image_size, image_size, interpolation, flip, square)
     else:
         opencv().resize(crop, square.shape[:2], dst=square)
         if flip:
@@ -106,21 +106,49 @@ def opencv() -> Any:
     return cv2
 
 
-def scaled(photo: Pixels, width: int, height: int, interpolation: str = "bilinear", flip: bool = False) -> Pixels:
+def scaled(
+    photo: Pixels,
+    width: int,
+    height: int,
+    interpolation: str = "bilinear",
+    flip: bool = False,
+    out: Pixels | None = None,
+) -> Pixels:
     """(``height``, ``width``, 3): resized with antialiasing, ``bilinear`` or ``bicubic``, then mirrored if ``flip``.
 
-    Within 1 of 255 what Pillow's ``Image.resize`` gives.
-    """
-    import torch
-    from torch.nn.functional import interpolate
+    Within 1 of 255 what Pillow's ``Image.resize`` gives. It is one call of torch, which reads and writes the arrays as
+    they lie: each further one would have a loader's threads wait for each other.
 
-    contiguous = np.require(photo, np.uint8, ("C", "W"))  # torch wants to be allowed to write
-    # in this order torch keeps channels together, and no copy follows (with threads of its own, which get in the way)
-    batch = torch.from_numpy(contiguous)[None].permute(0, 3, 1, 2)  # pyright: ignore[reportUnknownMemberType]
-    resized = interpolate(batch, (height, width), mode=interpolation, antialias=True)
-    rows = resized.permute(0, 2, 3, 1)[0]
-    square = cast("Pixels", (rows.flip(1) if flip else rows).numpy())  # pyright: ignore[reportUnknownMemberType]
-    return np.ascontiguousarray(square)
+    Args:
+        photo: (H, W, 3).
+        width: of the result, pixels.
+        height: of the result, pixels.
+        interpolation: ``bilinear`` or ``bicubic``.
+        flip: whether it is mirrored.
+        out: a C-contiguous (``height``, ``width``, 3) to write to; it is then what is returned.
+    """
+    resized = np.empty((height, width, 3), np.uint8) if out is None else out
+    source = _planes(np.require(photo, np.uint8, ("C", "W")))  # torch wants to be allowed to write
+    _antialiased(interpolation)(source, (height, width), False, None, None, out=_planes(resized))
+    if flip:
+        opencv().flip(resized, 1, dst=resized)
+    return resized
+
+
+def _planes(photo: Pixels) -> Any:
+    """A contiguous (H, W, 3) array as torch's (1, 3, H, W), in the same memory."""
+    import torch
+
+    # by numpy, for torch's own views let go of the interpreter's lock, which then has to be waited for
+    return torch.from_numpy(photo.reshape(1, *photo.shape).transpose(0, 3, 1, 2))  # pyright: ignore[reportUnknownMemberType]
+
+
+@cache
+def _antialiased(interpolation: str) -> Any:
+    """What ``torch.nn.functional.interpolate`` calls with ``antialias``."""
+    import torch
+
+    return getattr(torch.ops.aten, f"_upsample_{interpolation}2d_aa").out
 
 
 def _whole(low: float, high: float, size: int) -> tuple[int, int]:

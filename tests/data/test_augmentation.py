@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from aplantida.data.augmentation import (
     POLICIES,
@@ -20,8 +21,10 @@ from aplantida.data.augmentation import (
     show_view,
     turn_and_erase,
 )
+from aplantida.data.views import seeded
 from aplantida.domain.pixels import Pixels, centre_square
 from aplantida.domain.preprocessing import Preprocessing
+from aplantida.domain.seeds import derive_seed
 
 SETTINGS = Preprocessing(image_size=32)
 PHOTO = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
@@ -63,6 +66,18 @@ def test_rotation_and_erasing_leave_gray() -> None:
     turned = augment(np.full_like(PHOTO, 250), Policy(scale=(1.0, 1.0), rotation_degrees=20))
     assert turned[16, 16].tolist() == [250, 250, 250]
     assert turned[0, 0].max() < 250
+
+
+@pytest.mark.parametrize("image_id", ["a", "b", "c"])
+def test_a_square_is_turned_as_pillow_does_within_rounding(image_id: str) -> None:
+    policy = Policy(rotation_degrees=20)
+    y, x = np.mgrid[0:96, 0:96] / 96
+    square = np.stack([255 * x, 255 * y, 127 + 120 * np.sin(9 * x * y)], axis=-1).astype(np.uint8)
+    degrees = seeded(derive_seed(1, "geometry", image_id, 0)).uniform(-20, 20)
+    expected = np.asarray(Image.fromarray(square).rotate(degrees, Image.Resampling.BILINEAR), int)
+    turn_and_erase(square, policy, seed=1, image_id=image_id, epoch=0)
+    inside = (x - 0.5) ** 2 + (y - 0.5) ** 2 < 0.49**2  # which no turn takes out of the square
+    assert np.abs(square[inside] - expected[inside]).max() <= 2
 
 
 def test_colors_stay_where_no_color_is_drawn() -> None:
