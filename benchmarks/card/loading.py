@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -12,28 +14,31 @@ import torch
 
 from aplantida.data.batches import BatchPlan, BatchSource
 from aplantida.domain.cores import usable_cores
-from benchmarks.card.sizes import Sizes, jpegs_of, photos, rate
-from benchmarks.report import Row
+from benchmarks.card.sizes import Sizes, jpegs_of, rate
+from benchmarks.photos import write_shard
+from benchmarks.report import Row, interleaved
 
 POLICIES = ("none", "light", "standard", "aggressive")
 CPU = torch.device("cpu")
+IMAGE_SIZE = 224  # the plain configs', on a CPU too
+REPEATS = 5
 
 
 def loading_rows(folder: Path, sizes: Sizes) -> list[Row]:
     """Each policy by threads, against one thread; two threads against two processes, which share no interpreter."""
     torch.set_num_threads(1)
     rows: list[Row] = []
-    batch_size = sizes.student.batch_size
+    counts = [count for count in sizes.threads if count <= usable_cores()]
     for policy in POLICIES:
-        plan = photos(folder / policy, sizes, sizes.student.image_size, policy)
-        rates = {threads: _rate(plan, threads, batch_size) for threads in sizes.threads if threads <= usable_cores()}
+        plan = _photos(folder / policy, sizes, policy)
+        rates = _rates(plan, counts, sizes.loader_batch_size)
         for threads, found in rates.items():
             if threads > 1:
                 goal = 1.8 if threads == 2 else None
                 name = f"loader, {policy}: {threads} threads against one"
                 rows.append(Row(name, found, rates[1], "photos/s", found / rates[1], goal))
         if 2 in rates:
-            pair = _rate_of_processes(plan, 2, batch_size)
+            pair = _rate_of_processes(plan, 2, sizes.loader_batch_size)
             note = f"two processes against one thread: {pair / rates[1]:.2f}, what this machine gives"
             name = f"loader, {policy}: two threads against two processes"
             rows.append(Row(name, rates[2], pair, "photos/s", rates[2] / pair, None, note))
@@ -48,11 +53,11 @@ def peer_rows(folder: Path, sizes: Sizes) -> list[Row]:
     from benchmarks.photos import write_folder
 
     threads = min(max(sizes.threads), usable_cores())
-    plan = photos(folder / "ours", sizes, sizes.student.image_size, "aggressive")
-    batch_size = sizes.student.batch_size
+    plan = _photos(folder / "ours", sizes, "aggressive")
+    batch_size = sizes.loader_batch_size
     loader = create_loader(
-        ImageDataset(str(write_folder(jpegs_of(sizes)[1:], folder / "peer"))),
-        input_size=(3, sizes.student.image_size, sizes.student.image_size),
+        ImageDataset(str(write_folder(jpegs_of(sizes.loader_photos)[1:], folder / "peer"))),
+        input_size=(3, IMAGE_SIZE, IMAGE_SIZE),
         batch_size=batch_size,
         is_training=True,
         use_prefetcher=False,
@@ -65,15 +70,23 @@ def peer_rows(folder: Path, sizes: Sizes) -> list[Row]:
         persistent_workers=True,
     )
     theirs = rate(lambda: sum(len(labels) for _, labels in loader), CPU)
-    ours = _rate(plan, threads, batch_size)
+    ours = _rates(plan, [threads], batch_size)[threads]
     note = f"{threads} threads of ours, {threads} processes of timm's: crop, flip, one RandAugment op, jitter, erasing"
     goal = 4.0 if sizes.on_card else None
     return [Row("loader, aggressive, against timm's", ours, theirs, "photos/s", ours / theirs, goal, note)]
 
 
-def _rate(plan: BatchPlan, threads: int, batch_size: int) -> float:
-    source = BatchSource(replace(plan, num_loader_workers=threads))
-    return rate(lambda: _epoch(source, batch_size), CPU, repeats=5)
+def _photos(folder: Path, sizes: Sizes, policy: str) -> BatchPlan:
+    return write_shard(jpegs_of(sizes.loader_photos), folder, IMAGE_SIZE, policy)
+
+
+def _rates(plan: BatchPlan, counts: Sequence[int], batch_size: int) -> dict[int, float]:
+    """Photos a second by threads; each is measured in turns with the others."""
+    sources = [BatchSource(replace(plan, num_loader_workers=threads)) for threads in counts]
+    epochs = [partial(_epoch, source, batch_size) for source in sources]
+    num_photos = [epoch() for epoch in epochs]  # a first epoch does not count
+    times = interleaved(epochs, REPEATS)
+    return {threads: num / seconds for threads, num, seconds in zip(counts, num_photos, times, strict=True)}
 
 
 def _rate_of_processes(plan: BatchPlan, count: int, batch_size: int) -> float:
@@ -95,7 +108,7 @@ def _meet(barrier: Barrier) -> None:
 def _rate_beside_others(plan: BatchPlan, batch_size: int) -> float:
     assert _together is not None
     _together.wait()
-    return _rate(plan, 1, batch_size)
+    return _rates(plan, [1], batch_size)[1]
 
 
 def _epoch(source: BatchSource, batch_size: int) -> int:

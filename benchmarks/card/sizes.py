@@ -44,6 +44,8 @@ class Sizes:
         student: the plain one's stand-in, likewise ``teacher``.
         teacher: see there.
         num_photos: in the shard.
+        loader_photos: in the shard, where the loader is measured alone: many batches, for threads end an epoch apart.
+        loader_batch_size: photos in a batch of it.
         num_steps: timed of a step on one batch.
         threads: of the loader.
         num_classes: of a network that scores.
@@ -53,6 +55,8 @@ class Sizes:
     student: Network
     teacher: Network
     num_photos: int
+    loader_photos: int
+    loader_batch_size: int
     num_steps: int
     threads: tuple[int, ...]
     num_classes: int
@@ -62,9 +66,9 @@ class Sizes:
         """For the device there is."""
         if torch.cuda.is_available():
             student, teacher = Network("mobilenetv2", 224, 128), Network("vit_base_patch16_224", 224, 64)
-            return cls(torch.device("cuda"), student, teacher, 4097, 40, (1, 4, 8, 16), 9000)
+            return cls(torch.device("cuda"), student, teacher, 4097, 4097, 128, 40, (1, 4, 8, 16), 9000)
         student, teacher = Network("mobilenetv2", 96, 16), Network("vit_tiny_patch16_224", 96, 16)
-        return cls(torch.device("cpu"), student, teacher, 385, 6, (1, 2), 9000)
+        return cls(torch.device("cpu"), student, teacher, 385, 2049, 64, 6, (1, 2), 9000)
 
     @property
     def on_card(self) -> bool:
@@ -103,14 +107,14 @@ def drawn_jpegs(count: int) -> tuple[bytes, ...]:
 
 
 def photos(folder: Path, sizes: Sizes, image_size: int, augmentation: str) -> BatchPlan:
-    """A shard of drawn photos; a few are drawn and come again and again, which costs a loader as much."""
-    return write_shard(jpegs_of(sizes), folder, image_size, augmentation)
+    """A shard of drawn photos."""
+    return write_shard(jpegs_of(sizes.num_photos), folder, image_size, augmentation)
 
 
-def jpegs_of(sizes: Sizes) -> list[bytes]:
-    """As many as are in a shard."""
-    drawn = drawn_jpegs(min(NUM_DRAWN, sizes.num_photos))
-    return [drawn[number % len(drawn)] for number in range(sizes.num_photos)]
+def jpegs_of(count: int) -> list[bytes]:
+    """So many photos; a few are drawn and come again and again, which costs a loader as much."""
+    drawn = drawn_jpegs(min(NUM_DRAWN, count))
+    return [drawn[number % len(drawn)] for number in range(count)]
 
 
 def task_of(network: Network, plan: BatchPlan, *, compiled: bool = False, epochs: int = 1000) -> TrainTask:
