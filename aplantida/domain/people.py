@@ -10,6 +10,12 @@ from functools import lru_cache
 
 from aplantida.domain.text import clean_text
 
+# an address or mail: nobody's name
+ADDRESS = re.compile(
+    r"(?:\b[a-z][a-z0-9+.-]*://|\bwww\.|\bmailto:|\bdata:|(?<!\S)//)\S*|"
+    r"(?<![^\s(,;:])[^\s@(,;:]+@[^\s@]+\.[^\s@]+",
+    re.IGNORECASE,
+)
 _BREAK = re.compile(r"</?(?:br|p|li|ul|ol|div|td|tr)\b[^<>]*>", re.IGNORECASE)
 _MARKUP = re.compile(r"<[^<>]*>")
 _RIGHTS = (
