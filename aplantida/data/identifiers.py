@@ -57,7 +57,7 @@ def document_id_of(value: Any, *, mixed: bool = False) -> str:
 
 
 _UUID = re.compile(
-    r"(?:urn:)?(?:uuid:)?\s?\{?(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})\}?", re.IGNORECASE
+    r"(?:urn:)?(?:uuid:)? ?\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})\}?", re.IGNORECASE | re.ASCII
 )
 
 
@@ -96,7 +96,8 @@ def _canonical(value: Any) -> Any:
 
 def _of_one_form(text: str) -> str:
     """A UUID as RFC 9562 writes it (32 digits may be a number's too); any other text as it is."""
-    return str(UUID(text.lower().replace(" ", ""))) if _UUID.fullmatch(text) else text
+    found = _UUID.fullmatch(text)
+    return str(UUID(found[1])) if found else text
 
 
 def number_text(value: int | float | Decimal128) -> str | None:

@@ -73,7 +73,7 @@ def read_head(raw: bytes) -> Head:
     is_chunked = is_11 and _has_word(headers[b"transfer-encoding"], b"chunked")
     lengths, targets = ({*headers[name]} for name in (b"content-length", b"location"))
     if len(lengths) > 1 and not is_chunked:
-        raise BadAnswer(f"several lengths: {sorted(lengths)}")
+        raise BadAnswer(f"{len(lengths)} different lengths")
     if len(targets) > 1:
         raise BadAnswer(f"{len(targets)} different targets")
     length = None if is_chunked else _length(lengths)

@@ -18,6 +18,7 @@ ALWAYS = (
     *("access_token", "auth", "auth_token", "authorization", "id_token", "jwt", "refresh_token", "token", "__token__"),
     *("bearer", "sas", "sas_token", "secret", "client_secret", "api_key", "x-api-key", "subscription-key"),
     *("auth_key", "access_key", "secret_key", "private_key", "access_key_id"),  # Alibaba's and Huawei's among them
+    *("rlkey", "resourcekey", "tempauth", "passphrase"),  # of shared folders
     *("ocp-apim-subscription-key", "appkey", "password", "passwd", "pwd", "sessionid", "jsessionid", "phpsessid"),
     *("signature", "sig", "hmac", "x-signature", "signed", "url_signature", "hdnea", "hdnts", "hdntl"),
     # who signed: Amazon S3 and CloudFront, Google, Alibaba, Tencent
@@ -26,15 +27,18 @@ ALWAYS = (
     *("x-amz-*", "x-goog-*", "x-oss-*", "x-cos-*", "x-obs-*"),
     *("*_token", "*_secret", "*_signature", "*_password", "*_hmac", "*_jwt"),
 )
-# what a signature is about (Azure's shared access, and when it ends): secrets beside one, ordinary words without
+# What a signature is about (Azure's shared access, and when it ends): secrets beside one, ordinary words without. Short
+# ones are ordinary beside a mere token too, one letter even beside a signature, unless they say a time: ``sp=rosa``.
 BESIDE_A_SIGNATURE = (
     *("expires", "expiry", "exp", "policy", "sv", "ss", "srt", "sr", "sp", "st", "se", "spr", "sip", "si", "ses"),
     *("expire", "expiration", "expires_at", "wstime", "txtime", "e", "deadline", "timestamp", "nonce"),
     *("sdd", "skoid", "sktid", "skt", "ske", "sks", "skv", "saoid", "suoid", "scid", "rscc", "rscd"),
 )
-# what a secret's name says where it signs; the first five do so whether or not they are secrets
+# what a secret's name ends in where it signs; the first five do so whether or not they are secrets
 _SIGNATURES = frozenset(("sig", "signature", "hmac", "x-signature", "url_signature"))
-_SIGNING = frozenset(("sig", "signature", "hmac", "token", "sign", "secret"))
+_SIGNING = {"sig": 2, "signature": 2, "hmac": 2, "sign": 2, "token": 1, "secret": 1}
+_SHORT = {1: 3, 2: 1}  # letters of a name that may be an ordinary word
+_TIME = re.compile(r"\d{9,13}|\d{4}-?\d\d-?\d\d(?:T|%20|\s).*", re.IGNORECASE)
 _WORD_ENDS = re.compile(r"[_\-.\[\]]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BRACKETS = re.compile(r"[\[\]]+")
 _PARAMETER = re.compile(r"\*_[a-z0-9]+|[a-z0-9_.\-]+\*?")
@@ -45,9 +49,13 @@ _SCHEME = r"https?:[/\\]*|(?:[a-z][a-z0-9+.-]*:)?[/\\]{2,}"
 _USER = re.compile(rf"^({_SCHEME})[^/\\?#]*@", re.IGNORECASE)
 # A password that holds what ends a host: no port is made of anything but digits.
 _TORN_USER = re.compile(rf"^({_SCHEME}|)(?!\[)[^/\\?#:@]+:(?!\d*(?:[/\\?#]|$)).*@", re.IGNORECASE | re.DOTALL)
-_ADDRESS = re.compile(r"""(?:[a-z][a-z0-9+.-]*:)?[/\\]{2}(?:(?!https?:[/\\])[^\s<>"'`])+""", re.IGNORECASE)
-_MARKS = re.compile(r"[?@;&=]")
-_ESCAPED = re.compile(r"%3a%2f%2f", re.IGNORECASE)
+# looked for from the beginning of a word only: each letter of a long one would be tried
+_ADDRESS = re.compile(
+    r"""(?:(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:)?[/\\]{2}(?:(?!https?:[/\\])[^\s<>"'`])+""", re.IGNORECASE
+)
+_MARKS = re.compile(r"[?@;&=]|%3a%2f%2f|%3f", re.IGNORECASE)
+_INNER_USER = re.compile(r"(?<!^)(https?:[/\\]+)[^/\\?#&]*@", re.IGNORECASE)
+_ESCAPED = re.compile(r"%3a%2f%2f|%3f", re.IGNORECASE)  # an address, or the end of its path
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,64 +97,73 @@ class AddressSecrets:
         if not _MARKS.search(url):
             return url
         if "@" in url:
-            url = _TORN_USER.sub(r"\1", _USER.sub(r"\1", url))
+            url = _INNER_USER.sub(r"\1", _TORN_USER.sub(r"\1", _USER.sub(r"\1", url)))
         rest, mark, fragment = url.partition("#")
         path, question, query = rest.partition("?")
-        names = [_name(part) for part in _BETWEEN.split(query)[::2]]
-        names += [unquote(name) for name in _IN_PATH.findall(path)]
-        is_signed = any(map(self._signs, names))
-        if not any(self._holds(name, is_signed) for name in names) and not _ESCAPED.search(query):
+        given = [_given(part) for part in _BETWEEN.split(query)[::2]]
+        given += [_given(found[0][1:]) for found in _IN_PATH.finditer(path)]
+        signed = max((self._strength(name) for name, _ in given), default=0)
+        if not any(self._holds(*one, signed) for one in given) and not _ESCAPED.search(rest):
             return url
-        path = _IN_PATH.sub(lambda found: self._segment(found, is_signed), path)
-        return path + self._query(question, query, is_signed) + mark + fragment
+        path = _IN_PATH.sub(lambda found: self._segment(found, signed), path)
+        path = "/".join(self._inside(segment) for segment in path.split("/"))
+        return path + self._query(question, query, signed) + mark + fragment
 
     def public_text(self, text: str) -> str:
         """A text in which addresses may be, each without its secrets."""
         return _ADDRESS.sub(lambda found: self.public(found[0]), text)
 
-    def _segment(self, found: re.Match[str], is_signed: bool) -> str:
+    def _segment(self, found: re.Match[str], signed: int) -> str:
         """What is shown of a parameter in a path."""
-        if not self._holds(unquote(found[1]), is_signed):
+        if not self._holds(*_given(found[0][1:]), signed):
             return found[0]
         return "/" if found[0][0] == "/" and found.string[found.end() :][:1] in (";", "&") else ""
 
-    def _query(self, question: str, query: str, is_signed: bool) -> str:
+    def _query(self, question: str, query: str, signed: int) -> str:
         """What is shown of a query, with what stands before it."""
         between = question
         shown: list[str] = []
         pieces = _BETWEEN.split(query)
         for part, following in zip(pieces[::2], [*pieces[1::2], ""], strict=True):
-            if not self._holds(_name(part), is_signed):
-                shown += [between if shown else question, self._inside(part)]
+            if not self._holds(*_given(part), signed):
+                name, equals, value = part.partition("=")
+                shown += [between if shown else question, name + equals + self._inside(value)]
             between = following
         return "".join(shown)
 
-    def _inside(self, part: str) -> str:
-        """A parameter whose value may be an escaped address."""
-        if not _ESCAPED.search(part):
-            return part
-        name, equals, value = part.partition("=")
-        inner = unquote(value)
+    def _inside(self, text: str) -> str:
+        """A value, or a segment of a path, which may be an escaped address."""
+        if not _ESCAPED.search(text):
+            return text
+        inner = unquote(text)
         public = self.public(inner)
-        return part if public == inner else name + equals + quote(public, safe="")
+        return text if public == inner else quote(public, safe="")
 
-    def _signs(self, name: str) -> bool:
+    def _strength(self, name: str) -> int:
+        """2 for a signature, 1 for a token, 0 for what signs nothing."""
         if name.lower() in _SIGNATURES:
-            return True
-        return any(words[-1] in _SIGNING and self._hold(words, False) for words in _readings(name))
+            return 2
+        return max((_SIGNING.get(words[-1], 0) for words in _readings(name) if self._is_held(words)), default=0)
 
-    def _holds(self, name: str, is_signed: bool) -> bool:
-        return any(self._hold(words, is_signed) for words in _readings(name))
+    def _holds(self, name: str, value: str, signed: int) -> bool:
+        return any(self._is_held(words) or self._is_beside(words, value, signed) for words in _readings(name))
 
-    def _hold(self, words: tuple[str, ...], is_signed: bool) -> bool:
-        joined = "".join(words)
-        if joined in self.joined or words[-1] in self.last_words or (is_signed and joined in self.beside):
+    def _is_held(self, words: tuple[str, ...]) -> bool:
+        if "".join(words) in self.joined or words[-1] in self.last_words:
             return True
         return "-".join(words).startswith(self.begins)
 
+    def _is_beside(self, words: tuple[str, ...], value: str, signed: int) -> bool:
+        name = "".join(words)
+        if not signed or name not in self.beside:
+            return False
+        return len(name) > _SHORT[signed] or _TIME.fullmatch(value) is not None
 
-def _name(part: str) -> str:
-    return unquote(part.partition("=")[0]).strip()
+
+def _given(part: str) -> tuple[str, str]:
+    """Name and value of a parameter."""
+    name, _, value = part.partition("=")
+    return unquote(name).strip(), value
 
 
 @lru_cache(maxsize=4096)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
@@ -111,8 +111,12 @@ def _codes_in(piece: str) -> list[str]:
     whole = code_of(piece)
     if whole is not None:
         return [whole]
-    apart = piece.split() if _CODES.fullmatch(piece) else []
-    several = [parts for parts in (_AND.split(piece), apart) if len(parts) > 1 and not _is_sentence(parts)]
+    listed, apart = _AND.split(piece), piece.split() if _CODES.fullmatch(piece) else []
+    several: list[list[str]] = []
+    if len(listed) > 1 and not _are_words(listed, _SMALL_WORDS):  # "es y it", and not "se y ve"
+        several.append(listed)
+    if apart and not _are_words(apart, _SMALL_WORDS | {"es"}) and not _has_a_word_among_capitals(apart):
+        several.append(apart)
     for parts in (*several, _IN_BRACKETS.findall(piece)):
         codes = [code for code in map(code_of, parts) if code is not None]
         if codes and len(codes) == len(parts):
@@ -120,12 +124,14 @@ def _codes_in(piece: str) -> list[str]:
     return []
 
 
-def _is_sentence(parts: Sequence[str]) -> bool:
-    """Whether parts that are codes to the eye may be words (``in ES``, ``no es``): one is a small word.
+def _are_words(parts: Sequence[str], words: Set[str]) -> bool:
+    """Whether parts that are codes to the eye may all be words: ``no es``."""
+    return all(not part.isupper() and part.lower() in words for part in parts)
 
-    A list of codes in small letters is read where none of them is a word: ``es pt``, and not ``es it``.
-    """
-    return not all(map(str.isupper, parts)) and not _SMALL_WORDS.isdisjoint(map(str.lower, parts))
+
+def _has_a_word_among_capitals(parts: Sequence[str]) -> bool:
+    """Whether a code has a small word beside it: ``in ES``."""
+    return any(map(str.isupper, parts)) and any(not part.isupper() and part.lower() in _SMALL_WORDS for part in parts)
 
 
 def _key(text: str) -> str:

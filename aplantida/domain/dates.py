@@ -42,16 +42,22 @@ _TIME_AS_NUMBERS = re.compile(
     r"^[\sT_]+(?:[01]\d|2[0-3])([-.]?)[0-5]\d(?:\1[0-5]\d(?:[.,]\d+)?)?(?![\d-])", re.IGNORECASE
 )
 _CLOCKS = re.compile(
-    r"\d{1,2}(?::\d\d(?::\d\d(?:[.,]\d+)?)?|\s?h(?:\s?\d\d\b)?)"
+    r"\d{1,2}(?::\d\d(?::\d\d(?:[.,]\d+)?)?|\s?h(?:\s?\d\d\b)?|\s?(?:uhr|hrs?|horas)\b)"
     rf"(?:\s?[ap]\.?\s?m\b\.?)?(?:\s?(?:[a-z]{{1,5}}\s?)?{_OFFSET})?|\b\d{{1,2}}\s?[ap]\.?\s?m\b",
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
 _A_DAY = re.compile(r"\d{1,4}\s?([-/.:])\s?\d{1,2}\s?\1\s?\d{1,4}|\b(?:1[6-9]|20)\d\d\b")
+_TO = r"[-–—]|\b(?:to|al|until|till|through|hasta|bis)\b"
+# a number that may be a day: none of a measure ("3 fotos", "800 m", "25°C", "40.4")
+_ENDS_WITH = r"(?:0?[1-9]|[12]\d|3[01])(?![\d°%'\"′″]|[.,]\d|\s?[^\W\d_])"
 _GOES_ON = re.compile(
-    r"^\s*\d|/|\.\.|(?:[-–—,;&+]|\b(?:to|al?|y|and|until|till|through|hasta|e|et|bis|und|u)\b)\s*(?:(?:el|the|dia)\s)?\d",
+    rf"^\s*{_ENDS_WITH}|/\s*(?:\d|P\d)|\.\.|"
+    rf"(?:{_TO}|[,;&+]|\b(?:a|y|and|e|et|und|u)\b)\s*(?:(?:el|the|dia)\s)?{_ENDS_WITH}",
     re.IGNORECASE,
 )
+_AN_END = re.compile(r"\s*(?:$|\d(?!\d?:\d)|P\d|\.\.)")  # of an interval: a day, a duration or open, and no clock
+_TO_A_MONTH = re.compile(rf"(?:{_TO}|/)\s*(?:(?:de|el|the)\s)?([^\W\d_]{{3,}})", re.IGNORECASE)
 _A_DAY_AND_A_YEAR = ([1, 2], [2, 2], [1, 4], [2, 4])  # their numbers of digits
 # two that differ in year, month and day: what a text leaves open differs in what is read
 _OPEN = (datetime(2000, 1, 1), datetime(2004, 12, 31))
@@ -106,7 +112,7 @@ def _is_one_day(day: str, rest: str) -> bool:
     """Whether what follows a day says a time, a zone or a remark, and no other day: no span begins there."""
     if rest.startswith("/") or rest.upper().startswith(("T", " ")):
         begin, slash, end = rest.partition("/")
-        if slash and not _IN_BRACKETS.search(rest):  # Darwin Core's intervals
+        if slash and _AN_END.match(end) and not _IN_BRACKETS.search(rest):  # Darwin Core's intervals
             return end[:10] == day and _is_one_day(day, begin) and _is_one_day(day, end[10:])
     zone = _AFTER_ISO.match(rest)
     return zone is not None and not _says_a_day(_TIME_AS_NUMBERS.sub(" ", rest[zone.end() :].replace(day, " ")))
@@ -115,10 +121,10 @@ def _is_one_day(day: str, rest: str) -> bool:
 def _says_a_day(rest: str) -> bool:
     """Whether there is a second day, or the end of a span, in what is left without times of the day."""
     plain = _CLOCKS.sub(" ", rest)
-    if any(character.isdigit() for character in plain):
-        words = re.findall(r"[^\W\d_]{3,}", _plain(plain))
-        if any(_words().month(word) is not None for word in words):  # "to June 30"
-            return True
+    has_number = any(character.isdigit() for character in plain)
+    words = re.findall(r"[^\W\d_]{3,}", _plain(plain)) if has_number else _TO_A_MONTH.findall(_plain(plain))
+    if any(_words().month(word) is not None for word in words):  # "and June 30", "to June"
+        return True
     return _A_DAY.search(plain) is not None or _GOES_ON.search(_IN_BRACKETS.sub(" ", plain)) is not None
 
 

@@ -98,5 +98,7 @@ def test_a_uuid_is_one_observation_however_it_is_written() -> None:
     texts += [text.upper() for text in texts]
     assert {observation_id_of(item) for item in (value, *texts)} == {str(value)}
     assert {observation_id_of(item) for item in (UUID, UUID.hex, Decimal128(UUID.hex))} == {str(UUID)}
+    for text in (f"uuid:\u00a0{value.hex}", f"uu\u0131d:{value}"):  # letters and spaces that only look like ours
+        assert observation_id_of(text) == text
     for text in (value.hex[:-1], f"{value.hex}0", f"urn:{HEX}", f"x{value}", "uuid:", str(value)[:-1]):
         assert observation_id_of(text) == text

@@ -72,6 +72,13 @@ def test_what_is_no_one_country_is_none(text: str) -> None:
         ("", [], []),
         *((text, ["ES", "PT"], []) for text in ("ES PT", "es pt", "Es Pt", "ES  PT", "es, pt", "es y pt", "ES and PT")),
         *((text, ["IN", "ES"], []) for text in ("IN ES", "in, es", "IN and ES")),
+        *((text, ["ES", "IT"], []) for text in ("es y it", "Es y It", "es and it", "ES & it", "es e it")),
+        *((text, ["BE", "NL"], []) for text in ("be nl", "BE nl", "Be Nl", "be & nl", "BE/nl")),
+        *(
+            (f"{one} {other}", [one.upper(), other.upper()], [])
+            for one, other in (("de", "fr"), ("mx", "us"), ("co", "ve"))
+        ),
+        ("es, fr & it", ["ES", "FR", "IT"], []),
         *((text, ["DE", "IT", "NO"], []) for text in ("DE IT NO", "de; it; no", "DE/IT/NO")),
     ],
 )
