@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.host_names import ascii_host
-from aplantida.domain.people import in_reading_order, name_key, names_in, without_frame
+from aplantida.domain.people import in_reading_order, name_key, names_in
+from aplantida.domain.people_frames import without_frame
 from aplantida.domain.text import clean_text, valid_address
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{32}")  # as domain/record.image_id_of makes them
