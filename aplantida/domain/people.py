@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from aplantida.domain.people_frames import ADDRESS, SIGNS, led, unframed, without_markup, without_nobody
 from aplantida.domain.text import unpaired
 
-_SIGNS_BETWEEN = re.compile(r"[;/|&+·•،؛、\r\n\u2028\u2029()\[\]{}<>\"«»“”„—]|\s[-–~@]+\s|:(?!/)")
+_SIGNS_BETWEEN = re.compile(r"[;/|&+·•،؛、\r\n\u2028\u2029()\[\]{}<>\"«»“”„—]|\s[-–~@]+\s|\s@(?=\S)|:(?!/)")
 _SENTENCE_ENDS = re.compile(r"(?<=[^\W\d_]{3})\.\s+")  # not behind initials
 _WORDS_BETWEEN = re.compile(
     r"(?<![^\s,])(?:and|y|e|i|et|und|och|og|en|em|at|auf|sur|with|con|amb|com|avec|mit|feat\.?|ft\.?|via|vía|on|for|"

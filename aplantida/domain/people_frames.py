@@ -33,7 +33,7 @@ _DATE = (
     rf"\b{_MONTH}\s+{_DAY_OF_MONTH},?\s+{_YEAR}"
 )
 # what is nobody's name wherever it stands: signs, rights, dates
-_NOBODY = re.compile(rf"\(c\)|[©℗Ⓒⓒ®™]|{_RIGHTS}|{_DATE}", re.IGNORECASE)
+_NOBODY = re.compile(rf"\(c\)|[©℗Ⓒⓒ®™\u2600-\u27bf\U0001f000-\U0001faff]\ufe0f?|{_RIGHTS}|{_DATE}", re.IGNORECASE)
 _YEARS = rf"{_YEAR}(?:\s*[-–]\s*(?:(?:1[89]|20)\d\d|\d\d)\b)?"
 _WORDS = (
     r"(?:copyright|copr|pictures?|photos?|photograph(?:s|y|ed|er)?|images?|fotos?|fotograf(?:[ií]as?|o|a|in|ie)?|"
@@ -41,14 +41,14 @@ _WORDS = (
     r"autor(?:a|es|as)?|authors?|auteure?|autore|autrice|urheber(?:in)?|user|taken|tomada|shot|made|uploaded|subid[oa]|"
     r"dra?|prof|mrs?|ms|sra?)\b"
 )
-_OF = r"(?:(?:by|of|de|del|por|per|par|von|da|di)\b|d['’])"
+_OF = r"(?:(?:by|to|of|de|del|por|per|par|von|da|di)\b|d['’])"
 SIGNS = "-–:;.,*'’‘`@#!?_ \t\r\n"  # at the ends of a name
 # what may stand before a name, and behind it
 _BEFORE = re.compile(rf"(?:{_WORDS}(?:[.\s]+{_OF})?|{_YEARS}|(?:by|por)\b)\s*", re.IGNORECASE)
 _OF_TWO_WORDS = re.compile(rf"{_OF}\s*(?=\S+\s+\S)", re.IGNORECASE)  # "De Ana Pérez", and not "De Vries"
 # whatever ends in these is followed by a name: "Observation by", "Cedida por", "iNaturalist user"
 _BY = re.compile(
-    r".*\b(?:by|por|par|per|By|Por|BY|POR|(?i:user|usuari[oa]?|utilisat(?:eur|rice)|utilizadora?|(?:be)?nutzer(?:in)?|"
+    r".*\b(?:by|por|par|per|By|Por|BY|POR|(?i:thanks\s+to|gracias\s+a|merci\s+[aà]|grazie\s+a|user|usuari[oa]?|utilisat(?:eur|rice)|utilizadora?|(?:be)?nutzer(?:in)?|"
     r"utente|member|miembro|account|cuenta))\s+(?=\S)"
 )
 # of what is somebody's, which no name ends in: a noun of these, or any word in small letters that is no particle
@@ -68,7 +68,10 @@ _PARTICLES = frozenset(
 )
 _SITE = r"[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|info|eu|cat|es|fr|de|it|pt|uk|mx|ar|cl|co|ch|at|be|nl)"
 _LICENSED = r"(?-i:l?li[cz]en\w+|publi\w+|released|available|distribu\w+|shared|disponible|veröffentlicht|verfügbar)"
-_BEHIND = re.compile(rf"\s(?:{_MONTH}\s+(?:del?\s+)?{_YEAR}|{_YEARS}|{_WORDS}|{_SITE}|{_LICENSED})$", re.IGNORECASE)
+_BEHIND = re.compile(
+    rf"(?:['’]s)?\s(?:(?-i:el|le|am|il|em|on)|{_MONTH}\s+(?:del?\s+)?{_YEAR}|{_YEARS}|{_WORDS}|{_SITE}|{_LICENSED})$",
+    re.IGNORECASE,
+)
 _LISTED_WITH = re.compile(rf"{_WORDS}\s*(?::|[.\s]\s*{_OF})\s*", re.IGNORECASE)
 _YEARS_AROUND = re.compile(rf"^{_YEARS}|{_YEARS}$")
 _MOST_TAKEN_OFF = 8  # words and years, at either end

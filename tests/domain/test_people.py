@@ -20,6 +20,9 @@ FRAMES = """
 | {} https://flora.es/ana?x=1 | {} (ana@x.org) | iNaturalist user {} | Flickr User {} | usuario {} | Pl@ntNet member {}
 | {} May 2019 | {} 3 May 2019 | {} mayo de 2019 | {} 12 de mayo de 2019 | {}, May 3, 2019 | © {} Sept. 2020
 | {} unter CC BY-SA 3.0 | Imagen cortesía de {} | Uploaded to Flickr by {}
+| {} @anaperez | Observado por {} el 12 de mayo de 2019 | {}'s photo | With thanks to {} | {} ✿ | 📷 {}
+| Fotografiado por {} en Madrid | Recolectado por {} | Image by {} from Pixabay | Foto：{} | Gracias a {}
+| Photo credit to {}
 """
 FULL = ("Ana Pérez", "ANA PEREZ", "Ana Perez", "ANA PÉREZ")
 
