@@ -17,7 +17,7 @@ COLUMNS = ("image_id", "author", "url")
 _AUTHORITY = r"://(?P<authority>[^/?#]*)"
 _PATH = re.compile(r"[^:]*://[^/?]*([^?]*)")
 _SENT_OTHERWISE = re.compile(r"%[0-9A-Fa-f]{2}")
-_REMEMBERED = 131_072  # authors and hosts, which come again in every shard
+_REMEMBERED = 16_384  # hosts, which come again in every shard
 _FEW = 32  # addresses that are looked for one by one; more are compared photo by photo
 
 
@@ -40,7 +40,7 @@ def _may_be_meant(photos: pa.Table, opt_outs: OptOuts) -> pa.ChunkedArray:
     ids, authors, urls = (photos[name] for name in COLUMNS)
     meant = pc.is_in(ids, _values(opt_outs.image_ids))
     if opt_outs.authors:
-        named = [name for name in pc.unique(authors).to_pylist() if name and _is_by(name, opt_outs)]
+        named = [name for name in pc.unique(authors).to_pylist() if name and opt_outs.refusal(name, "")]
         meant = pc.or_(meant, pc.is_in(authors, _values(named)))
     if opt_outs.hosts:
         found = pc.struct_field(pc.extract_regex(urls, _AUTHORITY), "authority")
@@ -53,11 +53,6 @@ def _may_be_meant(photos: pa.Table, opt_outs: OptOuts) -> pa.ChunkedArray:
         part = "" if path is None else max(_SENT_OTHERWISE.split(path[1].rstrip("/")), key=len)
         meant = pc.or_(meant, pc.fill_null(pc.match_substring(urls, part), False))
     return meant
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _is_by(author: str, opt_outs: OptOuts) -> bool:
-    return opt_outs.refusal(author, "") is not None
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -40,6 +40,12 @@ NO_NAME_WORDS = _words(
     sustituida sustituido removida removido substituida substituido factura facture fattura rechnung bezahlung zahlung
     vereinbarung absprache einladung paiement pagamento betaling commande pedido order quotation quote purchasing
     membership registration application donation deposit
+    ended stopped halted ceased frozen withheld blocked locked closed paused barred hold disputed disabled
+    ausgesetzt eingestellt ausgelaufen gestrichen sospesa sospeso negada negado negata negato respinta respinto
+    cerrada encerrada encerrado concluida concluido conclusa concluso echu echue cesada cesado acabada acabado
+    acabat attente denegada denegado denegat denegacion denegacao denegacio termine terminee termines terminees
+    bloque bloquee bloques bloquees pending pendent pendents pendente pendentes pendenti retirat retirats
+    suspes suspesa suspesos sospesi sospese provisional provisoire provisorio provisoria
     """
 )
 NO_NAME_STEMS_AS_WRITTEN = _words(
@@ -54,6 +60,10 @@ NO_NAME_STEMS_AS_WRITTEN = _words(
     wijzig remix transform umgestalt kereskedel ariline anfasnachol neamhthrach turetileme nezprac nesprac
     negotia negocia verhandl contract contrat vertrag agreement acuerdo encargo appointment consult revoc revok
     expir caduc abgelauf neprodej elado
+    revoq suspend suspens sospend sospens gekundig gekuendig kundigung kuendigung verweiger abgelehn rechaz rejet
+    rejeit refus rifiut recusad rebutj bloquead bloqueo bloquej bloccat blockier gesperr gespert pendient ausstehend
+    terminad finaliz finalis extint estint extingu estingu cessat cessad inactiv inaktiv inattiv inativ deshabilit
+    desabilit disabilit desactiv desativ deaktiv deactiv disattiv stornier finalitz embargo embarga vorlaufig provvisor
     arrang invitat invitac payment invoic subscri suscri abonnem abbonam withdr supersed terminat invalid obsolet
     anulad anullad vencid ungult zuruckgez widerruf rescind retract
     odvoden valtoztas prerad predelav eratorri tuletat atvasin isvestin turunan bearbej bearbeid

@@ -1,8 +1,9 @@
 """Names of people and institutions in licence texts: where they end.
 
 A name is words with a capital, initials and particles, in one script each; no word of it limits, forbids or points
-elsewhere. In front of "some rights reserved" and its like, which iNaturalist writes after a name, words in lower case,
-numbers and words of scripts without capitals count too: there an account may stand.
+elsewhere, but for what institutions bear in their names (``license_holders``). In front of "some rights reserved" and
+its like, which iNaturalist writes after a name, words in lower case, numbers and words of scripts without capitals
+count too: there an account may stand.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from aplantida.domain.license_holders import is_of_holder
 from aplantida.domain.license_tokens import Piece, Token, phrase_at
 from aplantida.domain.license_words import PARTICLES, Kind, fold, is_innocent
 
@@ -36,13 +38,22 @@ def name_end(tokens: Sequence[Token], start: int, *, alone: bool = False) -> int
             break
         if _speaks_of_licences(tokens, place) or _script(token.text) != _script(tokens[start].text):
             break
-        if is_name_word(token.text, alone=alone):
+        may_be_held = not (alone and token.text.isupper()) and token.plain.isascii()
+        if is_name_word(token.text, alone=alone) or (may_be_held and is_of_holder(_run(tokens, start), place - start)):
             end, words = place + 1, words + 1
         elif len(token.text) == 1 and token.text.isupper():
             end = place + 1
         elif token.plain not in PARTICLES:
             break
     return end if words > alone else start
+
+
+def _run(tokens: Sequence[Token], start: int) -> list[str]:
+    """The words from ``start`` to the next sign."""
+    end = start + 1
+    while end < len(tokens) and tokens[end].piece is Piece.WORD and not tokens[end].begins_part:
+        end += 1
+    return [token.text for token in tokens[start:end]]
 
 
 def account_end(tokens: Sequence[Token], start: int) -> int:

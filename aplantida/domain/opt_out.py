@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote
 
 from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.host_names import ascii_host
 from aplantida.domain.people import in_reading_order, name_key, names_in
+from aplantida.domain.people_frames import without_frame
 from aplantida.domain.text import clean_text, valid_address
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{32}")  # as domain/record.image_id_of makes them
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)")
 _SENT_AS_WRITTEN = "".join(map(chr, range(0x21, 0x7F)))
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_REMEMBERED = 16_384  # authors, who come again in every shard
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9])?")
 
 
@@ -24,7 +27,7 @@ class OptOuts:
     """The list.
 
     Attributes:
-        authors: compared without regard to case, repeated spaces and the ways Unicode has of writing one letter.
+        authors: compared without regard to case, accents and repeated spaces (:func:`people.name_key`).
         hosts: host names in IDNA's ASCII form; each stands for its subdomains too.
         image_ids: photos by id, in lower case.
         addresses: photos by address, as :func:`address_key` writes it.
@@ -47,9 +50,11 @@ class OptOuts:
             ValueError: for an empty author, a host that is no host name, or an image that is neither the id of a photo
                 nor an address.
         """
-        names = [form for author in authors for form in (name_key(author), name_key(in_reading_order(author)))]
-        if "" in names:
-            raise ValueError("an author without a name")
+        names: set[str] = set()
+        for author in authors:
+            if not (name := without_frame(author)):
+                raise ValueError(f"an author without a name: {author!r}; want a name, e.g. Ana Pérez")
+            names.update(name_key(form) for text in (author, name) for form in (text, in_reading_order(text)))
         plain = {host: _ascii_or_none(clean_text(host)) or "" for host in hosts}
         for host, ascii_form in plain.items():
             if not _HOST.fullmatch(ascii_form):
@@ -79,7 +84,7 @@ class OptOuts:
             return f"the photo {image_id} was withdrawn"
         if url is not None and self.addresses and address_key(url, self.secrets) in self.addresses:
             return f"the photo at {self.secrets.public(url)} was withdrawn"
-        if author is not None and self.authors and not self.authors.isdisjoint(names_in(author)):
+        if author is not None and self.authors and _is_named(author, self.authors):
             return f"the author {author!r} opted out"
         if self.hosts and self.has_host(host):
             return f"the site {host} opted out"
@@ -105,6 +110,11 @@ def address_key(url: str, secrets: AddressSecrets = USUAL) -> str:
     host, colon, port = place.partition(":") if not place.startswith("[") else (place.lower(), "", "")
     authority = ((_ascii_or_none(host.strip()) or host) + colon + port).removesuffix(_DEFAULT_PORTS.get(scheme, "\0"))
     return f"{scheme}://{authority}{rest if rest.startswith('/') else f'/{rest}'}"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_named(author: str, listed: frozenset[str]) -> bool:
+    return not listed.isdisjoint(names_in(author))
 
 
 def _ascii_or_none(host: str) -> str | None:

@@ -147,8 +147,8 @@ whitish wide wild winter woody woolly yellow yellowish young
 ORDINARY_WORDS = frozenset(
     " ".join((_FUNCTION_WORDS, _ABOUT_NAMES, _PLANTS_AND_PARTS, _SPANISH_PLANTS, _OTHER_PLANTS, _DESCRIPTIONS)).split()
 )
-# what people note behind a name, where authors stand: doubts, parts, ages, habits. Surnames that are words too (Small,
-# Gray, Forest, Flores, Prado, Luna, Record) are not here, nor is any author's abbreviation (Ser., With., Sol., Herb.)
+# what people note behind a name, where authors stand, and nobody is called: doubts, parts, ages, habits. No author's
+# abbreviation is here (Ser., With., Sol., Herb.)
 _NOTED = """
 adult adulta adultas adulto adultos albino algas anonymous arbol arboles arbolito arbusto arbustos aromatica aromatico
 arrastrado arrastrante arvore arvores bark basal bayas berries blooming blooms blossom blossoms brote brotes bud buds
@@ -167,11 +167,48 @@ sapling saplings scanned seca seedling seedlings seeds sembrada semilla semillas
 sprout sprouting sprouts sterile succulent suculenta tallo tallos tree trees trepador trepadora trepadoras tronco
 unripe variegada variegado variegated verificada verificado verified vivero whole withered yema yemas
 """
+# parts of plants and what is said of them in German, French, Catalan, Portuguese, Italian and English: where authors
+# stand they are notes
+_NOTED_BY_OTHERS = """
+abete ahorn albero apfel arrel arrels azuis beach birke blatt blatter blauer bleus blu bluhend bluhende bluht blute
+bluten boden bouleau bourgeon bourgeons braune brennnessel buche camino castagno castanheiro catkin catkins caule
+cespuglio champ champs choupo coltivata coltivato commune communs comu comum comuna comune comuni comuns conreada
+conreat corteccia cultivada cultive cultivee ecorce edera eiche erle esche escorca etamine faig fichte fiorita fiorito
+fioritura fiume fleuri fleurie floresta florit freixe freixo frene frucht fruchte fruits frutta fulla fulles fusto galho
+garten gelber gemein gemeine gemeiner gemme gewohnlich giardino giglio graine graines greenhouse grune gruner haie hecke
+hedgerow heilpflanze hetre jaunatre keimling kiefer kirsche klee knospe knospen lilie llavor llavors lowenzahn
+medicinais medicinale medizinisch montagna montagne montana muda muguet muntanya nadel nadeln needle needles nelke orme
+ortica papoila paquerette petale petales peuplier plage platja pod pods pollancre praia prairie pre quercia racine
+racines radice radici raizes rameau rameaux rinde riu riviere roadside rosso rote roter roxa salgueiro salvatges salze
+samen saule selvagem selvagens seme semente sementes semi sepal sepals sousbois spiaggia stamen stamens stamm stangel
+stengel strauch tanne tige tiges tija tilleul topf trefle trevo trevol trieb triebe trifoglio tronc tulpe twig twigs
+ufer ulivo ulme urtiga veilchen violett weide weisser wiese wiesen wilde wilder wildes wildflower wildflowers
+wildpflanze woodland wurzel wurzeln zweig zweige zwiebel
+"""
+# words of plants and their looks that are surnames too: alone behind a name they are somebody (Richard Spruce, Joseph
+# Rock, Robert Sweet). Others ("Wild", "Flower", "Higuera") are so only with initials or beside somebody
+_SURNAMES = """
+alamo arce ash ball baum bean bell berry birch bird bishop black blanco blume bonito branch bravo bright brown bueno
+bush campo campos carrasco carvalho castano cerezo chico clover corona costa cotton crow dorado early elder english
+espino espinosa field fields fiori flores foglia foot forest french fresno garden granado grandes gray great green hand
+hardy heath house jara king lake laurel linden little lobo long luna manzano mata mayor monte montes moon moral moss
+mountain naranjo nogales oliveira olivo olmo olmos palma park parra pastor pepper peral petit pina pinheiro pino plante
+prado prince ramo ramos reed rey rice rio river robles rock rojas romano romero rosales rosas rose rowan ruda rush sage
+santos seco serbal short sierra small spruce star stone summer sun sweet thorn trigo true verde villa vine vines weiss
+wheat white winter young
+"""
 # what of the lists above is a surname as well
 _ALSO_AUTHORS = """
 blank che chi dalla das della hai han hay her how mai mas mis nel record sample sans sin son sua sur tan wie you
 """
 NO_AUTHORS = frozenset(f"{_ABOUT_NAMES} {_NOTED}".split()) - frozenset(_ALSO_AUTHORS.split())
+# notes unless something says that they are people; and those of them who are people as they stand
+MAYBE_NOTES = (
+    frozenset(" ".join((_PLANTS_AND_PARTS, _SPANISH_PLANTS, _OTHER_PLANTS, _DESCRIPTIONS, _NOTED_BY_OTHERS)).split())
+    - NO_AUTHORS
+    - frozenset(_ALSO_AUTHORS.split())
+)
+SURNAMES = frozenset(_SURNAMES.split())
 SMALL_WORDS = frozenset(word for word in _FUNCTION_WORDS.split() if len(word) > 2) - frozenset(_ALSO_AUTHORS.split())
 # genera and first names, which after another word are a colour or a kind
 NOT_AN_EPITHET = frozenset({"cactus", "cola", "maria", "mora", "rosa", "rosas"})

@@ -2,66 +2,91 @@
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 
-from aplantida.domain.text import clean_text
+from aplantida.domain.people_frames import ADDRESS, SIGNS, led, unframed, without_markup, without_nobody
+from aplantida.domain.text import unpaired
 
-_BREAK = re.compile(r"</?(?:br|p|li|ul|ol|div|td|tr)\b[^<>]*>", re.IGNORECASE)
-_MARKUP = re.compile(r"<[^<>]*>")
-_RIGHTS = (
-    r"\b(?:(?:some|all|no|algunos|todos los|alguns|todos os|tots els|certains|tous|alle|einige|tutti i|alcuni)\s+)?"
-    r"(?:rights|derechos|direitos|drets|droits|rechte|diritti)\s+"
-    r"(?:reserved|reservados|reservats|réservés|vorbehalten|riservati)\b|"
-    r"\bpublic domain\b|\bdominio público\b|\bCC0\b|\bCC[\s-]BY(?:[\s-](?:NC|ND|SA))*\b"
-)
-_DATE = r"(?<![\w.])\d{1,4}([./-])\d{1,2}\1\d{1,4}(?!\w)"
-# what is nobody's name wherever it stands: signs, rights, dates
-_NOBODY = re.compile(rf"\(c\)|[©℗Ⓒⓒ®™]|{_RIGHTS}|{_DATE}", re.IGNORECASE)
-_SIGNS_BETWEEN = re.compile(r"[;/|&+·•،؛、\r\n\u2028\u2029()\[\]{}<>\"«»“”„—]|\s[-–~@]+\s|:(?!/)")
+_SIGNS_BETWEEN = re.compile(r"[;/|&+·•،؛、\r\n\u2028\u2029()\[\]{}<>\"«»“”„—]|\s[-–~@]+\s|\s@(?=\S)|:(?!/)")
+_SENTENCE_ENDS = re.compile(r"(?<=[^\W\d_]{3})\.\s+")  # not behind initials
 _WORDS_BETWEEN = re.compile(
     r"(?<![^\s,])(?:and|y|e|i|et|und|och|og|en|em|at|auf|sur|with|con|amb|com|avec|mit|feat\.?|ft\.?|via|vía|on|for|"
-    r"from|para|pour|für)(?=\s)",
+    r"from|para|pour|für|under|bajo|sous|unter|sob)(?=\s)",
     re.IGNORECASE,
 )
-_YEARS = r"(?:1[89]|20)\d\d\b(?:\s*[-–]\s*(?:(?:1[89]|20)\d\d|\d\d)\b)?"
-_WORDS = (
-    r"(?:copyright|copr|pictures?|photos?|photograph(?:s|y|ed|er)?|images?|fotos?|fotograf(?:[ií]as?|o|a|in|ie)?|"
-    r"fotógraf[oa]|imagen|imatge|imagem|immagine|bild|photographie|photographe|cr[eé]dit(?:o|os|s)?|courtesy|"
-    r"autor(?:a|es|as)?|authors?|auteure?|autore|autrice|urheber(?:in)?|user|taken|tomada|shot|made|uploaded|subid[oa]|"
-    r"dra?|prof|mrs?|ms|sra?)\b"
+_NAMES_WITH_A_CAPITAL = frozenset(
+    ("e", "i", "y", "et", "og", "en", "em", "at", "on", "auf", "sur", "com", "under", "bajo", "sous", "unter", "sob")
 )
-_OF = r"(?:by|of|de|del|por|per|par|von|da|di)\b"
-_SIGNS = "-–:;.,*'’‘`@#!?_ \t\r\n"  # at the ends of a name
-# what may stand before a name, and behind it
-_BEFORE = re.compile(rf"(?:{_WORDS}(?:[.\s]+{_OF})?|{_YEARS}|(?:by|por)\b)\s*", re.IGNORECASE)
-_OF_TWO_WORDS = re.compile(rf"{_OF}\s+(?=\S+\s+\S)", re.IGNORECASE)  # "De Ana Pérez", and not "De Vries"
-_BEHIND = re.compile(rf"\s(?:{_YEARS}|{_WORDS})$", re.IGNORECASE)
-_MOST_TAKEN_OFF = 8  # words and years, at either end
+_ONE_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_MOST_READ = 1_000  # characters of a text, without its markup
+_ONE_LETTER = {
+    **dict.fromkeys("’‘ʼʹ`´′＇", "'"),
+    **dict.fromkeys("‐‑‒–—−﹣－", "-"),
+    **{"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ı": "i", "\u2800": " "},
+}
+_MARKS = re.compile("[\u0300-\u036f]+")
+_JOINERS = "\u200c\u200d"  # which shape letters
+_INITIAL = re.compile(r"(?<![^\W_])([^\W\d_])\.\s*(?=[^\W\d_])")
 
 
-@lru_cache(maxsize=65_536)
 def names_in(text: str) -> frozenset[str]:
     """All that a text may name, as :func:`name_key` writes it: the text, its parts, and these without their frame.
 
-    One comma may stand in one name, in the order of lists ("Pérez, Ana"), or between two people: both are read.
+    One comma may stand in one name, in the order of lists ("Pérez, Ana"), or between two people: both are read, but
+    that a word alone on either side of it is somebody. Of a long text what stands first is read.
     """
-    plain = unicodedata.normalize("NFKC", _NOBODY.sub(";", _without_markup(text)))
-    parts = [plain]
-    for section in _SIGNS_BETWEEN.split(plain):
-        parts += [section, *(person for part in section.split(",") for person in [part, *_WORDS_BETWEEN.split(part)])]
-        parts += _WORDS_BETWEEN.split(section)
-    forms = {form for part in parts for form in _unframed(part)}
-    return frozenset({name_key(text), *map(name_key, forms), *map(name_key, map(in_reading_order, forms))} - {""})
+    whole = unpaired(text[: 8 * _MOST_READ])
+    plain = without_markup(whole)[:_MOST_READ]
+    addresses = ADDRESS.findall(plain)
+    plain = without_nobody(plain)
+    forms = {plain, *addresses}
+    for section in _sections(plain):
+        forms.update(_people_in(section))
+    forms.update([in_reading_order(form) for form in forms if "," in form])
+    return frozenset(map(_key, {whole, *forms})) - {""}
 
 
 def name_key(name: str) -> str:
-    """A name in the form in which names are compared: letters without case, each written in one way."""
-    folded = unicodedata.normalize("NFKC", clean_text(name)).casefold()
-    return " ".join(unicodedata.normalize("NFKC", folded).casefold().split())
+    """A name in the form in which names are compared.
+
+    That is letters without case and accents, each written in one way, one apostrophe and one hyphen, and initials
+    without their stops: ``J.M. GARCÍA`` and ``J. M. Garcia`` are one.
+    """
+    return _key(unpaired(name))
+
+
+def _key(name: str) -> str:
+    if name.isascii() and name.isprintable():
+        plain = name.lower().replace("`", "'")
+    else:
+        plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.translate(_FOLDED)).casefold())
+    if "." in plain:
+        plain = _INITIAL.sub(r"\1 ", plain)
+    return " ".join(plain.split()).strip(f" {_JOINERS}")
+
+
+class _Folded(dict[int, str]):
+    """What each character becomes in a key: found when it first comes."""
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        kind = unicodedata.category(letter)
+        if kind in ("Cc", "Cf") and letter not in _JOINERS:
+            plain = "" if kind == "Cf" else " "
+        else:
+            plain = "".join(_ONE_LETTER.get(part, part) for part in _ONE_LETTER.get(letter, _folded(letter)))
+        self[code] = plain
+        return plain
+
+
+def _folded(letter: str) -> str:
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", letter).casefold())
+    return _MARKS.sub("", unicodedata.normalize("NFD", plain.casefold()))
+
+
+_FOLDED = _Folded()
 
 
 def in_reading_order(name: str) -> str:
@@ -70,19 +95,39 @@ def in_reading_order(name: str) -> str:
     return f"{first} {last}" if comma and "," not in first and first.strip() and last.strip() else name
 
 
-def _without_markup(text: str) -> str:
-    return _MARKUP.sub(" ", _BREAK.sub("\n", html.unescape(text)))
+def _sections(plain: str) -> Iterator[str]:
+    """What stands between signs, and its sentences; a word that ends another sentence is nobody."""
+    for section in _SIGNS_BETWEEN.split(plain):
+        yield section
+        first, *others = _SENTENCE_ENDS.split(section)
+        if others:
+            yield first
+            yield from (other for other in others if len(other.split()) > 1)
 
 
-def _unframed(part: str) -> Iterator[str]:
-    """A part of a text, and what is left of it each time that a word, sign or year at its ends is taken off."""
-    yield part
-    yield (text := part.strip(_SIGNS))
-    for _ in range(_MOST_TAKEN_OFF):
-        if not (found := _BEFORE.match(text) or _OF_TWO_WORDS.match(text)):
-            break
-        yield (text := text[found.end() :].strip(_SIGNS))
-    for _ in range(_MOST_TAKEN_OFF):
-        if not (found := _BEHIND.search(text[-40:])):
-            break
-        yield (text := text[: len(text) - len(found[0])].strip(_SIGNS))
+def _people_in(section: str) -> Iterator[str]:
+    """What a section may name: all of it, what is between commas, and between words like "and"."""
+    halves, people = section.split(","), _between_words(section)
+    for part in dict.fromkeys((section, *people)):
+        yield from unframed(part)
+    in_list_order = len(halves) == 2 and len(people) == 1 and all(map(_ONE_WORD.search, halves)) and not led(halves[1])
+    for half in halves if len(halves) > 1 else ():
+        for part in (half, *_between_words(half)):
+            yield from (
+                form for form in unframed(part) if not (in_list_order and _ONE_WORD.fullmatch(form.strip(SIGNS)))
+            )
+
+
+def _between_words(section: str) -> list[str]:
+    """What stands between words like "and"; ``Ana E Costa`` has an initial, ``ANA Y LUIS GIL`` names two."""
+    found = list(_WORDS_BETWEEN.finditer(section))
+    parts: list[str] = []
+    start = 0
+    for at, word in enumerate(found):
+        until = found[at + 1].start() if at + 1 < len(found) else len(section)
+        in_capitals = section.isupper() and (len(word[0]) > 1 or len(section[word.end() : until].split()) > 1)
+        if word[0][0].isupper() and word[0].lower() in _NAMES_WITH_A_CAPITAL and not in_capitals:
+            continue
+        parts.append(section[start : word.start()])
+        start = word.end()
+    return [*parts, section[start:]]

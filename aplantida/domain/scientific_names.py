@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import nameparser
 
+from aplantida.domain.author_words import PARTICLES, note_among
 from aplantida.domain.latin_words import EPITHET, LETTERS, fold_word, is_one_word, why_no_words, why_not_latin
-from aplantida.domain.ordinary_words import NO_AUTHORS, SMALL_WORDS
 from aplantida.domain.text import clean_text
 
 MARKERS = {"SUBSPECIES": "subsp.", "VARIETY": "var.", "FORM": "f."}
@@ -34,20 +34,8 @@ _TITLED_EPITHET = re.compile(
     rf"[{LETTERS}]{{3,}}(?:us|um|is|ii|ae|[bcdfghjklmnpqrstvxz]a|[ei]a|ns|x|oides)$", re.IGNORECASE
 )
 _LIKE_EPITHETS = ("linnaeus", "medikus", "mutis", "moris", "costa", "ortega", "lagasca", "garcia", "rivera")  # authors
-_MAY_BE_SMALL = """
-ex in et and y e und & al al. f. f fil. fil filius bis hort. hort bin ibn st. st 't de da do dos das del della delle dei
-di du des der den dem van von vom zu zur zum ter ten te af av la le las les los el
-"""
 _LONGEST = 500
-# ranks, qualifiers and notes: wherever they stand without what belongs to them, a name is not understood
-_DOUBTS = frozenset(
-    (
-        *("cf", "aff", "agg", "sp", "spp", "ssp", "subsp", "subspecies", "var", "variety", "forma", "cv", "hybrid"),
-        *("s.str", "s.lat", "sl", "sensu", "auct", "nomen", "nudum", "dubium"),
-    )
-)
 _IN_A_SENSE = re.compile(r"\bs\.\s?(?:l|lat|str)\.?[\s,;)]*$", re.IGNORECASE)  # not the initials of S.L.Welsh
-_PARTICLES = frozenset(_MAY_BE_SMALL.split())
 _AUTHOR = re.compile(r"(?:[dDlLOMT]['’])?[^\W\d_]+(?:[.'’-]+[^\W\d_]+)*\.?$")
 _PUNCTUATION = re.compile(r"[\s()\[\],;:]+|(?<=\.)(?=[^\W\d_]{2,})|&")
 _YEAR = re.compile(r"1[5-9]\d\d$|20\d\d$")
@@ -147,10 +135,10 @@ def _in_usual_case(words: list[str], shouting: bool, whispering: bool) -> list[s
             usual.append(lower)
             below = True
         elif shouting:
-            is_first_name = lower == "f." and following not in ("", *_PARTICLES)
-            usual.append(lower if lower in _PARTICLES and not is_first_name else _titled(word))
+            is_first_name = lower == "f." and following not in ("", *PARTICLES)
+            usual.append(lower if lower in PARTICLES and not is_first_name else _titled(word))
         elif whispering and (word.rstrip(")],;").endswith(".") or usual[-1:] in (["&"], ["ex"])):
-            usual.append(word if lower in _PARTICLES or lower in _WRITTEN_MARKERS else word.title())
+            usual.append(word if lower in PARTICLES or lower in _WRITTEN_MARKERS else word.title())
         else:
             usual.append(word)
     return usual
@@ -161,7 +149,7 @@ def _titled(author: str) -> str:
 
 
 def _is_ranked(word: str) -> bool:
-    return word not in _PARTICLES and bool(EPITHET.match(word.rstrip(",;")))
+    return word not in PARTICLES and bool(EPITHET.match(word.rstrip(",;")))
 
 
 def _parse(text: str) -> nameparser.ParsedName:
@@ -219,19 +207,12 @@ def _check_authors(rest: str, trusted: bool) -> None:
     if not trusted and (sense := _IN_A_SENSE.search(rest)):
         raise NotAName(f"{sense[0]!r} is no author")
     for word in _PUNCTUATION.split(rest):
-        if word and word not in _PARTICLES and not _YEAR.match(word):
+        if word and word not in PARTICLES and not _YEAR.match(word):
             first = word[2:] if word[1:2] in ("'", "’") else word
             if not (_AUTHOR.match(word) and first[:1].isupper() and _is_latin(word)):
                 raise NotAName(f"{word!r} is no author")
-            if not trusted and _is_no_author(word):
-                raise NotAName(f"{word!r} is a word, and no author")
-
-
-def _is_no_author(word: str) -> bool:
-    """Whether a word is a note on the plant or on its name: that it is a word is nothing against a surname."""
-    plain = "".join(c for c in unicodedata.normalize("NFD", word.lower().rstrip(".")) if not unicodedata.combining(c))
-    small = plain in SMALL_WORDS and plain not in _PARTICLES  # "Den Hartog", "Des Moul."
-    return plain in _DOUBTS or plain in NO_AUTHORS or (small and not word.endswith("."))
+    if not trusted and (note := note_among(rest)):
+        raise NotAName(f"{note!r} is a word, and no author")
 
 
 def _is_latin(word: str) -> bool:

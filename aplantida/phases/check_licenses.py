@@ -204,7 +204,7 @@ PHASE = Phase(
     config=CheckLicensesConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoints": "checkpoint+"},
     output="license_report",
-    version=3,
+    version=4,
     sources={"weights": _weights_digest},
     run=run,
 )

@@ -13,11 +13,29 @@ ENDED_OR_BARGAINED = """
 Withdrawn | Cancelled | Superseded | Retired | Terminated | Void | Invalid | Obsolete | Removed | Anulada | Vencida |
 Retirada | Ungültig | Zurückgezogen | Cancelada | Rescinded | Annulé | Ritirata | Aufgehoben | Vain Oma Käyttö |
 Kun Personlig Bruk | Tylko Do Użytku | Arrangement | Invitation | Payment | Subscription | Invoice | Suscripción |
-Invitación | Prior Arrangement | Vereinbarung | Rechnung | Paiement | Lapsed | Outdated | Kun Etter Avtale
+Invitación | Prior Arrangement | Vereinbarung | Rechnung | Paiement | Lapsed | Outdated | Kun Etter Avtale |
+Revoquée | Révoqué | Suspended | Suspendida | Suspensa | Suspesa | Sospesa | Ausgesetzt | Gekündigt | Kündigung |
+Denegada | Denegado | Negata | Verweigert | Abgelehnt | Rechazada | Rechazado | Rejetée | Rejeitada | Refusée |
+Rifiutata | Recusada | Rebutjada | Bloqueada | Bloqué | Blocked | Bloccata | Bloquejada | Blockiert | Gesperrt |
+Pendiente | Pending | Pendent | Pendente | En Attente | In Sospeso | Ausstehend | Terminé | Terminée | Terminada |
+Finalizada | Extinta | Cessata | Inactive | Inaktiv | Disabled | Desactivada | Deaktiviert | Ended | Storniert |
+Vorläufig | Provisoire | Embargoed | Encerrada | Échue | Caducada | Retirat | Finalitzada
 """
 LIKE_THEM = """
 Ana Cancela | Jaime Cancelo | Kun Zhang | Edvard Vainio | Carl Kunth | Jardín del Retiro | Günther Kunkel | Yuri Bruk |
-Matthew Prior | Gary Null | Delia Fara | Jan van der Brug | Laura Lupa | Ana Invitti | Pia Payman
+Matthew Prior | Gary Null | Delia Fara | Jan van der Brug | Laura Lupa | Ana Invitti | Pia Payman |
+Carla Denegri | Independent Photographer | Pau Bloc | Suso Pena | Ana Refoyo | Cesare Negri
+"""
+HOLDERS = """
+Musée des Invalides | Hôtel des Invalides | Order of Malta | Former Student | Former Curator of Kew |
+Research Institute | School of Botany | Royal School of Mines | Harvard University Press | University of Chicago Press |
+Ministry of Education |
+Ministerio de Educación | Centro de Investigación Ecológica | Institut de Recherche | Scientific Society of Malta
+"""
+NO_HOLDERS = """
+Invalide | Order | Former | Research | School | Students | Press | Research Only | School Use | Educational Use |
+Order Required | Former License | Order of Use | Museum Students Only | University Personal Use | Research Purposes |
+Museum: Research | Education | Press Use | By Order | School, University
 """
 
 
@@ -34,6 +52,18 @@ def test_no_licence_is_read_that_ended_or_is_bargained_for_and_names_like_that_a
     assert [text for text in texts if passes(text)] == []
     texts = [frame.format(name) for frame, name in product(frames, listed(LIKE_THEM))]
     assert [(text, read_license(text).problem) for text in texts if not passes(text)] == []
+
+
+def test_what_institutions_bear_in_their_names_limits_nothing_there_and_does_elsewhere() -> None:
+    frames = (
+        *("© {}, CC BY 4.0", "CC BY 4.0 © {}", "CC BY 4.0 by {}", "{}, CC BY 4.0", "Photo: {} / CC BY"),
+        *("(c) {}, some rights reserved (CC BY)", "Copyright {} 2019. CC BY 4.0"),
+    )
+    texts = [frame.format(holder) for frame, holder in product(frames, listed(HOLDERS))]
+    assert [(text, read_license(text).problem) for text in texts if not passes(text)] == []
+    texts = [frame.format(said) for frame, said in product((*frames, "CC BY 4.0 {}"), listed(NO_HOLDERS))]
+    assert [text for text in texts for text in (text, text.upper(), text.lower()) if passes(text)] == []
+    assert [holder for holder in listed(HOLDERS) if passes(f"CC BY 4.0 {holder.lower()}")] == []
 
 
 OVERLAYS = (

@@ -12,6 +12,7 @@ from bson import json_util
 from aplantida.domain.license_reader import read_license
 from aplantida.domain.licensing import LicensePolicy, is_license_id, normalize_license
 from aplantida.pipeline.config import CHECKOUT
+from tests.fixtures.deeds import DEEDS, OF_THE_GRAMMAR
 
 POLICY = LicensePolicy()
 COLLECTION = CHECKOUT.parent / "shared" / "collection"
@@ -198,17 +199,6 @@ def test_accounts_have_their_place_before_the_rights_they_reserve(account: str) 
 
 
 CODES = ("by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd")
-WORDS = {
-    "en": ("Attribution", "NonCommercial", "NoDerivatives", "ShareAlike", "International"),
-    "es": ("Reconocimiento", "NoComercial", "SinObraDerivada", "CompartirIgual", "Internacional"),
-    "es-419": ("Atribución", "NoComercial", "SinDerivadas", "CompartirIgual", "Internacional"),
-    "ca": ("Reconeixement", "NoComercial", "SenseObraDerivada", "CompartirIgual", "Internacional"),
-    "pt": ("Atribuição", "NãoComercial", "SemDerivações", "CompartilhaIgual", "Internacional"),
-    "fr": ("Attribution", "Pas d’Utilisation Commerciale", "Pas de Modification", "Partage à l’Identique", ""),
-    "it": ("Attribuzione", "Non commerciale", "Non opere derivate", "Condividi allo stesso modo", "Internazionale"),
-    "de": ("Namensnennung", "Nicht kommerziell", "Keine Bearbeitungen", "Weitergabe unter gleichen Bedingungen", ""),
-}  # fmt: skip
-PLACES: dict[str, int] = dict(zip(("by", "nc", "nd", "sa"), range(4), strict=True))
 
 
 def written() -> Iterator[tuple[str, str]]:
@@ -218,12 +208,12 @@ def written() -> Iterator[tuple[str, str]]:
         for head, joint, space in product(("cc", "CC", "Creative Commons"), ("-", " ", "_", " - "), (" ", "-", " v")):
             yield f"{head} {code.replace('-', joint)}{space if version else ''}{version}", license_id
             yield f"{head}{joint}{code.upper().replace('-', joint)} {version}".strip(), license_id
-        for words, joint in product(WORDS.values(), ("-", " - ", " ")):
-            name = joint.join(words[PLACES[element]] for element in code.split("-"))
-            yield f"Creative Commons {name} {version} {words[4] if version else ''}".strip(), license_id
+        for deed, joint in product(map(DEEDS.__getitem__, OF_THE_GRAMMAR), ("-", " - ", " ")):
+            name = joint.join(deed._asdict()[element] for element in code.split("-"))
+            yield f"Creative Commons {name} {version} {deed.everywhere if version else ''}".strip(), license_id
             yield f"Licencia Creative Commons {name} {version}".strip(), license_id
             if version:
-                yield f"{name} {version} {words[4]}".strip(), license_id
+                yield f"{name} {version} {deed.everywhere}".strip(), license_id
                 yield f"{name} {version} (CC {code.upper()} {version})", license_id
         tails = ("", "/", "/deed", "/deed.es", "/deed.zh-hans", "/legalcode", "/legalcode.de") if version else ("/",)
         for head, tail in product(("https://", "http://", "http://www.", ""), tails):

@@ -268,7 +268,7 @@ def test_words_of_every_day_that_are_latin_too_are_names_where_they_stand_right(
 
 SURNAMES = """
 Gray Green Brown White Black Bush Small King Forest Stone Rojas Flores Palma Parra Bravo Linden Young Moss Reed Rush
-Bell Ball Monte Prado Ramos Luna Weiss Baum Blume Laurel Lobo Chico Rose Wild Sage Ash Elder Berry Branch Field Garden
+Bell Ball Monte Prado Ramos Luna Weiss Baum Blume Laurel Lobo Chico Rose Sage Ash Elder Berry Branch Field Garden
 Greene Hill Wood Lake Rivers Snow Winter Summer Day Long Short Little Rich Hand Foot Head Bird Fox Wolf Crow Wheat Rice
 Bean Pepper Park Heath Rock Rio Campo Campos Olivo Romero Pino Castaño Oliveira Cruz Santos Rey Costa Villa Lozano
 Record How Hay Nel You Tan Das Mas Fiori Klein Roth Gross Blanco Verde Rosa Delgado Machado Leal Calvo Rubio Franco
