@@ -23,9 +23,10 @@ _ONE_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _MOST_READ = 1_000  # characters of a text, without its markup
 _ONE_LETTER = {
     **dict.fromkeys("’‘ʼʹ`´′＇", "'"),
-    **dict.fromkeys("‐‑‒–—−﹣－", "-"),
+    **dict.fromkeys("-‐‑‒–—−﹣－_", " "),
     **{"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ı": "i", "\u2800": " "},
 }
+_PLAIN = str.maketrans("`-_", "'  ")
 _MARKS = re.compile("[\u0300-\u036f]+")
 _JOINERS = "\u200c\u200d"  # which shape letters
 _INITIAL = re.compile(r"(?<![^\W_])([^\W\d_])\.\s*(?=[^\W\d_])")
@@ -51,20 +52,20 @@ def names_in(text: str) -> frozenset[str]:
 def name_key(name: str) -> str:
     """A name in the form in which names are compared.
 
-    That is letters without case and accents, each written in one way, one apostrophe and one hyphen, and initials
-    without their stops: ``J.M. GARCÍA`` and ``J. M. Garcia`` are one.
+    That is letters without case and accents, each written in one way, one apostrophe, hyphens and underscores as
+    spaces, and initials without their stops: ``J.M. GARCÍA`` and ``J. M. Garcia`` are one.
     """
     return _key(unpaired(name))
 
 
 def _key(name: str) -> str:
     if name.isascii() and name.isprintable():
-        plain = name.lower().replace("`", "'")
+        plain = name.lower().translate(_PLAIN)
     else:
         plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.translate(_FOLDED)).casefold())
     if "." in plain:
         plain = _INITIAL.sub(r"\1 ", plain)
-    return " ".join(plain.split()).strip(f" {_JOINERS}")
+    return " ".join(plain.split()).strip(f" {_JOINERS}") or " ".join(name.split())
 
 
 class _Folded(dict[int, str]):
