@@ -20,7 +20,7 @@ from benchmarks.report import Row, table
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "RESULTS.md"
 NOT_BENCHMARKS = {
-    *("__init__", "__main__", "apart", "peers", "photos", "plan", "report"),
+    *("__init__", "__main__", "apart", "cpu_work", "earlier", "peers", "photos", "plan", "report"),
     *(f"browser_{part}" for part in ("bundle", "files", "models", "peers", "server", "traffic")),
 }
 TITLE = "# Benchmarks\n\nRatios: bigger is better. A dash: not measured, or no goal."

@@ -16,7 +16,7 @@ from math import nan
 from pathlib import Path
 
 from aplantida.export.browser import chromium
-from benchmarks import browser_files
+from benchmarks import browser_files, earlier
 from benchmarks.browser import BLANK, FIGURES, OUR_WAYS, POLICIES, ROUNDS, until_offline, visit
 from benchmarks.browser_bundle import write_bundle, write_photos
 from benchmarks.browser_server import served
@@ -24,9 +24,7 @@ from benchmarks.browser_traffic import OURS, counted
 from benchmarks.bundle_size import IMAGE_SIZE, NUM_CLASSES
 from benchmarks.report import Row, show
 
-EARLIER = "3693cb9"
 BEFORE = """async () => (await import("/before/classifier.js")).load("/before/")"""
-CHECKOUT = Path(__file__).parents[1]
 
 
 def main() -> None:
@@ -50,25 +48,18 @@ def write_before(root: Path) -> None:
     Raises:
         RuntimeError: where the commit is not in this copy of the repository, or its page cannot be built.
     """
-    (root / "earlier").mkdir()
     shutil.copytree(root / "bundle" / "model", root / "before" / "model")
-    packed = root / "earlier.tar"
-    done = subprocess.run(
-        ["git", "archive", f"--output={packed}", EARLIER, "aplantida"], cwd=CHECKOUT, capture_output=True, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"commit {EARLIER}: {done.stderr.decode(errors='replace').strip()}")
-    shutil.unpack_archive(packed, root / "earlier", filter="data")
+    tree = earlier.write_tree(root / "earlier", "aplantida")
     done = subprocess.run(
         [sys.executable, browser_files.__file__, str(root / "before"), str(NUM_CLASSES), str(IMAGE_SIZE)],
-        cwd=root / "earlier",
-        env={**os.environ, "PYTHONPATH": str(root / "earlier")},
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"the page of {EARLIER} cannot be built: {done.stderr[-1000:]}")
+        raise RuntimeError(f"the page of {earlier.COMMIT} cannot be built: {done.stderr[-1000:]}")
 
 
 def waits(root: Path) -> list[Row]:
@@ -83,7 +74,7 @@ def waits(root: Path) -> list[Row]:
                     ours, before = (statistics.median(one[name][key] for one in rounds[1:]) for name in (way, "before"))
                     title = f"{what}, {way}{f', {rate}x slower' if rate > 1 else ''}"
                     rows.append(
-                        Row(title, ours, before, "ms", before / ours, None, f"peer: {EARLIER}; {ROUNDS} visits")
+                        Row(title, ours, before, "ms", before / ours, None, f"peer: {earlier.COMMIT}; {ROUNDS} visits")
                     )
     return rows
 
@@ -102,7 +93,7 @@ def bytes_sent(root: Path) -> list[Row]:
             ("everything until offline", all_of_it, all_before, ""),
             ("two visits in an app", two, two_before, both),
         ):
-            text = f"peer: {EARLIER}{'; ' if more else ''}{more}"
+            text = f"peer: {earlier.COMMIT}{'; ' if more else ''}{more}"
             title = f"bytes of {what}, Cache-Control: {policy}"
             rows.append(Row(title, ours, before, "bytes", before / ours, None, text))
     return rows
