@@ -18,6 +18,8 @@ _BEGINS = "=+@＝＋－＠-"  # what a spreadsheet begins a formula with, full-w
 _FORMULA = re.compile(rf"(^|;)([\s'\"]*[{_BEGINS}])")  # marks that are there count, so that reading takes ours away
 _MARKED = re.compile(rf"(^|;)'([\s'\"]*[{_BEGINS}])")
 _TEXT_MARK = "'"  # in front of a cell: what follows is text
+# most texts: nothing in them turns, begins a formula or parts cells
+_AS_IT_IS = re.compile(r"[A-Za-z0-9][\w ./:?=&%~#()+-]*(?<! )", re.ASCII)
 _QUOTED = re.compile(r"[\",;|\t]|^\s|\s$")
 _MARKDOWN = re.compile(r"([\\`*\[\]<>|~$&]|(?<![^\W_])_|_(?![^\W_]))")  # an underscore within a word is one
 _MARKDOWN_START = re.compile(r"^(\s*)([#+=-]|\d+[.)])")
@@ -84,9 +86,9 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     Raises:
         ValueError: for a row with a key that is no column.
     """
-    lines = [",".join(map(_csv_cell, columns))]
+    lines, known = [",".join(map(_csv_cell, columns))], frozenset(columns)
     for row in rows:
-        if not set(row) <= set(columns):
+        if not row.keys() <= known:
             raise ValueError(f"a row has {sorted(row)}; columns are {sorted(columns)}")
         lines.append(",".join(_csv_cell(row.get(name)) for name in columns))
     return "\n".join(lines) + "\n"
@@ -94,6 +96,8 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 def _csv_cell(value: Any) -> str:
     text = "" if value is None else str(value)
+    if _AS_IT_IS.fullmatch(text):
+        return text
     if not isinstance(value, int | float):
         text = _FORMULA.sub(rf"\1{_TEXT_MARK}\2", plain(text))
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text

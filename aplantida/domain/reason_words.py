@@ -68,7 +68,9 @@ REASON_WORDS: Mapping[Reason, Words] = {
     Reason.HELD_OUT_SPECIES: Words("su especie se reserva a propósito", "its species is held out on purpose"),
 }
 
+_WORDS_OF = {reason.value: words for reason, words in REASON_WORDS.items()}
+
 
 def in_words(reason: str) -> Words:
     """What a code means; the code itself for one that is unknown (of a later version, say)."""
-    return REASON_WORDS[Reason(reason)] if reason in set(Reason) else Words(reason, reason)
+    return _WORDS_OF.get(reason) or Words(reason, reason)

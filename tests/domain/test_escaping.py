@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from html.parser import HTMLParser
+from itertools import product
 
 import duckdb
 import pytest
 from markdown_it import MarkdownIt
 
+from aplantida.domain import escaping
 from aplantida.domain.escaping import (
     csv_text,
     for_file_name,
@@ -82,6 +85,15 @@ def test_csv_holds_no_formula_and_reads_back() -> None:
     assert csv_text(["a"], []) == "a\n"
     with pytest.raises(ValueError, match="columns are"):
         csv_text(["a"], [{"b": 1}])
+
+
+def test_texts_that_need_nothing_are_written_as_the_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    characters = "aZ0 _-+=@:;,.|'\"/?&%~#()\t\né＝\u202e"
+    texts = ["".join(text) for length in range(4) for text in product(characters, repeat=length)]
+    rows = [{"a": text} for text in texts]
+    written = csv_text(["a"], rows)
+    monkeypatch.setattr(escaping, "_AS_IT_IS", re.compile(r"(?!)"))  # matches nothing
+    assert csv_text(["a"], rows) == written
 
 
 def test_sql_writes_cells_alike() -> None:
