@@ -9,9 +9,10 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aplantida.data.soft_labels import SoftLabels, SoftShard
@@ -31,10 +32,10 @@ class StoredPhoto(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Images:
-    """One shard's photos: the row, width and height of each, and their files."""
+    """One shard's photos: where the file of each begins and ends, its width and height; and all files."""
 
-    rows: dict[str, tuple[int, int, int]]
-    files: Any
+    places: dict[str, tuple[int, int, int, int]]
+    files: memoryview
 
 
 class ShardCache:
@@ -88,11 +89,10 @@ class ShardCache:
                 found.append(StoredPhoto(image_id, known.shape[1], known.shape[0], None))
                 continue
             images = used.get(shard) or used.setdefault(shard, self._kept(self._images, shard, self._read_images))
-            if image_id not in images.rows:
+            if image_id not in images.places:
                 raise ValueError(f"{self._folder}: shard {shard} does not hold photo {image_id} of the split")
-            row, width, height = images.rows[image_id]
-            data = memoryview(images.files[row].as_buffer()).cast("B")
-            found.append(StoredPhoto(image_id, width, height, data))
+            start, end, width, height = images.places[image_id]
+            found.append(StoredPhoto(image_id, width, height, images.files[start:end]))
         return found
 
     def read_ahead(self, shard: int) -> None:
@@ -165,5 +165,8 @@ class ShardCache:
         columns = ["image_id", "image", "width", "height"]
         table = pq.read_table(self._folder / f"shard-{shard:05d}.parquet", columns=columns)
         ids, widths, heights = (table[name].to_pylist() for name in columns if name != "image")
-        rows = zip(range(len(ids)), widths, heights, strict=True)
-        return _Images(dict(zip(ids, rows, strict=True)), table["image"].combine_chunks())
+        files = table["image"].cast(pa.large_binary()).combine_chunks()
+        _, offsets, data = files.buffers()
+        ends = np.frombuffer(offsets, np.int64)[files.offset : files.offset + len(files) + 1].tolist()
+        places = zip(ends[:-1], ends[1:], widths, heights, strict=True)
+        return _Images(dict(zip(ids, places, strict=True)), memoryview(data or b"").cast("B"))
