@@ -40,9 +40,12 @@ def test_a_batch_that_does_not_fit_is_halved_to_the_same_result(
         return True
 
     monkeypatch.setattr(PlantModel, "forward", tight)
-    caplog.handler.addFilter(look)
-    whole = replace(task, optimization=replace(settings, micro_batch_size=None))
-    assert result_of(whole, tmp_path / "halved") == small
+    caplog.handler.addFilter(look)  # of a handler that all tests share
+    try:
+        whole = replace(task, optimization=replace(settings, micro_batch_size=None))
+        assert result_of(whole, tmp_path / "halved") == small
+    finally:
+        caplog.handler.removeFilter(look)
     assert [record.args for record in caplog.records if "out of memory" in record.msg] == [(6, 12), (3, 12)]
     assert freed == [True, True], "the batch that did not fit was still held when its memory was to be given back"
     assert json.loads((tmp_path / "halved/result/summary.json").read_text())["micro_batch_size"] == 3
