@@ -7,7 +7,6 @@ release the interpreter's lock): they share the shards in memory, start at once,
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,15 +25,13 @@ from aplantida.data.sampling import Sampling, expected_copies, occurrences
 from aplantida.data.shard_cache import ShardCache, StoredPhoto
 from aplantida.data.soft_labels import SoftLabels, SoftShard, soft_targets
 from aplantida.data.views import View
+from aplantida.domain.cores import take_short_turns
 from aplantida.domain.memory import keep_freed_memory
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.seeds import derive_seed
 from aplantida.domain.split import read_split
 
 _BATCHES_AHEAD = 16  # whose shards are read
-_SECONDS_OF_THE_LOCK = (
-    1e-4  # that a thread may hold the interpreter's lock while others wait for it; five ms by default
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +127,8 @@ class BatchSource:
 
     def __init__(self, plan: BatchPlan) -> None:
         keep_freed_memory()
-        if (
-            plan.num_loader_workers > 0
-        ):  # whose draws for a whole batch would keep the others, and the training, waiting
-            sys.setswitchinterval(min(sys.getswitchinterval(), _SECONDS_OF_THE_LOCK))
+        if plan.num_loader_workers > 0:
+            take_short_turns()
         self._plan = plan
         self._policy = POLICIES[plan.augmentation]
         size = plan.train_image_size or plan.preprocessing.image_size

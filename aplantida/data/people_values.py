@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import pyarrow as pa
 
 from aplantida.data.field_values import each_text, text_of
 from aplantida.domain.people import ADDRESS
-from aplantida.domain.text import valid_text
+from aplantida.domain.text import valid_text, without_accents
 
 
 def _keys(text: str) -> tuple[str, ...]:
@@ -131,8 +130,7 @@ def _by_key(value: Mapping[Any, Any]) -> dict[str, list[str]]:
 
 def _folded(key: Any) -> tuple[str, str]:
     """A key without what has no part in its meaning, and the number at its end: ``author_first_name 2``."""
-    letters = unicodedata.normalize("NFD", str(key)).casefold()
-    plain = "".join(letter for letter in letters if letter.isalnum())
+    plain = "".join(letter for letter in without_accents(str(key)).casefold() if letter.isalnum())
     name = plain.rstrip("0123456789")
     if name not in _KNOWN:
         role = next(

@@ -165,7 +165,8 @@ class ShardCache:
         columns = ["image_id", "image", "width", "height"]
         table = pq.read_table(self._folder / f"shard-{shard:05d}.parquet", columns=columns)
         ids, widths, heights = (table[name].to_pylist() for name in columns if name != "image")
-        files = table["image"].cast(pa.large_binary()).combine_chunks()
+        column = table["image"].cast(pa.large_binary())
+        files = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even a single one
         _, offsets, data = files.buffers()
         ends = np.frombuffer(offsets, np.int64)[files.offset : files.offset + len(files) + 1].tolist()
         places = zip(ends[:-1], ends[1:], widths, heights, strict=True)

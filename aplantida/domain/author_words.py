@@ -8,10 +8,10 @@ plant are nobody. Any other word of plants is somebody who has initials ("A.Wild
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from aplantida.domain.ordinary_words import MAYBE_NOTES, NO_AUTHORS, SMALL_WORDS, SURNAMES
+from aplantida.domain.text import without_accents
 
 _MAY_BE_SMALL = """
 ex in et and y e und & al al. f. f fil. fil filius bis hort. hort bin ibn st. st 't de da do dos das del della delle dei
@@ -51,8 +51,7 @@ def note_among(authors: str) -> str | None:
 
 
 def _plain(word: str) -> str:
-    letters = unicodedata.normalize("NFD", word.lower().rstrip("."))
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return without_accents(word.lower().rstrip("."))
 
 
 def _is_small(word: str, plain: str) -> bool:

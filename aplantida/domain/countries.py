@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +10,8 @@ from typing import cast
 
 import pycountry
 from babel import Locale
+
+from aplantida.domain.text import without_accents
 
 LANGUAGES = ("es", "en")
 _KOSOVO = "XK"  # no code of ISO's, but the one that is used
@@ -136,8 +137,7 @@ def _has_a_word_among_capitals(parts: Sequence[str]) -> bool:
 
 def _key(text: str) -> str:
     """Small letters without accents, words with one space between them."""
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(character for character in letters if not unicodedata.combining(character))
+    plain = without_accents(text.casefold(), compatible=True)
     return " ".join(re.findall(r"\w+", plain.replace("'", "").replace("’", "")))
 
 

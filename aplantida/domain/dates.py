@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -11,6 +10,8 @@ from typing import Any, Literal, cast
 
 from babel import Locale
 from dateutil.parser import parser, parserinfo
+
+from aplantida.domain.text import without_accents
 
 DateOrder = Literal["day_first", "month_first"]
 LANGUAGES = ("es", "en")
@@ -171,8 +172,7 @@ def _of_two_digits(number: int) -> int:
 
 def _plain(text: str) -> str:
     """In small letters without accents, ordinals without their endings."""
-    letters = unicodedata.normalize("NFKD", text.casefold().replace("º", "°").replace("ª", "°"))
-    plain = "".join(character for character in letters if not unicodedata.combining(character))
+    plain = without_accents(text.casefold().replace("º", "°").replace("ª", "°"), compatible=True)
     return _ORDINAL.sub("", " ".join(plain.split()))
 
 

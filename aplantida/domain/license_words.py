@@ -7,13 +7,13 @@ Phrases are compared *squeezed*: lower case, without accents and whatever stands
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from functools import lru_cache
 
 from aplantida.domain import license_titles as titles
 from aplantida.domain.license_limits import NO_NAME_STEMS_AS_WRITTEN, NO_NAME_WORDS
+from aplantida.domain.text import without_accents
 
 
 def _words(text: str) -> frozenset[str]:
@@ -215,10 +215,7 @@ _DIGITS_FOR_LETTERS = str.maketrans("013457", "oieast")
 
 def fold(text: str) -> str:
     """Lower case, without accents."""
-    if text.isascii():
-        return text.lower()
-    bare = unicodedata.normalize("NFD", text.casefold())
-    return "".join(c for c in bare if not unicodedata.combining(c)).translate(_FOLDED)
+    return text.lower() if text.isascii() else without_accents(text.casefold()).translate(_FOLDED)
 
 
 def squeeze(text: str) -> str:

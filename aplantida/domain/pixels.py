@@ -81,7 +81,7 @@ def boxed_square(
         flip: whether it is mirrored.
         image_size: S.
         interpolation: ``bilinear`` or ``bicubic``.
-        out: (S, S, 3) to write to; it is then what is returned.
+        out: a C-contiguous (S, S, 3) to write to; it is then what is returned.
     """
     height, width = photo.shape[:2]
     left, right = _whole(box[0], box[2], width)
@@ -126,8 +126,13 @@ def scaled(
         interpolation: ``bilinear`` or ``bicubic``.
         flip: whether it is mirrored.
         out: a C-contiguous (``height``, ``width``, 3) to write to; it is then what is returned.
+
+    Raises:
+        ValueError: when ``out`` is not contiguous or may not be written to, which torch would not see.
     """
     resized = np.empty((height, width, 3), np.uint8) if out is None else out
+    if not (resized.flags.c_contiguous and resized.flags.writeable):
+        raise ValueError("out: want a C-contiguous array that may be written to")
     source = _planes(np.require(photo, np.uint8, ("C", "W")))  # torch wants to be allowed to write
     _antialiased(interpolation)(source, (height, width), False, None, None, out=_planes(resized))
     if flip:

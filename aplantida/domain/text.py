@@ -51,6 +51,14 @@ def _visible(text: str) -> str:
     return "".join(" " if character == _BLANK else character for character in text if not _is_invisible(character))
 
 
+def without_accents(text: str, *, compatible: bool = False) -> str:
+    """``text`` without the marks on its letters; ``compatible`` has plain letters for ``ª`` and the like too."""
+    if text.isascii():
+        return text
+    letters = unicodedata.normalize("NFKD" if compatible else "NFD", text)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
 def unpaired(text: str) -> str:
     """``text`` with pairs of surrogates joined, and U+FFFD for those that are alone."""
     if _LONE.search(text):

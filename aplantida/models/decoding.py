@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import torch
 
+from aplantida.domain.cores import take_short_turns
 from aplantida.domain.pixels import Pixels, boxed_square, centre_square, decode_photo
 from aplantida.domain.preprocessing import Preprocessing
 
@@ -27,6 +28,8 @@ class Decoder:
 
     def __init__(self, preprocessing: Preprocessing, num_workers: int, pinned: bool = False) -> None:
         self._preprocessing, self._pinned = preprocessing, pinned
+        if num_workers > 0:
+            take_short_turns()
         self._pool = ThreadPoolExecutor(num_workers, thread_name_prefix="decoder") if num_workers else None
 
     def batches(self, jpegs: Sequence[bytes], boxes: Sequence[Box | None], batch_size: int) -> Iterator[torch.Tensor]:

@@ -33,6 +33,18 @@ def test_what_torch_could_not_take_is_copied() -> None:
     assert np.array_equal(scaled(photo[::-1, 5:50], 20, 20), scaled(photo[::-1, 5:50].copy(), 20, 20))
 
 
+def test_what_torch_would_write_past_is_refused() -> None:
+    square = np.zeros((20, 40, 3), np.uint8)
+    for out in (square[:, ::2], square[:, :20]):
+        with pytest.raises(ValueError, match="C-contiguous"):
+            scaled(picture(60, 40), 20, 20, out=out)
+    whole = np.zeros((20, 20, 3), np.uint8)
+    whole.flags.writeable = False
+    with pytest.raises(ValueError, match="written"):
+        scaled(picture(60, 40), 20, 20, out=whole)
+    assert not square.any()
+
+
 @pytest.mark.parametrize("size", [20, 32, 64])  # shrunk to half, to 0.8, enlarged
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 def test_a_box_is_cut_in_whole_pixels_and_mirrored(size: int, interpolation: str) -> None:
