@@ -20,7 +20,7 @@ _NAMES_WITH_A_CAPITAL = frozenset(
     ("e", "i", "y", "et", "og", "en", "em", "at", "on", "auf", "sur", "com", "under", "bajo", "sous", "unter", "sob")
 )
 _ONE_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_MOST_READ = 1_000  # characters of a text, without its markup
+_MOST_READ = 10_000  # characters of a text, without its markup
 _ONE_LETTER = {
     **dict.fromkeys("’‘ʼʹ`´′＇", "'"),
     **dict.fromkeys("-‐‑‒–—−﹣－_", " "),
@@ -120,14 +120,21 @@ def _people_in(section: str) -> Iterator[str]:
 
 
 def _between_words(section: str) -> list[str]:
-    """What stands between words like "and"; ``Ana E Costa`` has an initial, ``ANA Y LUIS GIL`` names two."""
+    """What stands between words like "and"; ``Ana E Costa`` has an initial, ``ANA Y LUIS GIL`` names two.
+
+    So does ``Ana Pérez Y Luis Gil``: where two words stand on either side, a capital is no initial.
+    """
     found = list(_WORDS_BETWEEN.finditer(section))
     parts: list[str] = []
     start = 0
     for at, word in enumerate(found):
         until = found[at + 1].start() if at + 1 < len(found) else len(section)
         in_capitals = section.isupper() and (len(word[0]) > 1 or len(section[word.end() : until].split()) > 1)
-        if word[0][0].isupper() and word[0].lower() in _NAMES_WITH_A_CAPITAL and not in_capitals:
+        between_two = all(
+            len(side.split()) > 1 for side in (section[start : word.start()], section[word.end() : until])
+        )
+        may_be_initial = word[0][0].isupper() and word[0].lower() in _NAMES_WITH_A_CAPITAL
+        if may_be_initial and not (in_capitals or between_two):
             continue
         parts.append(section[start : word.start()])
         start = word.end()

@@ -22,9 +22,14 @@ _RIGHTS = (
     r"\bpublic domain\b|\bdominio público\b|\bCC(?:0|[\s-]BY(?:[\s-](?:NC|ND|SA))*)\b(?:\s+[1-4]\.[05]\b)?"
 )
 _DAY = r"(?<![\w.])\d{1,4}([./-])\d{1,2}\1\d{1,4}(?!\w)"
+# months written whole, or in their usual short form: "Marín", "Mayer" and "Novak" begin like one and are surnames
 _MONTH = (
-    r"(?:jan|ene|gen|feb|fév|mar|mär|apr|abr|avr|may|mai|mag|maig|jun|juin|jul|juil|giu|lug|aug|ago|aoû|ag|set|sep|oct|"
-    r"okt|out|ott|nov|dec|dic|des|déc|dez)[^\W\d_]{0,8}\b\.?"
+    r"(?:jan(?:uary|uar|vier|v|eiro)?|ene(?:ro)?|gen(?:er|naio)?|feb(?:ruary|ruar|rero|rer|braio|r)?|"
+    r"f[eé]v(?:rier|ereiro|r)?|mar(?:ch|s|zo|ço|ç)?|märz?|apr(?:il|ile)?|abr(?:il)?|avr(?:il)?|ma[iy]|mayo|maio|maig|"
+    r"mag(?:gio)?|june?|juni|juny|junio|junho|juin|giu(?:gno)?|jul[yi]?|julio|julho|juliol|juil(?:let)?|lug(?:lio)?|"
+    r"aug(?:ust)?|ago(?:sto|st)?|ao[uû]t|sept?(?:ember|iembre|embre)?|set(?:iembre|embre|tembre|embro)?|"
+    r"o[ck]t(?:ober|ubre|obre)?|out(?:ubro)?|ott(?:obre)?|nov(?:ember|iembre|embre|embro)?|d[eé][cs](?:ember|embre)?|"
+    r"dic(?:iembre|embre)?|dez(?:ember|embro)?)\b\.?"
 )
 _YEAR = r"(?:1[89]|20)\d\d\b"
 _DAY_OF_MONTH = r"\b[0-3]?\d(?:st|nd|rd|th|er|º|\.)?"
@@ -72,6 +77,7 @@ _BEHIND = re.compile(
     rf"(?:['’]s)?\s(?:(?-i:el|le|am|il|em|on)|{_MONTH}\s+(?:del?\s+)?{_YEAR}|{_YEARS}|{_WORDS}|{_SITE}|{_LICENSED})$",
     re.IGNORECASE,
 )
+_YEAR_BEHIND = re.compile(rf"\s(?:del?\s+)?{_YEARS}$", re.IGNORECASE)
 _LISTED_WITH = re.compile(rf"{_WORDS}\s*(?::|[.\s]\s*{_OF})\s*", re.IGNORECASE)
 _YEARS_AROUND = re.compile(rf"^{_YEARS}|{_YEARS}$")
 _MOST_TAKEN_OFF = 8  # words and years, at either end
@@ -124,6 +130,8 @@ def unframed(part: str) -> Iterator[str]:
     for _ in range(_MOST_TAKEN_OFF):
         if not (found := _BEHIND.search(text[-40:])):
             break
+        if year := _YEAR_BEHIND.search(text[-40:]):  # "Ana May 2019" may be somebody's surname, or a month
+            yield text[: len(text) - len(year[0])].strip(SIGNS)
         yield (text := text[: len(text) - len(found[0])].strip(SIGNS))
 
 

@@ -136,6 +136,39 @@ def test_who_opted_out_is_found_by_one_word_and_among_others(listed: str, author
     assert is_out(listed, author)
 
 
+LIKE_A_MONTH = """
+Marín Marcos Márquez Mayo Sepúlveda Janssen Mayer Decker Novak Augustin Julià Desmond May Marsh Aprile Setién Octavio
+Genovés Abreu Junquera Julien Agosti Outeiro Ottaviani Dictinio Eneas Febrer
+"""
+
+
+@pytest.mark.parametrize("surname", LIKE_A_MONTH.split())
+def test_a_surname_that_begins_like_a_month_stays_before_a_year(surname: str) -> None:
+    for frame in ("{} 2019", "{}, 2019", "© {} 2019-2021", "{} de 2019", "Foto: {} 2020"):
+        assert is_out(f"Ana {surname}", frame.format(f"Ana {surname}")), frame
+        assert not is_out(f"Ana {surname}", frame.format(f"Ana {surname} Gil")), frame
+
+
+@pytest.mark.parametrize(
+    "month", ["may", "agosto", "sept.", "Okt.", "avril", "maig", "dicembre", "févr.", "März", "juny"]
+)
+def test_a_month_before_a_year_is_no_part_of_a_name(month: str) -> None:
+    for frame in ("{} {} 2019", "{} 3 {} 2019", "{} {} de 2019"):
+        assert is_out("Ana Pérez", frame.format("Ana Pérez", month)), frame
+
+
+@pytest.mark.parametrize("word", ["Y", "E", "I", "EN", "Et", "Og", "y", "e", "i", "And", "Con"])
+def test_a_capital_between_two_whole_names_is_no_initial(word: str) -> None:
+    for text in (f"Ana Pérez {word} Luis Gil", f"Ana Pérez, Eva Sol {word} Luis Gil", f"Foto: Eva Sol {word} Luis Gil"):
+        assert is_out("Luis Gil", text)
+        assert not is_out("Luis", text)
+
+
+def test_a_long_list_of_people_is_read_whole() -> None:
+    text = "; ".join([*(f"Maria Puig {number}" for number in range(300)), "Eva Sol"])
+    assert is_out("Eva Sol", text)
+
+
 def test_a_long_text_is_read_as_far_as_authors_stand() -> None:
     text = "Ana Pérez; " + "Luis y Eva, Gil. Mar; by Sol " * 100_000
     assert "ana perez" in names_in(text)
