@@ -17,7 +17,6 @@ SECRET = "https://example.org/ana?token=abc"
     [
         *("Ana Pérez", " Ana Pérez\n", ["Ana Pérez"], [["Ana Pérez"], "Ana Pérez"], {"name": ["Ana Pérez"]}),
         *({"name": "Ana Pérez"}, {"Full Name": "Ana Pérez", "id": 7}),
-        {"user": {"name": "Ana Pérez", "login": "ana9"}},
         *({"name": {"first": "Ana", "last": "Pérez"}}, {"firstName": "Ana", "lastName": "Pérez"}),
         *({"given": "Ana", "family": "Pérez"}, {"last_name": "Pérez", "first-name": "Ana"}),
         {"x": {"name": "Ana Pérez"}},
@@ -28,11 +27,12 @@ SECRET = "https://example.org/ana?token=abc"
         {"name": "Ana Pérez", "url": SECRET},
         *({"author": {"fullName": "Ana Pérez"}}, {"who": "Ana Pérez", "home": SECRET}),
         ["Ana Pérez", SECRET, "www.a.org/?sig=1"],
-        *({"login": "ana9", "first": "Ana", "last": "Pérez"}, {"name": {}, "login": "Ana Pérez"}),
-        *({"username": "anap", "realname": "Ana Pérez"}, {"usuario": "anap", "titular": "Ana Pérez", "nsid": "7@N02"}),
+        *({"name": {}, "login": "Ana Pérez"}, {"titular": "Ana Pérez", "nsid": "7@N02"}),
+        *({"nameFirst": "Ana", "nameLast": "Pérez"}, {"author1_first": "Ana", "author1_last": "Pérez"}),
+        *({"first": ["Ana"], "last": ["Pérez"]}, {"first": "Ana", "initials": "A.", "last": "Pérez"}),
         *({"prenom": "Ana", "nom": "Pérez"}, {"Vorname": "Ana", "Name": "Pérez"}, {"forename": "Ana", "name": "Pérez"}),
         *({"first": "Ana", "name": "Ana Pérez"}, {"author_first_name": "Ana", "author_last_name": "Pérez"}),
-        *({"user": "Ana Pérez", "login": "anap"}, {"fullname": "Ana Pérez", "name": "Ana"}, {"userName": "Ana Pérez"}),
+        *({"user": "Ana Pérez"}, {"fullname": "Ana Pérez", "name": "Ana"}, {"userName": "Ana Pérez"}),
         *({"name": {"url": SECRET}, "user": "Ana Pérez"}, {"Vorname": "Ana", "Nachname": "Pérez", "_id": 4}),
     ],
 )  # fmt: skip
@@ -50,12 +50,36 @@ def test_a_name_is_the_same_in_every_shape(value: Any) -> None:
         ({"nombres": ["Ana", "María"], "primer_apellido": "Pérez", "segundo_apellido": "Gil"}, "Ana María Pérez Gil"),
         ([{"given": "Ana", "family": "Pérez"}, {"given": "Luis", "family": "Gil"}], "Ana Pérez; Luis Gil"),
         ({"displayName": "ana9", "first": "Ana", "last": "Pérez"}, "Ana Pérez; ana9"),
-        ({"first": "Ana", "login": "ana9"}, "Ana"),
+        ({"first": "Ana", "login": "ana9"}, "Ana; ana9"),
         ({"nombre": "Ana", "apellido2": "Gil", "apellido1": "Pérez"}, "Ana Pérez Gil"),
         ({"first": "Ana", "surname 1": "Pérez", "surname 2": "Gil"}, "Ana Pérez Gil"),
+        ({"first": "Ana", "last": "Pérez", "first2": "Luis", "last2": "Gil"}, "Ana Pérez; Luis Gil"),
+        (
+            {"first_name_1": "Ana", "last_name_1": "Pérez", "first_name_2": "Luis", "last_name_2": "Gil"},
+            "Ana Pérez; Luis Gil",
+        ),
+        (
+            {"author1_first": "Ana", "author2_last": "Gil", "author1_last": "Pérez", "author2_first": "Luis"},
+            "Ana Pérez; Luis Gil",
+        ),
+        ({"autor1_nombre": "Ana", "autor1_apellido1": "Pérez", "autor1_apellido2": "Gil"}, "Ana Pérez Gil"),
+        ({"first": ["Ana", "Luis"], "last": ["Pérez", "Gil"]}, "Ana Pérez; Luis Gil"),
+        ({"given": ["Ana", "María"], "family": "Pérez"}, "Ana María Pérez"),
+        ({"nombres": ["Ana", "María"], "apellido1": "Pérez", "apellido2": "Gil"}, "Ana María Pérez Gil"),
+        ({"first": "Ana", "last": "Pérez", "first2": "Luis"}, "Ana Pérez; Luis"),
+        ({"first": "Jan", "infix": "van", "last": "Dijk"}, "Jan van Dijk"),
+        ({"voornaam": "Jan", "tussenvoegsel": "van", "achternaam": "Dijk"}, "Jan van Dijk"),
+        ({"given": "Ana", "dropping-particle": "de", "family": "Vries"}, "Ana de Vries"),
+        ({"given": "Ana", "middle": "M.", "non-dropping-particle": "van", "family": "Dijk"}, "Ana M. van Dijk"),
+        ({"initials": "J.M.", "last": "Gil"}, "J.M. Gil"),
+        ({"user": {"name": "Ana Pérez", "login": "ana9"}}, "Ana Pérez; ana9"),
+        ({"login": "ana9", "first": "Ana", "last": "Pérez"}, "Ana Pérez; ana9"),
+        ({"username": "anap", "realname": "Ana Pérez"}, "Ana Pérez; anap"),
+        ({"usuario": "anap", "titular": "Ana Pérez", "nsid": "7@N02"}, "Ana Pérez; anap"),
+        ({"user": "Ana Pérez", "login": "anap"}, "Ana Pérez; anap"),
         ({"photographer": "Ana", "author": "Luis"}, "Ana; Luis"),
         ({"author1": "Ana", "author2": "Luis", "author10": "Eva"}, "Ana; Luis; Eva"),
-        ({"author": "Luis", "user": {"name": "Ana Pérez", "login": "anap"}}, "Luis; Ana Pérez"),
+        ({"author": "Luis", "user": {"name": "Ana Pérez", "login": "anap"}}, "Luis; Ana Pérez; anap"),
         ({"name": "Ana Pérez", "author": "Ana"}, "Ana Pérez; Ana"),
         ({"login": "anap", "retratista": "Ana Pérez"}, "anap; Ana Pérez"),
         ({"login": "anap", "created_at": "2013-02-06", "observations_count": 113, "login_exact": "anap"}, "anap"),
@@ -71,3 +95,11 @@ def test_a_name_is_the_same_in_every_shape(value: Any) -> None:
 def test_all_who_are_named_are_said(value: Any, said: str | None) -> None:
     assert people_of([value]).to_pylist() == [said]
     assert people_of([value, ["Ana"]]).to_pylist() == [said, "Ana"]
+
+
+@pytest.mark.parametrize(
+    "value", [{"realname": "Ana Pérez", "username": "ana9"}, {"user": {"name": "Ana", "nick": "ana9"}}]
+)
+def test_an_account_that_opted_out_is_found_beside_a_name(value: Any) -> None:
+    (said,) = people_of([value]).to_pylist()
+    assert OptOuts.of(["ana9"], []).refusal(said, "a.org")
