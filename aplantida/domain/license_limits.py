@@ -40,12 +40,23 @@ NO_NAME_WORDS = _words(
     sustituida sustituido removida removido substituida substituido factura facture fattura rechnung bezahlung zahlung
     vereinbarung absprache einladung paiement pagamento betaling commande pedido order quotation quote purchasing
     membership registration application donation deposit
-    ended stopped halted ceased frozen withheld blocked locked closed paused barred hold disputed disabled
+    ended stopped halted ceased frozen withheld blocked locked closed paused barred disputed disabled
     ausgesetzt eingestellt ausgelaufen gestrichen sospesa sospeso negada negado negata negato respinta respinto
     cerrada encerrada encerrado concluida concluido conclusa concluso echu echue cesada cesado acabada acabado
     acabat attente denegada denegado denegat denegacion denegacao denegacio termine terminee termines terminees
     bloque bloquee bloques bloquees pending pendent pendents pendente pendentes pendenti retirat retirats
     suspes suspesa suspesos sospesi sospese provisional provisoire provisorio provisoria
+    refus refuse refuses refusee refusees refuser refusal refusals refusing rejet rejete rejetes rejetee rejetees
+    rejeter rejets suspens suspensa suspensas suspenso suspensos suspension suspensions suspensio suspensao suspense
+    repealed abrogated abolished recalled waived dissolved draft drafts quashed overturned vacated forfeited
+    relinquished expunged entzogen zuruckgenommen eingezogen beendigt angefochten untersagt hinfallig nichtig verfallen
+    entwurf interrumpida interrumpido interrompue interrompu interrompida interrompido interrompuda interrotta
+    interrotto abrogee abroge abrogata abrogato abrogada abrogado revogada revogado decaduta decaduto dissoute dissous
+    agotada agotado esgotada esgotado exhaurida borrador rascunho esborrany brouillon suprimida suprimido desestimada
+    ingetrokken opgeheven verlopen geweigerd geschorst opgezegd aterkallad aterkallat upphavd upphort opsagt
+    tilbagekaldt tilbagetrukket ophaevet udlobet tilbakekalt oppsagt opphevet utlopt peruttu kumottu rauennut wygasla
+    wygasl odwolana odwolany cofnieta uniewazniona zruseno zrusena zrusen neplatna neplatne visszavonva iptal retrasa
+    anulata expirata отозвана отозван отозвано истекла истек истекло отменена отменен отменено
     """
 )
 NO_NAME_STEMS_AS_WRITTEN = _words(
@@ -60,8 +71,8 @@ NO_NAME_STEMS_AS_WRITTEN = _words(
     wijzig remix transform umgestalt kereskedel ariline anfasnachol neamhthrach turetileme nezprac nesprac
     negotia negocia verhandl contract contrat vertrag agreement acuerdo encargo appointment consult revoc revok
     expir caduc abgelauf neprodej elado
-    revoq suspend suspens sospend sospens gekundig gekuendig kundigung kuendigung verweiger abgelehn rechaz rejet
-    rejeit refus rifiut recusad rebutj bloquead bloqueo bloquej bloccat blockier gesperr gespert pendient ausstehend
+    revoq suspend sospend sospens gekundig gekuendig kundigung kuendigung verweiger abgelehn rechaz
+    rejeit rifiut recusad rebutj bloquead bloqueo bloquej bloccat blockier gesperr gespert pendient ausstehend
     terminad finaliz finalis extint estint extingu estingu cessat cessad inactiv inaktiv inattiv inativ deshabilit
     desabilit disabilit desactiv desativ deaktiv deactiv disattiv stornier finalitz embargo embarga vorlaufig provvisor
     arrang invitat invitac payment invoic subscri suscri abonnem abbonam withdr supersed terminat invalid obsolet
@@ -72,3 +83,16 @@ NO_NAME_STEMS_AS_WRITTEN = _words(
     상업 변경 تجار اشتقاق غير מסחרי נגזר комерс прерад ไม่ ללא
     """
 )
+# of the words above: names of people too, where a copyright sign and another name stand before or behind them
+ENDED_OR_A_NAME = _words("termine echue")
+# words that together say that a licence ended, or is not yet
+NO_NAME_PAIRS = frozenset(
+    (
+        *("de baja", "on hold", "in review", "under review", "in progress", "in dispute", "under dispute"),
+        *("en tramite", "en proceso", "en revision", "en curso", "en espera", "en suspenso", "en cours", "en suspens"),
+        *("in corso", "in revisione", "in arbeit", "in prufung", "in klarung", "em curso", "em analise", "em revisao"),
+        *("en tramit", "en curs", "en revisio", "in behandeling", "under behandling", "out of", "ausser kraft"),
+    )
+)
+# no author is named first by these where nothing says that somebody is: "Under Review, CC BY 4.0"
+NO_NAMES_BEGIN = _words("in en em im am on under unter auf sous bajo sob sotto sota onder")

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 
 from aplantida.domain.license_holders import is_of_holder
+from aplantida.domain.license_limits import ENDED_OR_A_NAME, NO_NAME_PAIRS, NO_NAMES_BEGIN
 from aplantida.domain.license_tokens import Piece, Token, phrase_at
 from aplantida.domain.license_words import PARTICLES, Kind, fold, is_innocent
 
@@ -32,14 +34,19 @@ def name_end(tokens: Sequence[Token], start: int, *, alone: bool = False) -> int
         alone: nothing says that here is a name: two words at least, none all in capitals.
     """
     end, words = start, 0
+    held = _is_behind_copyright(tokens, start)
     for place in range(start, len(tokens)):
         token = tokens[place]
         if (place > start and token.begins_part) or token.piece is not Piece.WORD:
             break
         if _speaks_of_licences(tokens, place) or _script(token.text) != _script(tokens[start].text):
             break
+        if _are_no_name(tokens, place):
+            break
         may_be_held = not (alone and token.text.isupper()) and token.plain.isascii()
-        if is_name_word(token.text, alone=alone) or (may_be_held and is_of_holder(_run(tokens, start), place - start)):
+        if is_name_word(token.text, alone=alone) or (
+            may_be_held and _is_of_holder(_run(tokens, start), place - start, held=held)
+        ):
             end, words = place + 1, words + 1
         elif len(token.text) == 1 and token.text.isupper():
             end = place + 1
@@ -49,11 +56,36 @@ def name_end(tokens: Sequence[Token], start: int, *, alone: bool = False) -> int
 
 
 def _run(tokens: Sequence[Token], start: int) -> list[str]:
-    """The words from ``start`` to the next sign."""
+    """The words from ``start`` to the next sign, or word of licences."""
     end = start + 1
     while end < len(tokens) and tokens[end].piece is Piece.WORD and not tokens[end].begins_part:
+        if _speaks_of_licences(tokens, end):
+            break
         end += 1
     return [token.text for token in tokens[start:end]]
+
+
+def _is_of_holder(run: Sequence[str], place: int, *, held: bool) -> bool:
+    is_beside_a_name = any(map(is_name_word, (*run[:place], *run[place + 1 :])))
+    if held and is_beside_a_name and fold(run[place]) in ENDED_OR_A_NAME:
+        return run[place][:1].isupper()
+    return is_of_holder(run, place, held=held)
+
+
+def _is_behind_copyright(tokens: Sequence[Token], start: int) -> bool:
+    """Whether a copyright sign, and years, stand before a place."""
+    place = start - 1
+    while place >= 0 and tokens[place].piece is Piece.NUMBER:
+        place -= 1
+    return place >= 0 and (tokens[place].piece is Piece.SIGN or tokens[place].plain == "copyright")
+
+
+def _are_no_name(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a word and one beside it say that something ended, or is not yet: "dada de baja", "on hold"."""
+    words = [token.plain for token in tokens[max(0, place - 1) : place + 3]]
+    if "california" in words:  # Baja California
+        return False
+    return any(" ".join(pair) in NO_NAME_PAIRS for pair in pairwise(words[: 3 if place else 2]))
 
 
 def account_end(tokens: Sequence[Token], start: int) -> int:
@@ -84,7 +116,7 @@ def leading_name_end(tokens: Sequence[Token]) -> int:
         while place == end and (place := name_end(tokens, end)) > end:  # one name, or several with commas
             end = place
     else:
-        end = name_end(tokens, 0, alone=True)
+        end = name_end(tokens, 0, alone=True) if tokens and tokens[0].plain not in NO_NAMES_BEGIN else 0
     if end == len(tokens) or end == 0:
         return 0
     phrase = phrase_at(tokens, end)

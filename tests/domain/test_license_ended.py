@@ -19,15 +19,29 @@ Denegada | Denegado | Negata | Verweigert | Abgelehnt | Rechazada | Rechazado | 
 Rifiutata | Recusada | Rebutjada | Bloqueada | Bloqué | Blocked | Bloccata | Bloquejada | Blockiert | Gesperrt |
 Pendiente | Pending | Pendent | Pendente | En Attente | In Sospeso | Ausstehend | Terminé | Terminée | Terminada |
 Finalizada | Extinta | Cessata | Inactive | Inaktiv | Disabled | Desactivada | Deaktiviert | Ended | Storniert |
-Vorläufig | Provisoire | Embargoed | Encerrada | Échue | Caducada | Retirat | Finalitzada
+Vorläufig | Provisoire | Embargoed | Encerrada | Échue | Caducada | Retirat | Finalitzada |
+Repealed | Abrogated | Recalled | Waived | Dissolved | Draft | Entzogen | Zurückgenommen | Beendigt | Angefochten |
+Untersagt | Hinfällig | Nichtig | Interrumpida | Interrompue | Interrotta | Abrogée | Agotada | Borrador | Rascunho |
+Ingetrokken | Opgeheven | Verlopen | Återkallad | Opsagt | Tilbagekaldt | Peruttu | Wygasła | Odwołana | Zrušeno |
+Отозвана | Истекла | Отменена | Ophævet | Revogada | Entwurf | Iptal | Refus | Rejeté | Suspens | Suspensión |
+Under Review | En Trámite | In Arbeit | Dada De Baja | En Proceso | In Prüfung | En Cours | In Corso | On Hold |
+Em Análise | In Behandeling
+"""
+BEHIND_A_SIGN = """
+Hakan Termine | Echue Ngozi | Former Student | Royal Press | Student Association | Colegio de México | En Wang
 """
 LIKE_THEM = """
 Ana Cancela | Jaime Cancelo | Kun Zhang | Edvard Vainio | Carl Kunth | Jardín del Retiro | Günther Kunkel | Yuri Bruk |
 Matthew Prior | Gary Null | Delia Fara | Jan van der Brug | Laura Lupa | Ana Invitti | Pia Payman |
-Carla Denegri | Independent Photographer | Pau Bloc | Suso Pena | Ana Refoyo | Cesare Negri
+Carla Denegri | Independent Photographer | Pau Bloc | Suso Pena | Ana Refoyo | Cesare Negri |
+Trefusis Estate | Ana Frejet | Luis Grejet | Maria Suspensky | Ole Hold | Museo de Baja California | Li En Wang
 """
 HOLDERS = """
-Musée des Invalides | Hôtel des Invalides | Order of Malta | Former Student | Former Curator of Kew |
+Musée des Invalides | Hôtel des Invalides | Order of Malta | Former Curator of Kew | Oxford University Press |
+Department of Scientific Research | Ministry of Higher Education | Ministerio de Educación y Ciencia |
+Research and Education Centre | London School of Economics | Lincoln High School | National Research Council |
+Consejo Superior de Investigaciones Científicas | University of North Carolina Press | Order of Saint John |
+Colegio de San José | Ministry of Education and Research |
 Research Institute | School of Botany | Royal School of Mines | Harvard University Press | University of Chicago Press |
 Ministry of Education |
 Ministerio de Educación | Centro de Investigación Ecológica | Institut de Recherche | Scientific Society of Malta
@@ -64,6 +78,30 @@ def test_what_institutions_bear_in_their_names_limits_nothing_there_and_does_els
     texts = [frame.format(said) for frame, said in product((*frames, "CC BY 4.0 {}"), listed(NO_HOLDERS))]
     assert [text for text in texts for text in (text, text.upper(), text.lower()) if passes(text)] == []
     assert [holder for holder in listed(HOLDERS) if passes(f"CC BY 4.0 {holder.lower()}")] == []
+
+
+AUDIENCES = """
+Museum Students | University Students | Royal Press | Museum School | Association Press | Institute Order |
+University of Students | Former Members | Former Employee | Order of Court | School of Kids | Museum Research |
+National Education | Former Teacher | Society Learning | School of Teenagers | Museum Training | Royal Research |
+Former Student | Former Staff | Academy Order | Hotel Press | Order of Judges | Council Education
+"""
+
+
+def test_who_is_named_beside_an_institution_is_an_audience_and_behind_a_copyright_sign_the_holder() -> None:
+    frames = ("{}: CC BY 4.0", "{} CC BY 4.0", "{}, CC BY 4.0", "CC BY 4.0 by {}")
+    texts = [frame.format(said) for frame, said in product(frames, listed(AUDIENCES))]
+    assert [text for text in texts if passes(text)] == []
+    assert not passes("Photo: Research CC BY by Ana Museum")
+    assert not passes("© Press CC BY Copyright Royal Museum")
+    signs = (
+        "© {}, CC BY 4.0",
+        "CC BY 4.0 © 2019 {}",
+        "(c) {}, some rights reserved (CC BY)",
+        "Copyright {} 2019. CC BY",
+    )
+    texts = [frame.format(holder) for frame, holder in product(signs, listed(BEHIND_A_SIGN))]
+    assert [(text, read_license(text).problem) for text in texts if not passes(text)] == []
 
 
 OVERLAYS = (
