@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
+from aplantida.domain.text import unpaired
+
 ALWAYS = (
     # tokens and keys by their usual names
     *("access_token", "auth", "auth_token", "authorization", "id_token", "jwt", "refresh_token", "token", "__token__"),
@@ -38,7 +40,7 @@ BESIDE_A_SIGNATURE = (
 _SIGNATURES = frozenset(("sig", "signature", "hmac", "x-signature", "url_signature"))
 _SIGNING = {"sig": 2, "signature": 2, "hmac": 2, "sign": 2, "token": 1, "secret": 1}
 _SHORT = {1: 3, 2: 1}  # letters of a name that may be an ordinary word
-_TIME = re.compile(r"\d{9,13}|\d{4}-?\d\d-?\d\d(?:T|%20|\s).*", re.IGNORECASE)
+_TIME = re.compile(r"\d{9,13}(?:\.\d+)?|\d{4}-\d\d-\d\d|\d{4}-?\d\d-?\d\d[T\s].*", re.IGNORECASE)
 _WORD_ENDS = re.compile(r"[_\-.\[\]]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BRACKETS = re.compile(r"[\[\]]+")
 _PARAMETER = re.compile(r"\*_[a-z0-9]+|[a-z0-9_.\-]+\*?")
@@ -47,6 +49,7 @@ _BETWEEN = re.compile(r"(&(?:amp;)*|[?;](?=[^&?;=/]+=))", re.IGNORECASE)
 _IN_PATH = re.compile(r"[/;&]([^/;&=]+)=[^/;&]*")
 _SCHEME = r"https?:[/\\]*|(?:[a-z][a-z0-9+.-]*:)?[/\\]{2,}"
 # Behind a user and no host the next one begins.
+_BEGINS = re.compile(_SCHEME, re.IGNORECASE)
 _USER = re.compile(rf"^({_SCHEME})(?:[/\\]*[^/\\?#]*@)+", re.IGNORECASE)
 # A password that holds what ends a host: no port is made of anything but digits.
 _TORN_USER = re.compile(rf"^({_SCHEME}|)(?!\[)[^/\\?#:@]+:(?!\d*(?:[/\\?#]|$)).*@", re.IGNORECASE | re.DOTALL)
@@ -54,9 +57,12 @@ _TORN_USER = re.compile(rf"^({_SCHEME}|)(?!\[)[^/\\?#:@]+:(?!\d*(?:[/\\?#]|$)).*
 _ADDRESS = re.compile(
     r"""(?:(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:)?[/\\]{2}(?:(?!https?:[/\\])[^\s<>"'`])+""", re.IGNORECASE
 )
-_MARKS = re.compile(r"[?@;&=]|%3a%2f%2f|%3f", re.IGNORECASE)
-_INNER_USER = re.compile(r"(?<!^)(https?:[/\\]+)(?:[/\\]*[^/\\?#&]*@)+", re.IGNORECASE)
-_ESCAPED = re.compile(r"%3a%2f%2f|%3f", re.IGNORECASE)  # an address, or the end of its path
+_ESCAPED = re.compile(r"%(?:25)*(?:3a|3f|26|40)", re.IGNORECASE)  # what an address, a query or a user may lie behind
+_MARKS = re.compile(rf"[?@;&=]|{_ESCAPED.pattern}", re.IGNORECASE)
+_INNER_USER = re.compile(
+    r"(?<!^)((?:https?|ftp):[/\\]+)(?:[/\\]*[^/\\?#&]*@)+|(?<!^)(?<![:/\\])(//)[^/\\?#&:@]+:[^/\\?#&]*@", re.IGNORECASE
+)
+_DEEPEST = 4  # addresses in addresses, of which what lies deeper is not shown, and times that one is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +101,21 @@ class AddressSecrets:
 
     def public(self, url: str) -> str:
         """``url`` without its secrets; the very same text where it has none."""
+        for _ in range(_DEEPEST):
+            shown = self._public(url, 0)
+            if shown == url or "@" not in shown:
+                return shown
+            url = shown  # what was taken out may have stood between two slashes and a user
+        return url
+
+    def _public(self, url: str, depth: int) -> str:
         if not _MARKS.search(url):
             return url
         if "@" in url:
-            url = _INNER_USER.sub(r"\1", _TORN_USER.sub(r"\1", _USER.sub(r"\1", url)))
+            url = _USER.sub(r"\1", url)
+            if depth == 0 or _BEGINS.match(url):  # any other text in a query may have a colon and an at sign
+                url = _TORN_USER.sub(r"\1", url)
+            url = _INNER_USER.sub(lambda found: found[1] or found[2], url)
         rest, mark, fragment = url.partition("#")
         path, question, query = rest.partition("?")
         given = [_given(part) for part in _BETWEEN.split(query)[::2]]
@@ -107,8 +124,8 @@ class AddressSecrets:
         if not any(self._holds(*one, signed) for one in given) and not _ESCAPED.search(rest):
             return url
         path = _IN_PATH.sub(lambda found: self._segment(found, signed), path)
-        path = "/".join(self._inside(segment) for segment in path.split("/"))
-        return path + self._query(question, query, signed) + mark + fragment
+        path = "/".join(self._inside(segment, depth) for segment in path.split("/"))
+        return path + self._query(question, query, signed, depth) + mark + fragment
 
     def public_text(self, text: str) -> str:
         """A text in which addresses may be, each without its secrets."""
@@ -120,7 +137,7 @@ class AddressSecrets:
             return found[0]
         return "/" if found[0][0] == "/" and found.string[found.end() :][:1] in (";", "&") else ""
 
-    def _query(self, question: str, query: str, signed: int) -> str:
+    def _query(self, question: str, query: str, signed: int, depth: int) -> str:
         """What is shown of a query, with what stands before it."""
         between = question
         shown: list[str] = []
@@ -128,17 +145,19 @@ class AddressSecrets:
         for part, following in zip(pieces[::2], [*pieces[1::2], ""], strict=True):
             if not self._holds(*_given(part), signed):
                 name, equals, value = part.partition("=")
-                shown += [between if shown else question, name + equals + self._inside(value)]
+                shown += [between if shown else question, name + equals + self._inside(value, depth)]
             between = following
         return "".join(shown)
 
-    def _inside(self, text: str) -> str:
+    def _inside(self, text: str, depth: int) -> str:
         """A value, or a segment of a path, which may be an escaped address."""
         if not _ESCAPED.search(text):
             return text
-        inner = unquote(text)
-        public = self.public(inner)
-        return text if public == inner else quote(public, safe="")
+        if depth == _DEEPEST:
+            return ""
+        inner = unquote(unpaired(text), errors="surrogateescape")  # bytes that are no UTF-8 stay what they are
+        public = self._public(inner, depth + 1)
+        return text if public == inner else quote(public, safe="", errors="surrogateescape")
 
     def _strength(self, name: str) -> int:
         """2 for a signature, 1 for a token, 0 for what signs nothing."""
@@ -164,7 +183,7 @@ class AddressSecrets:
 def _given(part: str) -> tuple[str, str]:
     """Name and value of a parameter."""
     name, _, value = part.partition("=")
-    return unquote(name).strip(), value
+    return unquote(name).strip(), unquote(value)
 
 
 @lru_cache(maxsize=4096)

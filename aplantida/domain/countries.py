@@ -24,6 +24,7 @@ _SMALL_WORDS = frozenset(
     )
 )  # codes too, where all are capitals
 _LISTED = re.compile(r"[,;/|•·\n]+|\s[-–—]\s")
+_MAY_BE_LISTED = (_SMALL_WORDS | {"es"}) - {"de", "it"}  # "es y no" and "es y la" are words; "es y it" are countries
 _AND = re.compile(r"\s+(?:y|e|and|&)\s+", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:the|la|el|las|los|republica de|republic of|reino de|kingdom of) ")
 _IN_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
@@ -114,7 +115,7 @@ def _codes_in(piece: str) -> list[str]:
         return [whole]
     listed, apart = _AND.split(piece), piece.split() if _CODES.fullmatch(piece) else []
     several: list[list[str]] = []
-    if len(listed) > 1 and not _are_words(listed, _SMALL_WORDS):  # "es y it", and not "se y ve"
+    if len(listed) > 1 and not (_are_words(listed, _SMALL_WORDS) or _are_words(listed, _MAY_BE_LISTED)):
         several.append(listed)
     if apart and not _are_words(apart, _SMALL_WORDS | {"es"}) and not _has_a_word_among_capitals(apart):
         several.append(apart)

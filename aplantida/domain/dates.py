@@ -49,16 +49,25 @@ _CLOCKS = re.compile(
 )
 _IN_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
 _A_DAY = re.compile(r"\d{1,4}\s?([-/.:])\s?\d{1,2}\s?\1\s?\d{1,4}|\b(?:1[6-9]|20)\d\d\b")
-_TO = r"[-–—]|\b(?:to|al|until|till|through|hasta|bis)\b"
-# a number that may be a day: none of a measure ("3 fotos", "800 m", "25°C", "40.4")
-_ENDS_WITH = r"(?:0?[1-9]|[12]\d|3[01])(?![\d°%'\"′″]|[.,]\d|\s?[^\W\d_])"
+_TO = r"[-–—~→]|\b(?:to|al|until|till|through|hasta|bis|tot|at[eé]|fins|jusqu['’]au)\b"
+_UNITS = r"(?:[kcmd]?m|metros?|meters?|pies|feet|ft|fotos?|photos?|km|ha|grados|individuos|plantas?|plants?)\b"
+_THE = r"(?:(?:el|the|dia)\s)?"
+# a number that may be a day, and behind a mere comma or at the beginning none of a measure ("3 fotos", "800 m")
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])(?![\d°%'\"′″]|[.,]\d)"
+_NO_MEASURE = rf"{_DAY}(?![^\W\d_]|\s(?:(?-i:[a-zà-ÿ])|[^\W\d_]\b))"
 _GOES_ON = re.compile(
-    rf"^\s*{_ENDS_WITH}|/\s*(?:\d|P\d)|\.\.|"
-    rf"(?:{_TO}|[,;&+]|\b(?:a|y|and|e|et|und|u)\b)\s*(?:(?:el|the|dia)\s)?{_ENDS_WITH}",
+    rf"^\s*{_NO_MEASURE}|/\s*(?:\d|P\d)|\.\.|(?:{_TO}|&|\band\b)\s*{_THE}{_DAY}(?!\s?(?:{_UNITS}))|"
+    rf"(?:[,;+]|\b(?:a|y|e|et|und|u)\b)\s*{_THE}{_NO_MEASURE}",
     re.IGNORECASE,
 )
 _AN_END = re.compile(r"\s*(?:$|\d(?!\d?:\d)|P\d|\.\.)")  # of an interval: a day, a duration or open, and no clock
-_TO_A_MONTH = re.compile(rf"(?:{_TO}|/)\s*(?:(?:de|el|the)\s)?([^\W\d_]{{3,}})", re.IGNORECASE)
+_PART_OF_A_MONTH = r"(?:(?:de|el|the|of|mid|early|late|end|finales|mediados|principios|fin)\s+)*"
+# a month and no more, or its day or year: "- June", "and junio", and no "- June Lake"
+_TO_A_MONTH = re.compile(
+    rf"(?:(?:{_TO}|/)\s*{_PART_OF_A_MONTH}([^\W\d_]{{3,}})|\b(?:a|y|e|and)\s+{_PART_OF_A_MONTH}([^\W\d_]{{4,}}))"
+    r"(?=[\s.,;]*$|\s+(?:de\s+)?\d)",
+    re.IGNORECASE,
+)
 _A_DAY_AND_A_YEAR = ([1, 2], [2, 2], [1, 4], [2, 4])  # their numbers of digits
 # two that differ in year, month and day: what a text leaves open differs in what is read
 _OPEN = (datetime(2000, 1, 1), datetime(2004, 12, 31))
@@ -123,7 +132,9 @@ def _says_a_day(rest: str) -> bool:
     """Whether there is a second day, or the end of a span, in what is left without times of the day."""
     plain = _CLOCKS.sub(" ", rest)
     has_number = any(character.isdigit() for character in plain)
-    words = re.findall(r"[^\W\d_]{3,}", _plain(plain)) if has_number else _TO_A_MONTH.findall(_plain(plain))
+    words = (
+        re.findall(r"[^\W\d_]{3,}", _plain(plain)) if has_number else map("".join, _TO_A_MONTH.findall(_plain(plain)))
+    )
     if any(_words().month(word) is not None for word in words):  # "and June 30", "to June"
         return True
     return _A_DAY.search(plain) is not None or _GOES_ON.search(_IN_BRACKETS.sub(" ", plain)) is not None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from aplantida.domain.address_secrets import USUAL, AddressSecrets, public_address
@@ -21,6 +23,10 @@ WITHOUT = [
     "http://example.org:8080/@user/a.jpg",
     "http://example.org:/a.jpg?by=@me",
     "http://[2001:db8::1]:80/@user/a.jpg",
+    "http://h/?time=12:30%40Madrid",
+    "http://h/?q=salt%26pepper",
+    "http://h//@user/a.jpg",
+    "http://h/?date=2030-01-01&sp=rosa",
     "http://example.org/a:b@c.jpg",
     "http://h/?url=https%3A%2F%2Fexample.org%2Fa.jpg%3Fw=1&x",
     "http://h/x;https://example.org/a",
@@ -75,6 +81,17 @@ WITH = [
     ("https:\\\\ana:open@h.org/a.jpg", "https:\\\\h.org/a.jpg"),
     ("http:ana:open@h.org/a.jpg", "http:h.org/a.jpg"),
     ("ana:open@h.org/a.jpg", "h.org/a.jpg"),
+    ("http://h/p/ftp://u:open@e/a.jpg", "http://h/p/ftp://e/a.jpg"),
+    ("http://h/p//u:open@e/a.jpg", "http://h/p//e/a.jpg"),
+    ("http://h/?url=https%3A//u:open%40e/a.jpg", "http://h/?url=https%3A%2F%2Fe%2Fa.jpg"),
+    ("http://h/?u=%2F%2Fu%3Aopen%40e%2Fa.jpg", "http://h/?u=%2F%2Fe%2Fa.jpg"),
+    ("http://h/?u=https%253A%252F%252Fe%252Fa.jpg%253Ftoken%253Dt", "http://h/?u=https%253A%252F%252Fe%252Fa.jpg"),
+    ("http://h/?url=https://e/a.jpg%26sig%3Dx", "http://h/?url=https%3A%2F%2Fe%2Fa.jpg"),
+    ("http://h/a?x=1%26token=abc", "http://h/a?x=1"),
+    ("http://h/?e=%31700000000&token=x", "http://h/"),
+    ("http://h/?e=1700000000.5&se=2030-01-01&token=x", "http://h/"),
+    ("http://h/caf%E9.jpg%3Ftoken%3D1", "http://h/caf%E9.jpg"),
+    ("http://h//token=a/u:open@e/a.jpg", "http://h//e/a.jpg"),
     ("http://ana@/eva:open@h.org/a@b.jpg", "http://h.org/a@b.jpg"),
     ("http://ana:open@//@/h.org/a@b.jpg", "http:///h.org/a@b.jpg"),
     ("http://h/http://ana@/eva@h.org/a.jpg", "http://h/http://h.org/a.jpg"),
@@ -118,6 +135,17 @@ def test_no_text_of_a_server_takes_for_ever(piece: str) -> None:
     text = (piece * 250_000)[:250_000]  # as long as a head may be; were each place tried to the end, minutes
     assert len(USUAL.public_text(text)) <= len(text)
     assert len(USUAL.public(text)) <= len(text)
+
+
+def test_addresses_in_addresses_are_looked_at_as_deep_as_anybody_writes_them() -> None:
+    deep = "z"
+    for _ in range(335):
+        deep = "%3Fa=" + deep.replace("%", "%25")
+    assert len(public_address(f"http://h/?u={deep}")) < 1000
+    inner = "https://e/a.jpg?token=t"
+    for _ in range(3):
+        inner = f"https://h/?u={quote(inner, safe='')}"
+        assert "token" not in public_address(inner)
 
 
 def test_the_list_may_be_another_one() -> None:
