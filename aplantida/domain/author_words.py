@@ -1,8 +1,9 @@
 """Words behind a scientific name, where its authors stand: which are people, and which are notes on the plant.
 
 Many surnames are words, and many notes are written like surnames ("Rosa canina Flower"). Doubts, parts and ages of a
-plant are nobody. Any other word of plants is somebody who has initials ("A.Wild"), or is named beside an author
-("Britton & Wild"), or is a botanist's surname that stands by itself ("Spruce", and not "Blue Spruce").
+plant are nobody. Any other word of plants is somebody who has initials ("A.Wild", "W.J.de Wilde") or "van" and the like
+before it, or is named beside an author ("Britton & Wild"), or is a botanist's surname that stands by itself ("Spruce",
+and not "Blue Spruce").
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _DOUBTS = frozenset(
 )
 _BETWEEN_AUTHORS = frozenset(("&", "and", "und", "et", "ex", "y", "e"))
 _NEVER_AT_AN_END = frozenset(("&", "and", "und", "et", "ex"))
-_ABBREVIATED = frozenset(("sol", "herb", "fern", "bell"))  # Solander, Herbert, Fernald, Bellardi
+# Solander, Herbert, Fernald, Bellardi, Champion, Palmer
+_ABBREVIATED = frozenset(("sol", "herb", "fern", "bell", "champ", "palm"))
+_OF_SURNAMES = frozenset(("van", "von", "vom", "zu", "zum", "zur", "ter", "ten", "af", "av"))  # and of no note
+_WITHIN_SURNAMES = PARTICLES - _BETWEEN_AUTHORS - {"al", "al.", "f", "f.", "fil", "fil.", "filius", "bis", "in"}
 _WORDS = MAYBE_NOTES | NO_AUTHORS
 _TOKEN = re.compile(r"(?P<part>[^\s()\[\],;:&.]+\.?|\S)(?P<space>\s*)")
 _INITIAL = re.compile(r"-?[^\W\d_]\.")
@@ -60,21 +64,29 @@ def _is_small(word: str, plain: str) -> bool:
 
 
 def _has_initials(found: Sequence[re.Match[str]], at: int) -> bool:
-    """Whether initials stand right before a word; ``L.`` and a space are Linnaeus."""
-    before = found[at - 1] if at else None
+    """Whether initials, and particles, stand right before a word, or particles of surnames do.
+
+    ``L.`` and a space are Linnaeus.
+    """
+    first = at
+    while first and found[first - 1]["part"] in _WITHIN_SURNAMES:
+        first -= 1
+    if any(token["part"] in _OF_SURNAMES for token in found[first:at]):
+        return True
+    before = found[first - 1] if first else None
     if before is None or not _INITIAL.fullmatch(before["part"]) or not before["part"].isupper():
         return False
-    alone = at == 1 or not _INITIAL.fullmatch(found[at - 2]["part"])
+    alone = first == 1 or not _INITIAL.fullmatch(found[first - 2]["part"])
     return not (before["part"] == "L." and before["space"] and alone)
 
 
 def _is_somebody(tokens: Sequence[str], at: int, plain: str) -> bool:
     """Whether a word is joined to an author, is one's abbreviation, or a surname with no such word beside it."""
     before, after = [*reversed(tokens[max(0, at - 2) : at])], tokens[at + 1 : at + 3]
-    joined = (
-        len(pair) == 2 and pair[0].lower() in _BETWEEN_AUTHORS and _is_author(pair[1]) for pair in (before, after)
-    )
-    if any(joined) or (tokens[at].endswith(".") and plain in _ABBREVIATED):
+    pairs = [(pair[0].lower(), pair[1]) for pair in (before, after) if len(pair) == 2]
+    joined = any(word in _BETWEEN_AUTHORS and _is_author(other) for word, other in pairs)
+    joined_to_a_surname = any(word in ("&", "ex") and _plain(other) in SURNAMES for word, other in pairs)
+    if joined or joined_to_a_surname or (tokens[at].endswith(".") and plain in _ABBREVIATED):
         return True
     return plain in SURNAMES and not any(_plain(word) in MAYBE_NOTES for word in (*before[:1], *after[:1]))
 

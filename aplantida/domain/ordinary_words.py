@@ -170,20 +170,28 @@ unripe variegada variegado variegated verificada verificado verified vivero whol
 # parts of plants and what is said of them in German, French, Catalan, Portuguese, Italian and English: where authors
 # stand they are notes
 _NOTED_BY_OTHERS = """
-abete ahorn albero apfel arrel arrels azuis beach birke blatt blatter blauer bleus blu bluhend bluhende bluht blute
-bluten boden bouleau bourgeon bourgeons braune brennnessel buche camino castagno castanheiro catkin catkins caule
-cespuglio champ champs choupo coltivata coltivato commune communs comu comum comuna comune comuni comuns conreada
-conreat corteccia cultivada cultive cultivee ecorce edera eiche erle esche escorca etamine faig fichte fiorita fiorito
-fioritura fiume fleuri fleurie floresta florit freixe freixo frene frucht fruchte fruits frutta fulla fulles fusto galho
-garten gelber gemein gemeine gemeiner gemme gewohnlich giardino giglio graine graines greenhouse grune gruner haie hecke
-hedgerow heilpflanze hetre jaunatre keimling kiefer kirsche klee knospe knospen lilie llavor llavors lowenzahn
-medicinais medicinale medizinisch montagna montagne montana muda muguet muntanya nadel nadeln needle needles nelke orme
-ortica papoila paquerette petale petales peuplier plage platja pod pods pollancre praia prairie pre quercia racine
-racines radice radici raizes rameau rameaux rinde riu riviere roadside rosso rote roter roxa salgueiro salvatges salze
-samen saule selvagem selvagens seme semente sementes semi sepal sepals sousbois spiaggia stamen stamens stamm stangel
-stengel strauch tanne tige tiges tija tilleul topf trefle trevo trevol trieb triebe trifoglio tronc tulpe twig twigs
-ufer ulivo ulme urtiga veilchen violett weide weisser wiese wiesen wilde wilder wildes wildflower wildflowers
-wildpflanze woodland wurzel wurzeln zweig zweige zwiebel
+abete ahorn albero andalucia annual annuale annuals annuelle anther anthers anual anuales apfel arrel arrels automne
+autumn autunno azuis barcelona beach bianual bienal biennial biennials birke bisannuelle blatt blatter blauer bleus blu
+bluhend bluhende bluht blute bluten boden bonsai bouleau bourgeon bourgeons braune brennnessel buche bulbil bulbils
+caliz calyx camino canopy castagno castanheiro cataluna catalunya catkin catkins caule cespuglio champ champs choupo
+close coltivata coltivato comestivel commestibile commune communs comu comum comuna comune comuni comuns conreada
+conreat corola corolla corteccia cotiledon cotiledones cotyledon cotyledons crown cultivada cultive cultivee cutting
+cuttings deutschland ecorce edera eiche einjahrig enves erle esche escorca espana essbar estate estiu etamine ete europe
+faig fichte fiorita fiorito fioritura fiume fleuri fleurie floresta florit france francia freixe freixo frene frucht
+fruchte fruhjahr fruhling fruits frutta fulla fulles fusto galho galicia gall garten gelber gemein gemeine gemeiner
+gemme germany gewohnlich giardino giftig giftige giftpflanze giglio graine graines greenhouse grune gruner habitus haie
+hecke hedgerow heilpflanze herbst hetre hiver hivern inverno invierno italia italy jaunatre keimling kiefer kirsche klee
+knospe knospen lilie llavor llavors lowenzahn macro madrid medicinais medicinale medizinisch montagna montagne montana
+muda muguet muntanya nadel nadeln nectar needle needles nelke night orme ortica otonal otono outono papoila paquerette
+perenne perennes perennial perennials petale petales peuplier plage platja pod pods polen pollancre pollen portugal
+praia prairie pre printemps quercia racine racines radice radici raizes rameau rameaux resin rinde riu riviere roadside
+roseta rosetas rosetta rosette rosso rote roter roxa runner runners salgueiro salvatges salze samen sap saule savia
+selvagem selvagens seme semente sementes semi sepal sepals side sommer sousbois spain spiaggia spines stamen stamens
+stamm stangel stengel stigma strauch sucker suckers tanne tardor tendril tendrils thicket tige tiges tija tilleul top
+topf tossica tossico toxica toxico toxique trefle trevo trevol trieb triebe trifoglio tronc tulpe twig twigs ufer ulivo
+ulme underside urtiga veilchen velenosa venenosa venenoso verano verao verinosa view violett vivace weide weisser wiese
+wiesen wilde wilder wildes wildflower wildflowers wildpflanze winter woodland wurzel wurzeln zarcillo zarcillos zweig
+zweige zwiebel
 """
 # words of plants and their looks that are surnames too: alone behind a name they are somebody (Richard Spruce, Joseph
 # Rock, Robert Sweet). Others ("Wild", "Flower", "Higuera") are so only with initials or beside somebody

@@ -10,6 +10,7 @@ from aplantida.domain.people_frames import ADDRESS, SIGNS, led, unframed, withou
 from aplantida.domain.text import unpaired
 
 _SIGNS_BETWEEN = re.compile(r"[;/|&+·•،؛、\r\n\u2028\u2029()\[\]{}<>\"«»“”„—]|\s[-–~@]+\s|\s@(?=\S)|:(?!/)")
+_BETWEEN_TEXTS = re.compile(r"[;()\[\]\r\n]")
 _SENTENCE_ENDS = re.compile(r"(?<=[^\W\d_]{3})\.\s+")  # not behind initials
 _WORDS_BETWEEN = re.compile(
     r"(?<![^\s,])(?:and|y|e|i|et|und|och|og|en|em|at|auf|sur|with|con|amb|com|avec|mit|feat\.?|ft\.?|via|vía|on|for|"
@@ -43,6 +44,9 @@ def names_in(text: str) -> frozenset[str]:
     addresses = ADDRESS.findall(plain)
     plain = without_nobody(plain)
     forms = {plain, *addresses}
+    for text in _BETWEEN_TEXTS.split(plain):
+        if _SIGNS_BETWEEN.search(text):  # "Photo: Smith & Wesson" may name one
+            forms.update(unframed(text))
     for section in _sections(plain):
         forms.update(_people_in(section))
     forms.update([in_reading_order(form) for form in forms if "," in form])

@@ -85,7 +85,8 @@ def read_scientific(text: str, *, trusted: bool = False) -> ScientificName:
     if below is not None:
         rest = _words_around(below, rest)
     authors = " ".join(rest)
-    _check_authors(authors.replace(parsed.published_in, "") if parsed.published_in else authors, trusted)
+    is_published = parsed.published_in and not authors.lower().startswith("in ")  # "in Britton", but not "in Bloom"
+    _check_authors(authors.replace(parsed.published_in or "", "") if is_published else authors, trusted)
     epithets = [epithet] if below is None else [epithet, below]
     if why := why_no_words(genus, epithets) or (None if trusted else why_not_latin(genus, epithets)):
         raise NotAName(why)

@@ -15,12 +15,16 @@ Fulla | Llavor | Arrel | Semente | Raiz | Caule | Foglie | Radice | Semi | Corte
 Dog Rose | Red Oak | Wild Rose | White Rose | Forest Green | Green Ash | Common Sage | Palma Blanca | Roble Blanco |
 (Blue) | (Flower) | Flower 2019 | L. Oak | L., Flower | (L.) Mill. Dog Rose | Mill. Flower | L. and | And Mill. |
 Mill. & | Hook. f. Seed | Bush Rose | Campo Verde | Twig | Sepals | Greenhouse | Wiesen | Salvaje | Sauvage | Tige |
-Eiche | Quercia | Chêne | Salgueiro | Alzina | Muntanya | Fiorita | Gemeine Esche
+Eiche | Quercia | Chêne | Salgueiro | Alzina | Muntanya | Fiorita | Gemeine Esche | In Bloom | In Blüte | Close Up |
+Gall | Cuttings | Polen | Cotyledons | Invierno | Herbst | Automne | Verão | Giftig | Tóxica | Bonsai | Anual |
+Perennial | Madrid | Spain | Top View | Tendrils | de Jardín
 """
 AUTHORS = """
 Spruce | Rock | Sweet | Hill | Hand | Green | Brown | Flores | Rose | King | Wood | Forest | Blanco | Prince | Little |
 H.Wild | H. Wild | A. B. Wild | J.-M. Wild | Wild & Britton | Britton & Wild | Wild ex Engl. | Boiss. ex Wild |
 (Rose) Small | Rose & Standl. | Small ex Rose | (Britton & Rose) Britton | Rose, 1903 | Seem. ex Spruce | Petit |
+W.J.de Wilde | (W.J.de Wilde) Duyfjes | Duyfjes & J.J.de Wilde | van der Weide | A.von Wiese | J.de la Rosa | Champ. |
+Rose & Wild | Wild & Rose | Rose ex Wild | R.Br. ex Champ. | Gall & Engl. | J.F.Gall | W. J. J. O. de Wilde |
 Sol. | Sol. ex Herb. | Bell | Moss & G. Flower | L.H. Oak | Rose in Britton | Baum ex Rose | Flores & Prado | L. Rose
 """
 

@@ -22,7 +22,10 @@ FRAMES = """
 | {} unter CC BY-SA 3.0 | Imagen cortesía de {} | Uploaded to Flickr by {}
 | {} @anaperez | Observado por {} el 12 de mayo de 2019 | {}'s photo | With thanks to {} | {} ✿ | 📷 {}
 | Fotografiado por {} en Madrid | Recolectado por {} | Image by {} from Pixabay | Foto：{} | Gracias a {}
-| Photo credit to {}
+| Photo credit to {} | Foto van {} | Aufgenommen von {} | Fotografiert von {} | Eigenes Werk von {} | Cliché de {}
+| Scatto di {} | Creative Commons {} | Don {} | Herr {} | → {} | ¡{}! | archivo fotográfico de {} | Imágenes de {}
+| Archivio fotografico di {} | bearbeitet von {} | compartido de {} | Foto gemaakt door: {} | Mme {} | ● {}
+| Mit freundlicher Genehmigung von {} | con permiso de {} | Dr. {} | Prof. Dr. {}
 """
 FULL = ("Ana Pérez", "ANA PEREZ", "Ana Perez", "ANA PÉREZ")
 
@@ -83,6 +86,14 @@ def test_other_names_have_other_keys(one: str, other: str) -> None:
             "© Ana Pérez 2019",
         ),
         *("by Ana Pérez", "Ana Pérez ana@x.org", "iNaturalist user Ana Pérez"),
+        *(
+            "Ana Pérez 2019",
+            "Ana Pérez, 2019-2021",
+            "Dr. Ana Pérez",
+            "Foto Ana Pérez",
+            "Prof. Dr. Ana Pérez",
+            "Doña Ana Pérez",
+        ),
     ],
 )
 def test_who_is_listed_with_a_frame_is_meant_without_it(listed: str) -> None:
@@ -101,6 +112,35 @@ def test_a_listed_name_that_looks_like_a_frame_is_that_name_alone() -> None:
     ):
         assert is_out(listed, f"© {listed}")
         assert not is_out(listed, other)
+
+
+SEVERAL = """
+Ana Pérez; Luis Gil | Ana Pérez (Madrid) | Ana Pérez & Luis Gil | Ana Pérez [Kew] | © Ana Pérez © Luis Gil |
+Ana Pérez + Luis Gil | Ana Pérez / Luis Gil Sol | Foto: Ana Pérez; Madrid
+"""
+
+
+@pytest.mark.parametrize("listed", [*framed(SEVERAL), "Ana Pérez | Kew", "Ana Pérez\nLuis Gil"])
+def test_several_names_cannot_be_listed_as_one(listed: str) -> None:
+    with pytest.raises(ValueError, match="list one name an entry"):
+        OptOuts.of([listed], [])
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        *("Smith & Wesson Photography", "Foto Pérez & Hijos", "Ana y Eva", "Vision 2020", "Pérez, Ana"),
+        *("Jardín Botánico / CSIC", "Ana+Luis", "Herr Sol", "José Ortega y Gasset"),
+    ],
+)
+def test_a_name_of_several_words_is_listed_as_it_is(listed: str) -> None:
+    assert is_out(listed, listed)
+    assert is_out(listed, f"Foto: {listed}")
+
+
+@pytest.mark.parametrize("place", ["jardín de", "In memory of", "casa de", "finca de", "calle de", "Parque de"])
+def test_whose_a_place_is_took_no_photo(place: str) -> None:
+    assert not is_out("Luis Gil", f"{place} Luis Gil")
 
 
 @pytest.mark.parametrize("listed", ["©", "(c) 2020", "some rights reserved", "(CC BY 4.0)"])
