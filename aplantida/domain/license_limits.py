@@ -56,6 +56,11 @@ NO_NAME_WORDS = _words(
     ingetrokken opgeheven verlopen geweigerd geschorst opgezegd aterkallad aterkallat upphavd upphort opsagt
     tilbagekaldt tilbagetrukket ophaevet udlobet tilbakekalt oppsagt opphevet utlopt peruttu kumottu rauennut wygasla
     wygasl odwolana odwolany cofnieta uniewazniona zruseno zrusena zrusen neplatna neplatne visszavonva iptal retrasa
+    members visitors pupils kids teachers alumnos alumnas alumni socios socias miembros mitglieder membres soci membros
+    etudiants etudiantes eleve eleves profesores impugnado
+    demande richiesta solicitud peticion petizione contested contestee conteste contestata contestato impugnada
+    litigio litige contenzioso umstritten strittig congelada congelado pausa pausiert overruled valable valables vigente
+    vigent gultig sconosciuta sconosciuto definir definire klaren geklart esame verificar verificare comprobar aclarar
     anulata expirata отозвана отозван отозвано истекла истек истекло отменена отменен отменено
     """
 )
@@ -75,6 +80,7 @@ NO_NAME_STEMS_AS_WRITTEN = _words(
     rejeit rifiut recusad rebutj bloquead bloqueo bloquej bloccat blockier gesperr gespert pendient ausstehend
     terminad finaliz finalis extint estint extingu estingu cessat cessad inactiv inaktiv inattiv inativ deshabilit
     desabilit disabilit desactiv desativ deaktiv deactiv disattiv stornier finalitz embargo embarga vorlaufig provvisor
+    confirmad confirmat confirmed confirmar confirmer confermat confermar bestatig
     arrang invitat invitac payment invoic subscri suscri abonnem abbonam withdr supersed terminat invalid obsolet
     anulad anullad vencid ungult zuruckgez widerruf rescind retract
     odvoden valtoztas prerad predelav eratorri tuletat atvasin isvestin turunan bearbej bearbeid
@@ -91,7 +97,17 @@ NO_NAME_PAIRS = frozenset(
         *("de baja", "on hold", "in review", "under review", "in progress", "in dispute", "under dispute"),
         *("en tramite", "en proceso", "en revision", "en curso", "en espera", "en suspenso", "en cours", "en suspens"),
         *("in corso", "in revisione", "in arbeit", "in prufung", "in klarung", "em curso", "em analise", "em revisao"),
-        *("en tramit", "en curs", "en revisio", "in behandeling", "under behandling", "out of", "ausser kraft"),
+        *(
+            "en tramit",
+            "en curs",
+            "en revisio",
+            "bajo revision",
+            "sous revision",
+            "in behandeling",
+            "under behandling",
+            "out of",
+            "ausser kraft",
+        ),
     )
 )
 # no author is named first by these where nothing says that somebody is: "Under Review, CC BY 4.0"

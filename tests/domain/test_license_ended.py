@@ -25,7 +25,9 @@ Untersagt | Hinfällig | Nichtig | Interrumpida | Interrompue | Interrotta | Abr
 Ingetrokken | Opgeheven | Verlopen | Återkallad | Opsagt | Tilbagekaldt | Peruttu | Wygasła | Odwołana | Zrušeno |
 Отозвана | Истекла | Отменена | Ophævet | Revogada | Entwurf | Iptal | Refus | Rejeté | Suspens | Suspensión |
 Under Review | En Trámite | In Arbeit | Dada De Baja | En Proceso | In Prüfung | En Cours | In Corso | On Hold |
-Em Análise | In Behandeling
+Em Análise | In Behandeling | To Be Confirmed | Por Confirmar | A Confirmar | Zu Klären | Da Confermare | Por Definir |
+Sur Demande | Su Richiesta | Bajo Petición | En Litigio | Contested | Umstritten | En Pausa | Plus Valable |
+Bajo Revisión | Zu Bestätigen | Club Members | Museum Visitors | Academy Pupils | Socios Del Club | Anciens Élèves
 """
 BEHIND_A_SIGN = """
 Hakan Termine | Echue Ngozi | Former Student | Royal Press | Student Association | Colegio de México | En Wang
