@@ -80,7 +80,7 @@ tensorboard: setup ## training curves of all runs on http://127.0.0.1:6006
 # without an NVIDIA driver the CPU override takes the GPU reservation back
 COMPOSE := docker compose -f compose.yaml $(if $(shell command -v nvidia-smi),,-f compose.cpu.yaml)
 up: ## the containers of compose.yaml
-	$(COMPOSE) up --detach --wait
+	$(COMPOSE) up --build --detach --wait
 
 down: ## stop them
 	$(COMPOSE) down

@@ -35,7 +35,7 @@ def check_lineage(ctx: PhaseContext[Any]) -> None:
     if undecided:
         raise GateFailed(
             f"{ctx.input('license_report').path}: nobody has decided about {', '.join(undecided)}: say who decided "
-            "what, and when, under `decisions` of check_licenses"
+            "what, and when, under `decisions` of check_licenses, remove that folder and run again"
         )
     for name, made_from, needed in (
         ("evaluation", "checkpoint", checkpoint),

@@ -35,6 +35,7 @@ NAMED_AUTHORS = 1000  # of most photos, on the page
 
 LicenseClass = Literal["share-alike"]
 MEMBERS: dict[str, Callable[[str], bool]] = {"share-alike": is_share_alike}
+UNDECIDED = "%s: no release before somebody decides: say who, what and when under `decisions`, and make %s anew"
 QUESTIONS = {"share-alike": "May a model that learned from these photos be given under another licence than theirs?"}
 
 
@@ -122,7 +123,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
         _write_credits(ctx, credits, summary)
     ctx.output.write_json("license_report.json", report)
     for about in needed:
-        ctx.log.warning("%s: no release before somebody decides: say who, what and when under `decisions`", about)
+        ctx.log.warning(UNDECIDED, about, ctx.output.path)
     if photos.num_missing_author:
         ctx.log.warning("%d photos under CC BY give no author; the report lists them", photos.num_missing_author)
     ctx.log.info("%d photos and %d checkpoints pass", summary["num_photos"], len(weights.checkpoints))
