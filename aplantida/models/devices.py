@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -117,6 +119,21 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cpu":
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """What is float32 is computed in float32 on a GPU, too: never in TF32, which keeps 10 bits of a factor.
+
+    cuDNN's convolutions take TF32 unless told otherwise. The switches are the process's: they are back as they were
+    when this ends, so that a training keeps its own.
+    """
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def autocast(device: torch.device, enabled: bool) -> torch.autocast:
