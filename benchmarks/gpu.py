@@ -2,7 +2,7 @@
 
 Runs under any torch from 2.9 on with torch, timm, numpy, simplejpeg, opencv, pyarrow and pydantic, draws its own photos
 and asks no network. What lacks a package says so, and the other rows run. Without a card the rows that a CPU can do are
-printed, at small sizes: they exercise the same code.
+printed, at small sizes: they exercise the same code. Each part is printed when it is done.
 """
 
 from __future__ import annotations
@@ -11,23 +11,20 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.report import Row, show
 
-Part = Callable[[Path], list[Row]]
+PARTS = ("scoring", "training", "memory", "loading", "peer", "repeat", "ray", "left", "held")  # a card's own first
 
 
 def main() -> None:
     """Measure and print."""
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
-        for part in ("scoring", "training", "loading", "held", "peer", "memory", "repeat", "ray", "left"):
+        for number, part in enumerate(PARTS):
             started = time.monotonic()
-            rows += _carried_out(part, Path(name) / part)
+            show(_carried_out(part, Path(name) / part), headed=number == 0)
             sys.stderr.write(f"{part}: {time.monotonic() - started:.0f} s\n")
-    show(rows)
 
 
 def _carried_out(part: str, folder: Path) -> list[Row]:

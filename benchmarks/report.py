@@ -52,13 +52,16 @@ def peak_mb(process_id: int | str = "self") -> float:
     return int(next(line for line in status if line.startswith("VmHWM:")).split()[1]) / 1000
 
 
-def show(rows: Sequence[Row]) -> None:
-    """Print JSON lines when the command line says ``--json``, else a table."""
+def show(rows: Sequence[Row], headed: bool = True) -> None:
+    """Print JSON lines when the command line says ``--json``, else a table, or more rows of one that has its head."""
     if "--json" in sys.argv[1:]:
         for row in rows:
             print(json.dumps(asdict(row)), flush=True)
         return
-    print(table(rows))
+    print("\n".join(table(rows).splitlines()[0 if headed else _HEAD :]), flush=True)
+
+
+_HEAD = 2  # lines of a table's head
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -28,11 +31,13 @@ def resolve_device(device: str) -> torch.device:
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")
-    if device == "cpu" or torch.cuda.is_available():
-        return torch.device("cpu" if device == "cpu" else "cuda")
+    if device == "cpu":
+        return torch.device("cpu")
     trouble = card_trouble()
     if trouble is not None:
         raise ValueError(trouble)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
     if device == "cuda":
         raise ValueError("device: cuda asked for, but torch sees no CUDA device; use auto or cpu")
     return torch.device("cpu")
@@ -41,9 +46,12 @@ def resolve_device(device: str) -> torch.device:
 def card_trouble() -> str | None:
     """Why torch cannot use a card that the driver sees, naming both their versions; None when it can, or there is none.
 
-    A ``CUDA_VISIBLE_DEVICES`` that names no card hides them all, on purpose.
+    Of several cards the first is looked at, which is the one that is used. A ``CUDA_VISIBLE_DEVICES`` that names no
+    card hides them all, on purpose.
     """
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1") or torch.cuda.is_available():
+    if torch.cuda.is_available():
+        return _lack_of_kernels()
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1"):
         return None
     driver = installed_driver()
     if driver is None or (driver.version and not driver.num_cards):
@@ -56,6 +64,37 @@ def card_trouble() -> str | None:
     least = _LEAST_DRIVER.get(torch.version.cuda.partition(".")[0])
     wants = f"CUDA {torch.version.cuda}" + (f", so driver {least} or newer" if least else "")
     return f"{has}, torch {torch.__version__} wants {wants}; update the driver, or set device: cpu"
+
+
+def _lack_of_kernels() -> str | None:
+    """Why torch's kernels do not run on the card it sees; torch itself says so at the first of them."""
+    built = torch.cuda.get_arch_list()
+    if torch.version.cuda is None or not built:
+        return None
+    has = torch.cuda.get_device_capability()
+    if any(_runs_on(has, code) for code in built):
+        return None
+    return (
+        f"GPU {torch.cuda.get_device_name()} is of sm_{has[0]}{has[1]}, torch {torch.__version__} has kernels for "
+        f"{', '.join(built)} only; install one that has them, hide the card by CUDA_VISIBLE_DEVICES, or set device: cpu"
+    )
+
+
+def _runs_on(card: tuple[int, int], built_for: str) -> bool:
+    """Whether a card takes code for ``sm_86`` (8.x from 8.6 on), ``sm_90a`` (9.0) or ``compute_90`` (9.0 and newer).
+
+    "CUDA C++ Programming Guide", Binary Compatibility and PTX Compatibility; a letter binds to a card (``a``) or its
+    generation (``f``).
+    """
+    found = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", built_for)
+    if found is None:
+        return True  # a word of a later torch: it is torch's to judge
+    code = int(found[2]), int(found[3])
+    if found[4] == "a":
+        return card == code
+    if found[1] == "compute" and not found[4]:
+        return card >= code
+    return card[0] == code[0] and card >= code
 
 
 def describe_device(device: torch.device) -> str:
@@ -117,6 +156,21 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cpu":
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """What is float32 is computed in float32 on a GPU, too: never in TF32, which keeps 10 bits of a factor.
+
+    cuDNN's convolutions take TF32 unless told otherwise. The switches are the process's: they are back as they were
+    when this ends, so that a training keeps its own.
+    """
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def autocast(device: torch.device, enabled: bool) -> torch.autocast:

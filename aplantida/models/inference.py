@@ -20,7 +20,7 @@ from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.scores import TAIL_TEMPERATURES, ScoreTable, concat
 from aplantida.models.checkpoint import load_checkpoint
 from aplantida.models.decoding import Box, Decoder
-from aplantida.models.devices import autocast, has_bfloat16, resolve_device
+from aplantida.models.devices import autocast, full_float32, has_bfloat16, resolve_device
 from aplantida.models.folding import fold_batch_norm
 from aplantida.models.memory import Portions
 
@@ -70,7 +70,8 @@ class Scorer:
         num_threads: torch's; None leaves them.
         batch_size: photos in a forward pass; None: 64 on a CPU, what its memory holds on a GPU, 512 at most. It is
             halved when they do not fit.
-        precision: ``auto`` computes in bfloat16 on a GPU that has it, ``float32`` never.
+        precision: ``auto`` computes in bfloat16 on a GPU that has it, all but the head, whose logits would be rounded
+            to sixteenths from 8 on; ``float32`` never, nor in TF32.
         num_loader_workers: threads that decode ahead; 0 for none; None: none for a CPU, which is busy itself, up to
             8 for a GPU.
 
@@ -187,8 +188,7 @@ class Scorer:
             yield ahead.popleft().arrays()
 
     def _launch(self, pixels: torch.Tensor, top_k: int | None, pooled: bool = False) -> _Answer:
-        with torch.inference_mode(), autocast(self._device, self._reduced):
-            parts = self._portions.work(len(pixels), lambda rows: self._forward(pixels[rows], top_k, pooled))
+        parts = self._portions.work(len(pixels), lambda rows: self._forward(pixels[rows], top_k, pooled))
         if self._device.type != "cuda":
             return _Answer(parts, None)
         here = [tuple(tensor.to("cpu", non_blocking=True) for tensor in part) for part in parts]
@@ -196,12 +196,16 @@ class Scorer:
         arrived.record()
         return _Answer(here, arrived)
 
+    @torch.inference_mode()
     def _forward(self, pixels: torch.Tensor, top_k: int | None, pooled: bool = False) -> tuple[torch.Tensor, ...]:
         batch = normalize(pixels.to(self._device, non_blocking=True), self.card.preprocessing)
+        with full_float32():
+            with autocast(self._device, self._reduced):
+                features = self._model.pooled(batch)
+            features = features.float()
+            logits = self._model.head(features)
         if pooled:
-            features = self._model.pooled(batch)
-            return self._model.head(features).float(), features.float()
-        logits = self._model(batch).float()
+            return logits, features
         if top_k is None or self._device.type == "cpu":  # numpy's partition is what labels were made with there
             return (logits,)
         return largest_logits(logits, top_k)
@@ -209,12 +213,16 @@ class Scorer:
     def _fitting(self) -> int:
         """Photos that a GPU's free memory holds: a power of two up to 512, by what a few of them take."""
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(self._device)
         before = torch.cuda.memory_allocated(self._device)
         size = self.card.preprocessing.image_size
-        with torch.inference_mode(), autocast(self._device, self._reduced):
-            self._forward(torch.zeros(_TRIED, size, size, 3, dtype=torch.uint8), None)
-        each = (torch.cuda.max_memory_allocated(self._device) - before) / _TRIED
+        photos, tried = torch.zeros(_TRIED, size, size, 3, dtype=torch.uint8), Portions(_TRIED)
+
+        def trial(rows: slice) -> None:
+            torch.cuda.reset_peak_memory_stats(self._device)  # what did not fit before does not count
+            self._forward(photos[rows], None)
+
+        tried.work(_TRIED, trial)
+        each = (torch.cuda.max_memory_allocated(self._device) - before) / tried.size
         free, _ = torch.cuda.mem_get_info(self._device)
         fits = max(1.0, _USED_SHARE * free / max(each, 1.0))
         return min(_MOST, 2 ** int(math.log2(fits)))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from aplantida.domain.seeds import derive_seed
 from aplantida.phases._admission import LineageGates, admit, look_again
 from aplantida.phases._collection_file import LearningConfig
 from aplantida.phases._device import device_here
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import DataSection
 from aplantida.phases._scorer import ScorerResources
+from aplantida.phases._verifying import EARLIER_PRECISION, VerifySection, disagreements, score_again, shard_unit
 from aplantida.pipeline.artifact import Artifact, unit_key
 from aplantida.pipeline.config import ReusingConfig, Section, SeededConfig
 from aplantida.pipeline.errors import BadRequest
@@ -49,13 +49,6 @@ class ViewsSection(Section):
         if not 0 < value[0] <= value[1]:
             raise ValueError("want two rising positive proportions, width / height")
         return value
-
-
-class VerifySection(Section):
-    """How much is scored a second time at the end."""
-
-    num_photos: int = Field(default=4, ge=0)
-    max_difference: float = Field(default=0.05, gt=0)
 
 
 class ScoringGates(LineageGates):
@@ -104,45 +97,48 @@ def run(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> dict[str, Any]:
     todo: list[int] = []
     reused = 0
     for shard, key in keys.items():
-        if ctx.output.is_done(_unit(shard), key):
+        if ctx.output.is_done(shard_unit(shard), key):
             continue
-        if ctx.reuse_unit(_unit(shard), key):
+        if ctx.reuse_unit(shard_unit(shard), key):
             reused += 1
         else:
             todo.append(shard)
     ctx.log.info("%d shards: %d to score, %d reused", len(keys), len(todo), reused)
-    num_actors = ctx.config.resources.num_actors
-    job = _job(ctx, images, checkpoint, top_k, ctx.device if num_actors else device_here(ctx))
+    num_actors, verify = ctx.config.resources.num_actors, ctx.config.gates.verify
+    here = device_here(ctx) if verify.num_photos or not num_actors else ""  # its trouble is told before any work
+    job = _job(ctx, images, checkpoint, top_k, ctx.device if num_actors else here)
     with ctx.progress(total=len(todo), unit="shards", description="teacher logits") as bar:
         for done in label_shards(job, todo, num_actors):
             rows = {"num_train_rows": done.num_train_rows, "num_heldout_rows": done.num_heldout_rows}
             info = {**rows, "num_threads": done.num_threads, "precision": done.precision}
-            ctx.output.record_unit(_unit(done.shard), keys[done.shard], done.files, info)
+            ctx.output.record_unit(shard_unit(done.shard), keys[done.shard], done.files, info)
             bar.update(rows=done.num_train_rows + done.num_heldout_rows)
-    verified = _verify(ctx, images, checkpoint, device_here(ctx) if num_actors else job.device)
+    verified = _verify(ctx, images, checkpoint, here) if verify.num_photos else {"num_verified_rows": 0}
     ctx.output.write_json("teacher.json", _teacher(ctx, card, checkpoint, top_k))
-    infos = [ctx.output.unit_info(_unit(shard)) for shard in keys]
-    threads = sorted({info["num_threads"] for info in infos if "num_threads" in info})
-    if len(threads) > 1:
-        ctx.log.warning("scored with %s threads: equality to the bit holds only among shards of as many", threads)
-    precisions = sorted({info.get("precision", "float32") for info in infos})
-    if len(precisions) > 1:
-        ctx.log.warning("scored in %s: set precision: float32 where shards of several devices are to agree", precisions)
     return {
-        "num_train_rows": sum(info["num_train_rows"] for info in infos),
-        "num_heldout_rows": sum(info["num_heldout_rows"] for info in infos),
         "num_shards": len(keys),
         "num_shards_scored": len(todo),
         "num_shards_reused": reused,
-        "num_threads": threads,
-        "precision": precisions,
+        **_summed_up(ctx, [ctx.output.unit_info(shard_unit(shard)) for shard in keys]),
         **verified,
         "seconds": round(time.monotonic() - started, 1),
     }
 
 
-def _unit(shard: int) -> str:
-    return f"shard-{shard:05d}"
+def _summed_up(ctx: PhaseContext[ComputeTeacherLogitsConfig], infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Rows of all shards, and what scored them; a warning where that was not alike."""
+    threads = sorted({info["num_threads"] for info in infos if "num_threads" in info})
+    if len(threads) > 1:
+        ctx.log.warning("scored with %s threads: equality to the bit holds only among shards of as many", threads)
+    precisions = sorted({info.get("precision", EARLIER_PRECISION) for info in infos})
+    if len(precisions) > 1:
+        ctx.log.warning("scored in %s: set precision: float32 where shards of several devices are to agree", precisions)
+    return {
+        "num_train_rows": sum(info["num_train_rows"] for info in infos),
+        "num_heldout_rows": sum(info["num_heldout_rows"] for info in infos),
+        "num_threads": threads,
+        "precision": precisions,
+    }
 
 
 def _read_split(ctx: PhaseContext[ComputeTeacherLogitsConfig]) -> pa.Table:
@@ -210,45 +206,17 @@ def _job(
 def _verify(
     ctx: PhaseContext[ComputeTeacherLogitsConfig], images: Artifact, checkpoint: Artifact, device: str
 ) -> dict[str, Any]:
-    """Score a few photos once more, those of earlier sessions and artifacts among them, and compare."""
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    from aplantida.data.views import views_from_arrow
-    from aplantida.distillation.verification import largest_difference
-    from aplantida.domain.scores import ScoreTable, concat
-
-    config, path = ctx.config, ctx.output.path
-    train = _read_split(ctx).filter(pc.field("split") == "train")
-    drawn = sorted(
-        (derive_seed(ctx.config.seed, "verify", image_id), image_id, shard)
-        for image_id, shard in zip(train["image_id"].to_pylist(), train["shard"].to_pylist(), strict=True)
-    )[: config.gates.verify.num_photos]
-    if not drawn:
-        return {"num_verified_rows": 0}
-    ids = [image_id for _, image_id, _ in drawn]
-    wanted, stored, jpegs, views = pc.field("image_id").isin(ids), list[ScoreTable](), dict[str, bytes](), {}
-    for unit in sorted({_unit(shard) for _, _, shard in drawn}):
-        stored.append(ScoreTable.from_arrow(pq.read_table(path / f"scores/{unit}.parquet").filter(wanted)))
-        views |= views_from_arrow(pq.read_table(path / f"views/{unit}.parquet").filter(wanted))
-        photos = pq.read_table(images.file(f"shards/{unit}.parquet"), columns=["image_id", "image"], filters=wanted)
-        jpegs |= dict(zip(photos["image_id"].to_pylist(), photos["image"].to_pylist(), strict=True))
+    config = ctx.config
     scorer = config.resources.scorer(checkpoint.path, device, config.precision)
-    found = largest_difference(scorer, concat(stored), jpegs, views)
-    ctx.log.info("%d rows scored again: logits differ by %.4f at most", found.rows, found.amount)
-    where = f"photo {found.image_id}, view {found.view}"
-    return {"num_verified_rows": found.rows, "largest_difference": found.amount, "largest_difference_at": where}
+    train = _read_split(ctx).filter(pc.field("split") == "train")
+    return score_again(ctx, config.gates.verify, train, images, scorer)
 
 
 def judge(config: ComputeTeacherLogitsConfig, metrics: Mapping[str, Any]) -> list[str]:
     """Whether the stored logits are still what the teacher says."""
-    found, most = metrics.get("largest_difference", 0.0), config.gates.verify.max_difference
-    if found <= most:
-        return []
-    return [
-        f"a logit of {metrics.get('largest_difference_at', 'some photo')} differs by {found:.4f} from what the teacher "
-        f"says now; gates.verify.max_difference is {most}: raise it to keep these scores, or choose another --output"
-    ]
+    return disagreements(config.gates.verify, metrics)
 
 
 def _teacher(
@@ -280,7 +248,7 @@ PHASE = Phase(
     config=ComputeTeacherLogitsConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint"},
     output="teacher_logits",
-    version=4,
+    version=5,
     run=run,
     judge=judge,
     look_again=look_again,

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 
 from aplantida.data.batch import Batch
 
 
+@cache
+def _copy_stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all feeds of a process: torch keeps the memory that was freed for each stream apart."""
+    return torch.cuda.Stream(device)
+
+
 class Feed:
     """Gives each batch on ``device``.
 
-    To a GPU it is copied on a stream of its own, while the device is still at work on the batch before.
+    To a GPU it is copied on a stream beside the training's, while the device is still at work on the batch before.
 
     Attributes:
         waited: seconds this process waited for batches.
@@ -21,7 +28,7 @@ class Feed:
 
     def __init__(self, batches: Iterator[Batch], device: torch.device) -> None:
         self._batches, self._device = batches, device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = _copy_stream(device) if device.type == "cuda" else None
         self.waited = 0.0
 
     def __iter__(self) -> Iterator[Batch]:

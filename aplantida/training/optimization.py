@@ -94,6 +94,26 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["peak"] * factor
 
 
+def make_room_for_momentum(optimizer: torch.optim.Optimizer) -> None:
+    """Take the memory of SGD's first step, and move nothing: momentum, and the sum of gradients and decaying weights.
+
+    Momentum begins as -0.0: a gradient that is added to it stays what it is to the bit, as in SGD's own first step.
+    """
+    for group in optimizer.param_groups:
+        learning: list[nn.Parameter] = [parameter for parameter in group["params"] if parameter.grad is not None]
+        for parameter in learning:
+            state = optimizer.state[parameter]
+            if group["momentum"] and state.get("momentum_buffer") is None:
+                state["momentum_buffer"] = torch.full_like(parameter, -0.0, requires_grad=False)
+        _ = [torch.empty_like(parameter) for parameter in learning if group["weight_decay"]]  # given back at once
+
+
+def forget_half_made(optimizer: torch.optim.Optimizer) -> None:
+    """Drop the state of parameters whose moments AdamW could not make to the end: it would take it for whole."""
+    for parameter in [parameter for parameter, state in optimizer.state.items() if "exp_avg_sq" not in state]:
+        del optimizer.state[parameter]
+
+
 class MovingAverage:
     """An exponential moving average of a model's parameters and buffers.
 

@@ -22,7 +22,12 @@ from aplantida.training.buffers import Buffers
 from aplantida.training.context import TrainContext
 from aplantida.training.depthwise import prefer_float32
 from aplantida.training.meters import Meter
-from aplantida.training.optimization import create_optimizer, set_learning_rate
+from aplantida.training.optimization import (
+    create_optimizer,
+    forget_half_made,
+    make_room_for_momentum,
+    set_learning_rate,
+)
 from aplantida.training.task import TrainTask
 
 _log = logging.getLogger(__name__)
@@ -137,7 +142,7 @@ class Stepper:
             trouble = ""
             try:
                 norm = self._gradients(batch, head_only)
-                self._make_room_for_moments()
+                self._make_room()
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -153,18 +158,26 @@ class Stepper:
         self._norm = self._sent(norm)
 
     def _move(self, good: torch.Tensor) -> None:
-        """Let the optimizer move the weights where the gradient is finite."""
+        """Let the optimizer move the weights where the gradient is finite.
+
+        It has its memory by then (:meth:`_make_room`). Out of memory could not be taken back here: some groups of
+        weights would have moved, and to keep all as they were would take their memory once more.
+        """
         if self._decides_on_device:
             self._optimizer.found_inf = (~good).float()  # pyright: ignore[reportAttributeAccessIssue]
             self._optimizer.step()
         elif bool(good):
             self._optimizer.step()
 
-    def _make_room_for_moments(self) -> None:
-        """AdamW takes its memory in its first step: here in one that moves nothing, so that it can be tried again."""
-        if self._decides_on_device and not self._has_room:
-            self._move(torch.zeros((), dtype=torch.bool, device=self._context.device))
-            self._has_room = True
+    def _make_room(self) -> None:
+        """What an optimizer takes in its first step it takes here, and moves nothing, so that it can be tried again."""
+        if self._has_room:
+            return
+        if self._decides_on_device:
+            self._move(torch.zeros((), dtype=torch.bool, device=self._context.device))  # a step that moves nothing
+        else:
+            make_room_for_momentum(self._optimizer)
+        self._has_room = True
 
     def _sent(self, norm: torch.Tensor) -> _Norm:
         """The norm, on its way here."""
@@ -195,10 +208,12 @@ class Stepper:
         return torch.nn.utils.clip_grad_norm_(self._parameters, limit)
 
     def _take_back(self, sums: torch.Tensor) -> None:
-        """Forget a step: what it counted, its gradients, and what batch norm learned of it."""
+        """Forget a step: what it counted, its gradients, what batch norm learned of it, moments that are half made."""
         self.meter.sums.copy_(sums)
         self._optimizer.zero_grad(set_to_none=True)
         self._buffers.take_back()
+        if self._decides_on_device:
+            forget_half_made(self._optimizer)
 
     def _halve_micro_batch(self, trouble: str) -> None:
         """Train on half as many photos at a time; the batch per step, and so the result, stays what it was.

@@ -21,7 +21,6 @@ from benchmarks.report import Row, interleaved
 POLICIES = ("none", "light", "standard", "aggressive")
 CPU = torch.device("cpu")
 IMAGE_SIZE = 224  # the plain configs', on a CPU too
-REPEATS = 5
 
 
 def loading_rows(folder: Path, sizes: Sizes) -> list[Row]:
@@ -31,14 +30,14 @@ def loading_rows(folder: Path, sizes: Sizes) -> list[Row]:
     counts = [count for count in sizes.threads if count <= usable_cores()]
     for policy in POLICIES:
         plan = _photos(folder / policy, sizes, policy)
-        rates = _rates(plan, counts, sizes.loader_batch_size)
+        rates = _rates(plan, counts, sizes)
         for threads, found in rates.items():
             if threads > 1:
                 goal = 1.8 if threads == 2 else None
                 name = f"loader, {policy}: {threads} threads against one"
                 rows.append(Row(name, found, rates[1], "photos/s", found / rates[1], goal))
         if 2 in rates:
-            pair = _rate_of_processes(plan, 2, sizes.loader_batch_size)
+            pair = _rate_of_processes(plan, 2, sizes)
             note = f"two processes against one thread: {pair / rates[1]:.2f}, what this machine gives"
             name = f"loader, {policy}: two threads against two processes"
             rows.append(Row(name, rates[2], pair, "photos/s", rates[2] / pair, None, note))
@@ -70,7 +69,7 @@ def peer_rows(folder: Path, sizes: Sizes) -> list[Row]:
         persistent_workers=True,
     )
     theirs = rate(lambda: sum(len(labels) for _, labels in loader), CPU)
-    ours = _rates(plan, [threads], batch_size)[threads]
+    ours = _rates(plan, [threads], sizes)[threads]
     note = f"{threads} threads of ours, {threads} processes of timm's: crop, flip, one RandAugment op, jitter, erasing"
     goal = 4.0 if sizes.on_card else None
     return [Row("loader, aggressive, against timm's", ours, theirs, "photos/s", ours / theirs, goal, note)]
@@ -80,20 +79,20 @@ def _photos(folder: Path, sizes: Sizes, policy: str) -> BatchPlan:
     return write_shard(jpegs_of(sizes.loader_photos), folder, IMAGE_SIZE, policy)
 
 
-def _rates(plan: BatchPlan, counts: Sequence[int], batch_size: int) -> dict[int, float]:
+def _rates(plan: BatchPlan, counts: Sequence[int], sizes: Sizes) -> dict[int, float]:
     """Photos a second by threads; each is measured in turns with the others."""
     sources = [BatchSource(replace(plan, num_loader_workers=threads)) for threads in counts]
-    epochs = [partial(_epoch, source, batch_size) for source in sources]
+    epochs = [partial(_epoch, source, sizes.loader_batch_size) for source in sources]
     num_photos = [epoch() for epoch in epochs]  # a first epoch does not count
-    times = interleaved(epochs, REPEATS)
+    times = interleaved(epochs, sizes.loader_repeats)
     return {threads: num / seconds for threads, num, seconds in zip(counts, num_photos, times, strict=True)}
 
 
-def _rate_of_processes(plan: BatchPlan, count: int, batch_size: int) -> float:
+def _rate_of_processes(plan: BatchPlan, count: int, sizes: Sizes) -> float:
     """Photos a second of so many processes at once, each with one thread and all photos."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, context, _meet, (context.Barrier(count),)) as pool:
-        return sum(pool.map(_rate_beside_others, [plan] * count, [batch_size] * count))
+        return sum(pool.map(_rate_beside_others, [plan] * count, [sizes] * count))
 
 
 _together: Barrier | None = None
@@ -105,10 +104,10 @@ def _meet(barrier: Barrier) -> None:
     torch.set_num_threads(1)
 
 
-def _rate_beside_others(plan: BatchPlan, batch_size: int) -> float:
+def _rate_beside_others(plan: BatchPlan, sizes: Sizes) -> float:
     assert _together is not None
     _together.wait()
-    return _rates(plan, [1], batch_size)[1]
+    return _rates(plan, [1], sizes)[1]
 
 
 def _epoch(source: BatchSource, batch_size: int) -> int:

@@ -46,6 +46,7 @@ class Sizes:
         num_photos: in the shard.
         loader_photos: in the shard, where the loader is measured alone: many batches, for threads end an epoch apart.
         loader_batch_size: photos in a batch of it.
+        loader_repeats: epochs of it that are timed.
         num_steps: timed of a step on one batch.
         threads: of the loader.
         num_classes: of a network that scores.
@@ -57,6 +58,7 @@ class Sizes:
     num_photos: int
     loader_photos: int
     loader_batch_size: int
+    loader_repeats: int
     num_steps: int
     threads: tuple[int, ...]
     num_classes: int
@@ -66,9 +68,9 @@ class Sizes:
         """For the device there is."""
         if torch.cuda.is_available():
             student, teacher = Network("mobilenetv2", 224, 128), Network("vit_base_patch16_224", 224, 64)
-            return cls(torch.device("cuda"), student, teacher, 4097, 4097, 128, 40, (1, 4, 8, 16), 9000)
+            return cls(torch.device("cuda"), student, teacher, 4097, 2049, 128, 3, 40, (1, 4, 8, 16), 9000)
         student, teacher = Network("mobilenetv2", 96, 16), Network("vit_tiny_patch16_224", 96, 16)
-        return cls(torch.device("cpu"), student, teacher, 385, 2049, 64, 6, (1, 2), 9000)
+        return cls(torch.device("cpu"), student, teacher, 385, 2049, 64, 5, 6, (1, 2), 9000)
 
     @property
     def on_card(self) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -90,13 +91,25 @@ def _bare(network: Network, sizes: Sizes, compiled: bool) -> Callable[[], int]:
     labels = torch.randint(len(SPECIES), (network.batch_size,), device=sizes.device)
 
     def steps() -> int:
-        for _ in range(sizes.num_steps):
-            optimizer.zero_grad(set_to_none=True)
-            with autocast(sizes.device, enabled=True):
-                loss = cross_entropy(forward(pixels), labels, label_smoothing=0.1)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
+        with _any_algorithm():
+            for _ in range(sizes.num_steps):
+                optimizer.zero_grad(set_to_none=True)
+                with autocast(sizes.device, enabled=True):
+                    loss = cross_entropy(forward(pixels), labels, label_smoothing=0.1)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
         return sizes.num_steps * network.batch_size
 
     return steps
+
+
+@contextmanager
+def _any_algorithm() -> Iterator[None]:
+    """cuDNN chooses as torch leaves it; the training before has told the whole process to repeat itself."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,14 +13,17 @@ import torch
 from safetensors.torch import load_file
 
 from aplantida.distributed.launch import launch
+from aplantida.domain.preprocessing import Preprocessing
 from aplantida.models.inference import Scorer
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import Training, train
 from aplantida.training.task import TrainTask
+from benchmarks.card.scoring import TOP_K, save_teacher
 from benchmarks.card.sizes import Sizes, jpegs_of, photos, task_of
 from benchmarks.report import Row
 
 CAPS_GB = (8, 4)
+NUM_SCORED = 600
 
 
 class _Killed(Exception):
@@ -41,12 +45,27 @@ def memory_rows(folder: Path, sizes: Sizes) -> list[Row]:
                 training._stepper.step(batch, (0, number), 1.0, head_only=False)
             training._stepper.settle()
             size, peak = training._stepper.micro_batch_size, torch.cuda.max_memory_allocated(sizes.device) / 1e9
-            del training
+            del training, batch
+            scored = _scored(folder / f"teacher-{cap}", sizes, plan.preprocessing, cap)
         note = f"{teacher.name}, {teacher.image_size} px; at most {peak:.1f} GB held; peer: the batch asked for"
         goal = 1.0 if cap == CAPS_GB[0] else None
         name = f"training under {cap} GB: photos at a time"
-        rows.append(Row(name, size, teacher.batch_size, "photos", size / teacher.batch_size, goal, note))
+        rows += [Row(name, size, teacher.batch_size, "photos", size / teacher.batch_size, goal, note), scored]
     return rows
+
+
+def _scored(folder: Path, sizes: Sizes, preprocessing: Preprocessing, cap: int) -> Row:
+    """Scoring in what is left of ``cap`` GB: it begins with what the whole card holds, for the cap is the process's."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    scorer = Scorer(save_teacher(folder, sizes, preprocessing), "auto", precision="auto")
+    begun = scorer._portions.size
+    jpegs = jpegs_of(NUM_SCORED)
+    count = len(scorer.score([str(number) for number in range(len(jpegs))], jpegs, top_k=TOP_K))
+    size, peak = scorer._portions.size, torch.cuda.max_memory_allocated(sizes.device) / 1e9
+    note = f"{count} photos scored in {scorer.precision}; at most {peak:.1f} GB held; peer: photos begun with"
+    return Row(f"scoring under {cap} GB: photos at a time", size, begun, "photos", size / begun, None, note)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from aplantida.models.devices import describe_device, resolve_device
+from aplantida.models.devices import card_trouble, describe_device, resolve_device
 
 LIBRARY = """
 #include <string.h>
@@ -73,3 +73,46 @@ def test_the_processor_is_always_there_and_a_card_may_not_be() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match=r"torch sees no CUDA device|the driver sees"):
             resolve_device("cuda")
+
+
+WHEEL = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
+
+
+@pytest.mark.parametrize(
+    ("card", "built", "runs"),
+    [
+        ((6, 1), WHEEL, False),
+        ((7, 0), WHEEL, False),  # the least that it is built for is of the same generation, and newer
+        ((7, 5), WHEEL, True),
+        ((8, 9), WHEEL, True),
+        ((10, 3), WHEEL, True),
+        ((11, 0), WHEEL, False),
+        ((13, 0), WHEEL, False),
+        ((13, 0), [*WHEEL, "compute_120"], True),  # PTX is compiled by the driver
+        ((9, 0), ["sm_90a"], True),
+        ((12, 1), ["sm_120f"], True),
+        ((12, 1), ["sm_120a", "compute_120a"], False),
+    ],
+)
+def test_a_card_that_torch_has_no_kernels_for_is_named(
+    monkeypatch: pytest.MonkeyPatch, card: tuple[int, int], built: list[str], runs: bool
+) -> None:
+    """It is there for torch until its first kernel."""
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+    for name, answer in (
+        ("is_available", True),
+        ("get_arch_list", built),
+        ("get_device_capability", card),
+        ("get_device_name", "Old One"),
+    ):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer: answer)
+    assert resolve_device("cpu").type == "cpu"
+    for device in ("auto", "cuda"):
+        if runs:
+            assert resolve_device(device).type == "cuda"
+        else:
+            with pytest.raises(
+                ValueError, match=rf"GPU Old One is of sm_{card[0]}{card[1]}, torch .* has kernels for sm_"
+            ):
+                resolve_device(device)
+    assert (card_trouble() is None) == runs

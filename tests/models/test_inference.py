@@ -12,6 +12,7 @@ from aplantida.domain.pixels import boxed_square, centre_square, decode_photo
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.scores import ScoreTable
 from aplantida.models.checkpoint import ModelCard, build, load_checkpoint, save_checkpoint
+from aplantida.models.folding import fold_batch_norm
 from aplantida.models.inference import Scorer, largest_logits, normalize
 from tests.fixtures.artifacts import drawn_jpeg
 
@@ -131,3 +132,80 @@ def test_a_forward_pass_that_does_not_fit_is_halved(folder: Path, monkeypatch: p
     monkeypatch.setattr("aplantida.models.inference.normalize", tight)
     np.testing.assert_array_equal(scorer.score(list("vwxyz"), JPEGS).logits, wanted.logits)
     assert sizes == [4, 2, 2, 1]
+
+
+def test_float32_is_the_models_own_to_the_bit(folder: Path) -> None:
+    """And in no TF32 on a GPU; whoever trains in the same process keeps its switches."""
+    scorer = Scorer(folder, "cpu", 1)
+    model, _ = load_checkpoint(folder)
+    fold_batch_norm(model.eval(), SETTINGS.image_size)
+    model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    pixels = np.stack([centre_square(decode_photo(jpeg), SETTINGS) for jpeg in JPEGS])
+    with torch.inference_mode():
+        wanted = model(normalize(torch.from_numpy(pixels), SETTINGS)).numpy()
+    seen: list[tuple[Any, Any]] = []
+    for layer in (scorer._model.body, scorer._model.head):
+        layer.register_forward_pre_hook(lambda *_: seen.append(_tf32()))
+    before = _tf32()
+    assert before == (True, False), "torch's own default"
+    np.testing.assert_array_equal(scorer.logits(pixels), wanted)
+    assert seen == [(False, False)] * 2
+    assert _tf32() == before
+
+
+def _tf32() -> tuple[Any, Any]:
+    return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+
+def test_logits_of_a_bfloat16_body_are_not_rounded_to_bfloat16(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 8 on its neighbours are 1/16 apart: one that is rounded the other way would look like another teacher."""
+    cast: list[torch.dtype] = []
+
+    def everywhere(device: torch.device, enabled: bool) -> torch.autocast:
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+    monkeypatch.setattr("aplantida.models.inference.autocast", everywhere)
+    scorer = Scorer(folder, "cpu", 1)
+    scorer._reduced = True
+    with torch.no_grad():
+        for parameter in scorer._model.head.parameters():
+            parameter.mul_(100.0)
+    last = [module for module in scorer._model.body.modules() if isinstance(module, torch.nn.Conv2d)][-1]
+    last.register_forward_hook(lambda _module, _inputs, output: cast.append(output.dtype))
+    ids = list("vwxyz")
+    pooled_logits, features = scorer.score_and_pool(ids, JPEGS)
+    assert cast == [torch.bfloat16]
+    logits = torch.from_numpy(scorer.logits_of(JPEGS))
+    assert float((logits == logits.bfloat16().float()).float().mean()) < 0.5
+    np.testing.assert_array_equal(pooled_logits.logits, logits.half().numpy())
+    with torch.inference_mode():
+        alone = scorer._model.head(torch.from_numpy(features).float())
+    np.testing.assert_allclose(alone.numpy(), logits.numpy(), rtol=2e-3, atol=2e-3)
+
+
+def test_the_trial_of_a_gpus_memory_is_halved_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight photos that do not fit are no reason to give up; only the photos that did are reckoned with."""
+    scorer, peak = Scorer(folder, "cpu", 1), 0
+
+    def tight(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+        nonlocal peak
+        peak = max(peak, 1000 + 100 * len(pixels))
+        if len(pixels) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return normalize(pixels, preprocessing)
+
+    def reset(_device: torch.device) -> None:
+        nonlocal peak
+        peak = 0
+
+    monkeypatch.setattr("aplantida.models.inference.normalize", tight)
+    for name, instead in (
+        ("empty_cache", lambda: None),
+        ("memory_allocated", lambda _: 1000),
+        ("reset_peak_memory_stats", reset),
+        ("max_memory_allocated", lambda _: peak),
+        ("mem_get_info", lambda _: (650, 4000)),
+    ):
+        monkeypatch.setattr(torch.cuda, name, instead)
+    assert scorer._fitting() == 4  # 0.7 x 650 bytes at 100 a photo
+    assert peak == 1200

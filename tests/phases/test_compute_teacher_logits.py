@@ -13,7 +13,7 @@ import torch
 
 from aplantida.data.views import views_from_arrow
 from aplantida.domain.scores import ScoreTable
-from aplantida.phases.compute_teacher_logits import PHASE
+from aplantida.phases.compute_teacher_logits import PHASE, ComputeTeacherLogitsConfig, judge
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import BadRequest, GateFailed, RecipeChanged
 from aplantida.pipeline.runner import execute
@@ -160,6 +160,67 @@ def test_labels_that_are_not_what_the_teacher_says_are_found(monkeypatch: pytest
     monkeypatch.setattr(scoring, "label_shard", mixed_up)
     with pytest.raises(GateFailed, match=r"photo .* differs by .* gates.verify.max_difference is 0.05"):
         execute(PHASE, files=[CONFIG], values={**values, "output": "mixed up"})
+
+
+def test_only_what_was_scored_in_the_same_precision_is_scored_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when a driver without a GPU verifies what one had scored, or a later session goes on on a CPU."""
+    from aplantida.distributed import scoring
+
+    original = scoring.label_shards
+
+    def one_on_a_gpu(*arguments: Any) -> Any:
+        for done in original(*arguments):
+            yield replace(done, precision="bfloat16") if done.shard in reduced else done
+
+    def doubled(*arguments: Any) -> Any:
+        labels = label_shard(*arguments)
+        if arguments[1].name not in {f"shard-{shard:05d}.parquet" for shard in reduced}:
+            return labels
+        return replace(labels, train=replace(labels.train, logits=labels.train.logits * 2))
+
+    label_shard = scoring.label_shard
+    monkeypatch.setattr(scoring, "label_shards", one_on_a_gpu)
+    monkeypatch.setattr(scoring, "label_shard", doubled)
+    all_photos = {"verify": {"num_photos": 1000}}
+    reduced = {0}
+    metrics = compute(gates=all_photos).metrics
+    assert 0 < metrics["num_verified_rows"] < metrics["num_train_rows"]
+    assert (metrics["num_shards_not_verified"], metrics["verified_precision"]) == (1, "float32")
+    assert f"1 of {tiny_artifacts.NUM_SHARDS} shards are not verified: they were not scored in float32" in caplog.text
+    reduced = set(range(tiny_artifacts.NUM_SHARDS))
+    metrics = compute(output="all of them", gates=all_photos).metrics
+    assert (metrics["num_verified_rows"], metrics["num_shards_not_verified"]) == (0, tiny_artifacts.NUM_SHARDS)
+
+
+@pytest.mark.parametrize(
+    ("precision", "found", "key"),
+    [
+        ("float32", 0.04, None),
+        ("float32", 0.1, "max_difference"),
+        ("bfloat16", 0.1, None),
+        ("bfloat16", 0.3, "max_difference_bfloat16"),
+    ],
+)
+def test_bfloat16_is_judged_by_its_own_bound(precision: str, found: float, key: str | None) -> None:
+    metrics = {"largest_difference": found, "largest_difference_at": "photo a, view 1", "verified_precision": precision}
+    said = judge(ComputeTeacherLogitsConfig.model_validate(request()), metrics)
+    assert [line.split(" is ")[0].rpartition(".")[2] for line in said] == ([] if key is None else [key])
+
+
+def test_a_driver_that_cannot_verify_is_refused_before_anything_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    from aplantida.distributed import scoring
+
+    def score(*_: Any) -> Any:
+        raise AssertionError("scored for nothing")
+
+    monkeypatch.setattr(scoring, "label_shards", score)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BadRequest, match=r"resources\.device: .*(torch sees no|the driver sees)"):
+        compute(resources={"device": "cuda", "num_actors": 2})
+    with pytest.raises(AssertionError, match="scored for nothing"):  # nothing to verify: the driver needs no card
+        compute(resources={"device": "cuda", "num_actors": 2}, gates={"verify": {"num_photos": 0}})
 
 
 def test_a_regional_teacher_says_so(world: Path) -> None:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from aplantida.models.inference import normalize
 from aplantida.models.memory import Portions, is_out_of_memory
+from aplantida.training import feed
 from aplantida.training.context import LocalContext
 from aplantida.training.loop import Training
 from aplantida.training.objectives import Distillation
+from aplantida.training.optimization import make_room_for_momentum
 from aplantida.training.step import Stepper
 from aplantida.training.task import TrainTask
+from tests.fixtures.trainings import result_of
 
 CPU = torch.device("cpu")
 # on a GPU each of these waits until all that was asked for before is done: reading a value, sizes that depend on values
@@ -192,6 +196,59 @@ def test_out_of_memory_anywhere_goes_on_with_less(
     assert next(failing, None) is None
     moments = {int(state["step"]) for state in training._stepper._optimizer.state.values()}
     assert moments == {3}, "a step that was tried twice counts once"
+
+
+@pytest.mark.parametrize(("optimizer", "makes"), [("adamw", "zeros_like"), ("sgd", "full_like"), ("sgd", "empty_like")])
+def test_moments_that_did_not_fit_are_made_again(
+    task: TrainTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: Any, makes: str
+) -> None:
+    """Memory may run out between the first and the second moment of a weight."""
+    settings = replace(task.optimization, optimizer=optimizer, micro_batch_size=6)
+    halved = replace(task, optimization=settings, epochs=1)
+    small = result_of(halved, tmp_path / "small")
+    whole = replace(halved, optimization=replace(settings, micro_batch_size=None))
+    made, original = 0, getattr(torch, makes)
+
+    def tight(like: torch.Tensor, *args: Any, **more: Any) -> torch.Tensor:
+        nonlocal made
+        made += isinstance(like, torch.nn.Parameter)
+        if made == 6 and isinstance(like, torch.nn.Parameter):
+            raise torch.OutOfMemoryError("no room")
+        return original(like, *args, **more)
+
+    monkeypatch.setattr(torch, makes, tight)
+    assert result_of(whole, tmp_path / "halved") == small
+    assert made > 6
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_momentum_that_has_its_room_already_is_the_same_to_the_bit(momentum: float) -> None:
+    draw, states = torch.Generator().manual_seed(5), []
+    weights, gradients = torch.randn(2, 8, generator=draw), torch.randn(3, 2, 8, generator=draw)
+    gradients[:, 0, :2] = torch.tensor([0.0, -0.0])
+    for early in (False, True):
+        parameter, idle = torch.nn.Parameter(weights.clone()), torch.nn.Parameter(weights.clone())
+        groups = {"params": [parameter, idle]}
+        optimizer = torch.optim.SGD([groups], lr=0.1, momentum=momentum, weight_decay=0.1, nesterov=momentum > 0)
+        for gradient in gradients:
+            parameter.grad = gradient.clone()
+            if early:
+                make_room_for_momentum(optimizer)
+            optimizer.step()
+        kept = [parameter, *optimizer.state[parameter].values()]
+        states.append([tensor.detach().numpy().tobytes() for tensor in kept if tensor is not None])
+        assert not optimizer.state[idle]
+    assert states[0] == states[1]
+
+
+def test_feeds_share_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a batch's memory was freed for is its stream: with another one each time, it would grow epoch by epoch."""
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: [device])
+    monkeypatch.setattr(feed, "_copy_stream", cache(feed._copy_stream.__wrapped__))
+    first, second = (feed.Feed(iter([]), torch.device("cuda")) for _ in range(2))
+    assert first._stream is second._stream is not None
+    assert feed.Feed(iter([]), torch.device("cuda", 1))._stream is not first._stream
+    assert feed.Feed(iter([]), CPU)._stream is None
 
 
 def _after(call: Callable[..., Any], first: Callable[[], None]) -> Callable[..., Any]:
