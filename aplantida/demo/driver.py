@@ -77,13 +77,19 @@ def run_over(run: Run, collection: Path, port: int, environment: Mapping[str, st
         The job's exit code.
 
     Raises:
-        BadRequest: when the folder does not hold a collection.
+        BadRequest: when the folder does not hold a collection, or a config names a server of its own.
         ServerNotStarted: when the port is taken, or mongod does not start.
     """
     documents = collection / "plants.jsonl"
     if not documents.is_file() or not (collection / "images").is_dir():
         raise BadRequest(f"{collection}: want a folder with plants.jsonl (mongoimport format) and images/")
     source = run.node_config(_EXPORT)
+    for node in run.nodes:
+        if run.node_config(node.name).get("mongo_uri") is not None:
+            raise BadRequest(
+                f"{node.name}: mongo_uri in {', '.join(run.config.layout().files(node))}, or the collection's file "
+                "they name, is another server than the one that is started here for this collection: want null"
+            )
     with serve_folder(collection / "images", port), embedded_mongod(run.folder / "mongo") as uri:
         count = import_documents(CollectionAddress(uri, source["db_name"], source["collection"]), documents)
         if count:
