@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aplantida.data.mongo import URI_VARIABLE, CollectionAddress, import_documents
+from aplantida.data.collection_address import URI_VARIABLE, CollectionAddress
+from aplantida.data.mongo import import_documents
 from aplantida.demo.cdn import serve_folder
 from aplantida.demo.mongod import embedded_mongod, stop_guarded
 from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_shared, read_yaml, resolve

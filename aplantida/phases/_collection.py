@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from aplantida.data.addresses import AddressGuard
+from aplantida.data.collection_address import CollectionAddress, CollectionError
 from aplantida.data.documents import ContentSum
 from aplantida.data.entry_runs import write_checked_runs
 from aplantida.data.entry_store import EntryStore
-from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
+from aplantida.data.mongo import collection_digest, split_ranges
 from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.taxonomy import Naming, read_synonyms
 from aplantida.phases._collection_file import CollectionFile, CollectionKeys, MappingSection

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from aplantida.data.mongo import URI_VARIABLE
+from aplantida.data.collection_address import URI_VARIABLE
 from aplantida.demo.mongod import stop_guarded
 from aplantida.pipeline.config import CHECKOUT
 
