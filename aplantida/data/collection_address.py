@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 URI_VARIABLE = "MONGO_URI"
+FROM_HEAD_VARIABLE = "APLANTIDA_MONGO_URI_OF_HEAD"  # set for a submitted job: its head's environment has the URI
 DEFAULT_URI = "mongodb://localhost:27017"
 ENCODE = (
     "user name and password must be percent-encoded (@ is %40, / is %2F, : is %3A, ? is %3F, # is %23, % is %25), but "
@@ -40,12 +41,18 @@ class CollectionAddress:
         """From a config: ``uri``, else ``MONGO_URI``, else a server on this machine.
 
         Raises:
-            CollectionError: when ``uri`` holds credentials; these come from the environment only.
+            CollectionError: when ``uri`` holds credentials; these come from the environment only. When a job was
+                submitted by somebody whose ``MONGO_URI`` holds some, and Ray's head has none.
         """
         if uri is not None and holds_credentials(uri):
             raise CollectionError(
                 f"mongo_uri in a config must not hold credentials (configs are recorded): leave it null and set "
                 f"{URI_VARIABLE} in the environment"
+            )
+        if not uri and not os.environ.get(URI_VARIABLE) and FROM_HEAD_VARIABLE in os.environ:
+            raise CollectionError(
+                f"{URI_VARIABLE} is not set where this job runs, and was not handed on because it holds credentials: "
+                "set it in the environment of Ray's head and start that again"
             )
         return cls((uri or os.environ.get(URI_VARIABLE) or DEFAULT_URI).strip(), db_name, collection)
 
