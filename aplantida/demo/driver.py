@@ -17,7 +17,8 @@ from aplantida.demo.cdn import serve_folder
 from aplantida.demo.mongod import embedded_mongod, stop_guarded
 from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_shared, read_yaml, resolve
 from aplantida.pipeline.errors import BadRequest
-from aplantida.pipeline.graph import GraphConfig, Node, load_graph
+from aplantida.pipeline.graph import GraphConfig, Node
+from aplantida.pipeline.profile import graph_of
 
 _EXPORT, _COLLECTION = "export_dataset", "configs/collection.yaml"
 
@@ -38,7 +39,7 @@ class Run:
             BadRequest: as the job itself would.
         """
         config = load_config(GraphConfig, files)
-        return cls(tuple(files), config, tuple(load_graph(find_file(config.graph), config.without)))
+        return cls(tuple(files), config, tuple(graph_of(config)))
 
     @property
     def folder(self) -> Path:

@@ -27,7 +27,8 @@ from aplantida.data.collection_address import FROM_HEAD_VARIABLE, URI_VARIABLE, 
 from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_yaml
 from aplantida.pipeline.errors import BadRequest
-from aplantida.pipeline.graph import GraphConfig, Layout, Node, input_paths, load_graph
+from aplantida.pipeline.graph import GraphConfig, Layout, Node, input_paths
+from aplantida.pipeline.profile import graph_of
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 PASSED_VARIABLES = ("APLANTIDA_ROOT", URI_VARIABLE, "WEIGHTS")
@@ -221,7 +222,7 @@ def _complain(text: str) -> None:
 def _submit_graph(given: argparse.Namespace) -> int:
     config = load_config(GraphConfig, given.config)
     device = None if config.resources.device == "auto" else config.resources.device
-    requests = requests_of(load_graph(find_file(config.graph), config.without), config, device)
+    requests = requests_of(graph_of(config), config, device)
     client = _client(checked_address(given.address))
     variables = variables_of(os.environ)
     if FROM_HEAD_VARIABLE in variables:
