@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.report import Row, show
+from benchmarks.report import Row, read_flags, show
 
 Part = Callable[[Path], list[Row]]
 
@@ -74,4 +74,5 @@ def _rows(part: str, folder: Path) -> list[Row]:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()
