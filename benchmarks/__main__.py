@@ -6,6 +6,7 @@ python -m benchmarks loader train_step     # these; the tables of the others sta
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -29,7 +30,9 @@ TITLE = "# Benchmarks\n\nRatios: bigger is better. A dash: not measured, or no g
 def main() -> int:
     """Run what is wanted; a benchmark that fails is named in the file and makes the exit code 1."""
     names = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in NOT_BENCHMARKS)
-    wanted = sys.argv[1:] or names
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)} (default: all)")
+    wanted = parser.parse_args().names or names
     if unknown := [name for name in wanted if name not in names]:
         sys.exit(f"{unknown[0]!r} is no benchmark: want some of {', '.join(names)}")
     failed = False

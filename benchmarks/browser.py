@@ -32,7 +32,7 @@ from benchmarks.browser_peers import Peer, write_peers
 from benchmarks.browser_server import served
 from benchmarks.browser_traffic import traffic
 from benchmarks.bundle_size import IMAGE_SIZE
-from benchmarks.report import Row, show
+from benchmarks.report import Row, read_flags, show
 
 ROUNDS, WARM_RUNS, RULED_RUNS = 5, 10, 200
 LONGER = 1.1
@@ -225,4 +225,5 @@ def not_measured(peers: Sequence[Peer]) -> list[Row]:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

@@ -22,7 +22,7 @@ from benchmarks.browser_bundle import write_bundle, write_photos
 from benchmarks.browser_server import served
 from benchmarks.browser_traffic import OURS, counted
 from benchmarks.bundle_size import IMAGE_SIZE, NUM_CLASSES
-from benchmarks.report import Row, show
+from benchmarks.report import Row, read_flags, show
 
 BEFORE = """async () => (await import("/before/classifier.js")).load("/before/")"""
 
@@ -100,4 +100,5 @@ def bytes_sent(root: Path) -> list[Row]:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

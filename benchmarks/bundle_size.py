@@ -24,7 +24,7 @@ from aplantida.models.checkpoint import ModelCard, load_checkpoint, save_checkpo
 from aplantida.models.folding import fold_batch_norm
 from aplantida.models.inference import Scorer
 from aplantida.models.zoo import create_model
-from benchmarks.report import Row, show
+from benchmarks.report import Row, read_flags, show
 
 NUM_CLASSES, RANK, IMAGE_SIZE, MIN_ELEMENTS = 9000, 96, 224, 10_000
 LIMIT = 7_000_000
@@ -91,4 +91,5 @@ def _checkpoint(folder: Path, architecture: str) -> None:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

@@ -20,7 +20,7 @@ from aplantida.domain.memory import keep_freed_memory
 from aplantida.domain.scores import ScoreTable
 from aplantida.phases.combine_teacher_logits import CombineTeacherLogitsConfig
 from aplantida.phases.compute_teacher_logits import ComputeTeacherLogitsConfig
-from benchmarks.report import Row, interleaved, show
+from benchmarks.report import Row, interleaved, read_flags, show
 
 NUM_CLASSES, NUM_ROWS, NUM_DENSE_ROWS = 9_000, 2_000, 100
 ALL_ROWS, CORES, GOAL, MAX_HOURS = 12_000_000, 8, 20.0, 1.0  # 720,000 training photos x 17 views; the user's machine
@@ -98,4 +98,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

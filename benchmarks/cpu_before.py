@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import cpu_work, earlier
 from benchmarks.photos import draw_jpegs
-from benchmarks.report import Row, show
+from benchmarks.report import Row, read_flags, show
 
 NUM_PHOTOS, SHORT_SIDE, NUM_DRAWN = 1025, 384, 192
 REPEATS = 7
@@ -97,4 +97,5 @@ def row(work: str, trees: list[Tree]) -> Row:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

@@ -36,7 +36,7 @@ from aplantida.phases.generate_manifest import PHASE as MANIFEST
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.runner import execute
 from benchmarks.report import Row as Result
-from benchmarks.report import peak_mb, show
+from benchmarks.report import peak_mb, read_flags, show
 
 NUM_PHOTOS, NUM_SPECIES, NUM_AUTHORS, NUM_SHARDS = 900_000, 9_000, 60_000, 220
 ROOF_MB, NAMED_IN_AN_ANSWER = 1500, 5
@@ -247,4 +247,5 @@ if __name__ == "__main__":
     if "--run" in sys.argv[1:]:
         run_here(sys.argv[2])
     else:
+        read_flags(__doc__)
         show([*measure_bytes(), *measure_phases()])

@@ -13,7 +13,7 @@ from torch import nn
 from aplantida.domain.memory import keep_freed_memory
 from aplantida.models.devices import has_bfloat16, set_threads
 from aplantida.training.depthwise import is_slow
-from benchmarks.report import Row, interleaved, show
+from benchmarks.report import Row, interleaved, read_flags, show
 
 BATCH_SIZE = 32
 SHAPES = ((3, 1, 144, 40), (3, 1, 384, 10), (3, 2, 96, 80), (3, 2, 576, 10), (5, 1, 240, 20), (5, 2, 144, 40))
@@ -50,4 +50,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

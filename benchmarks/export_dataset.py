@@ -22,7 +22,7 @@ from aplantida.demo.mongod import embedded_mongod
 from aplantida.distributed.session import ray_session
 from aplantida.phases.export_dataset import PHASE
 from aplantida.pipeline.runner import execute
-from benchmarks.report import Row, interleaved, show
+from benchmarks.report import Row, interleaved, read_flags, show
 
 NUM_SPECIES, IMAGES_PER_SPECIES = 1_000, 100
 LICENSES = ("CC BY 4.0", "cc-by-sa 3.0", "http://creativecommons.org/licenses/by/4.0/", "CC0", "CC BY-NC 4.0", None)
@@ -122,4 +122,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

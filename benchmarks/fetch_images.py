@@ -33,7 +33,7 @@ from aplantida.phases.fetch_images import PHASE
 from aplantida.pipeline.runner import execute
 from benchmarks.peers import peer_python
 from benchmarks.photos import draw_jpegs
-from benchmarks.report import Row, show
+from benchmarks.report import Row, read_flags, show
 
 PEER = ("img2dataset==1.47.0", "setuptools<81")
 NUM_DRAWN, NUM_FEW, NUM_PHOTOS = 48, 100, 1_600
@@ -237,4 +237,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.report import Row, show
+from benchmarks.report import Row, read_flags, show
 
 PARTS = ("scoring", "training", "memory", "loading", "peer", "repeat", "ray", "left", "held")  # a card's own first
 
@@ -71,4 +71,5 @@ def _rows(part: str, folder: Path) -> list[Row]:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

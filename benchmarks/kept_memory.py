@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from aplantida.domain.memory import keep_freed_memory
 from aplantida.models.devices import set_threads
 from benchmarks.apart import Apart
-from benchmarks.report import Row, interleaved, show
+from benchmarks.report import Row, interleaved, read_flags, show
 
 NUM_CLASSES = 1_000
 SCORED, TRAINED = (64, 256), (32, 224)  # photos at a time, pixels
@@ -56,4 +56,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

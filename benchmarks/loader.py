@@ -22,7 +22,7 @@ from aplantida.domain.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from aplantida.models.devices import set_threads
 from benchmarks.apart import Apart
 from benchmarks.photos import draw_jpegs, write_folder, write_shard, write_tar
-from benchmarks.report import Row, interleaved, show
+from benchmarks.report import Row, interleaved, read_flags, show
 
 NUM_PHOTOS = 321
 BATCH_SIZE = 32
@@ -106,4 +106,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

@@ -21,7 +21,7 @@ import torch
 from aplantida.data.batches import BatchPlan, BatchSource
 from aplantida.domain.preprocessing import Preprocessing
 from aplantida.domain.split import SPLIT_SCHEMA
-from benchmarks.report import Row, peak_mb, show
+from benchmarks.report import Row, peak_mb, read_flags, show
 
 SIZES = (900_000, 10_000_000)
 NUM_CLASSES, PHOTOS_PER_SHARD, CHUNK = 9_000, 4_096, 1_000_000
@@ -109,4 +109,5 @@ if __name__ == "__main__":
     if "--run" in sys.argv[1:]:
         run_here(sys.argv[2], Path(sys.argv[3]))
     else:
+        read_flags(__doc__)
         main()

@@ -42,7 +42,7 @@ from aplantida.phases.split_dataset import PHASE as SPLIT
 from aplantida.pipeline.phase import Phase
 from aplantida.pipeline.runner import execute
 from benchmarks.export_dataset import DATABASE, IMAGES_PER_SPECIES, documents
-from benchmarks.report import Row, peak_mb, show
+from benchmarks.report import Row, peak_mb, read_flags, show
 
 SIZES = (20_000, 200_000, 2_000_000)
 WIDE, READERS, ROOF_MB = 900_000, (2, 8, 16), 1_500
@@ -191,12 +191,12 @@ def split_peak(size: int) -> float:
     return peaks_of("split", {"inputs": {"images": f"images-{size}"}, "output": f"split-{size}"}).driver_mb
 
 
-def main() -> None:
+def main(*, wide_alone: bool) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name, embedded_mongod(Path(name) / "mongo") as uri:
         os.environ["APLANTIDA_ROOT"] = name
         rows = list(wide_rows(uri))
-    for what in () if "--wide" in sys.argv[1:] else ("export_dataset", "split_dataset"):
+    for what in () if wide_alone else ("export_dataset", "split_dataset"):
         peaks: list[float] = []
         for size in SIZES:
             with tempfile.TemporaryDirectory() as name:
@@ -219,4 +219,4 @@ if __name__ == "__main__":
     if "--run" in sys.argv[1:]:
         run_here(PHASES[sys.argv[2]], json.loads(sys.argv[3]))
     else:
-        main()
+        main(wide_alone=read_flags(__doc__, "--wide").wide)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import statistics
@@ -50,6 +51,20 @@ def peak_mb(process_id: int | str = "self") -> float:
     """The most resident memory a process has had, MB; without an id, this one."""
     status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii").splitlines()
     return int(next(line for line in status if line.startswith("VmHWM:")).split()[1]) / 1000
+
+
+def read_flags(description: str | None, *switches: str) -> argparse.Namespace:
+    """The flags of a benchmark; ``--help`` says what it does, and an unknown one is refused: neither measures.
+
+    Args:
+        description: of the benchmark.
+        switches: its own, e.g. ``--wide``, beside ``--json`` (rows for a program).
+    """
+    wrap = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, formatter_class=wrap, allow_abbrev=False)
+    for switch in (*switches, "--json"):
+        parser.add_argument(switch, action="store_true")
+    return parser.parse_args()
 
 
 def show(rows: Sequence[Row], headed: bool = True) -> None:

@@ -26,7 +26,7 @@ from aplantida.data.fetching import FetchSettings
 from aplantida.demo.cdn import serve_folder
 from benchmarks.fetch_images import QUALITY, SHORT_SIDE, Server
 from benchmarks.photos import draw_jpegs
-from benchmarks.report import Row, show
+from benchmarks.report import Row, read_flags, show
 
 NUM_PHOTOS, NUM_DRAWN, NUM_DEAD_HOSTS, REPEATS = 1_600, 48, 40, 3
 CONCURRENCY, LATENCY_SECONDS, STALL_SECONDS, READ_TIMEOUT_SECONDS = 32, 0.05, 120.0, 4.0
@@ -147,4 +147,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

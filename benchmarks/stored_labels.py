@@ -49,7 +49,7 @@ from aplantida.training.optimization import Optimization
 from aplantida.training.step import Stepper
 from aplantida.training.task import TrainTask
 from benchmarks.photos import draw_jpegs, write_shard
-from benchmarks.report import Row, interleaved, show
+from benchmarks.report import Row, interleaved, read_flags, show
 
 CLASS_IDS = tuple(species.scientific_name for species in SPECIES)
 BATCH_SIZE = 32
@@ -216,4 +216,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

@@ -33,7 +33,7 @@ from aplantida.training.task import TrainTask
 from benchmarks.apart import Apart
 from benchmarks.card.sizes import wait
 from benchmarks.photos import draw_jpegs, write_folder, write_shard
-from benchmarks.report import Row, interleaved, show
+from benchmarks.report import Row, interleaved, read_flags, show
 
 IMAGE_SIZE, BATCH_SIZE, NUM_BATCHES = 160, 32, 4
 MIXUP, SMOOTHING, DECAY = 0.2, 0.1, 0.999
@@ -170,4 +170,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    read_flags(__doc__)
     main()

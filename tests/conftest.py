@@ -27,10 +27,8 @@ def mongod_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of an embedded mongod of this test run; never one that ``MONGO_URI`` names."""
     from aplantida.demo.mongod import embedded_mongod
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MONGO_URI", raising=False)
-        with embedded_mongod(tmp_path_factory.mktemp("mongod")) as uri:
-            yield uri
+    with embedded_mongod(tmp_path_factory.mktemp("mongod")) as uri:
+        yield uri
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 
 from aplantida.data.addresses import AddressGuard
+from aplantida.data.collection_address import CollectionAddress
 from aplantida.data.documents import ContentSum
 from aplantida.data.entries import ENTRY_SCHEMA, FieldMapping
 from aplantida.data.entry_checks import check_each
-from aplantida.data.mongo import CollectionAddress, read_entries
+from aplantida.data.mongo import read_entries
 from aplantida.domain.address_secrets import AddressSecrets
 from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicensePolicy, LicenseTexts

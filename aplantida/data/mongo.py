@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus
 
 import pyarrow as pa
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.collection import Collection
-from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
 
+from aplantida.data.collection_address import CollectionAddress, CollectionError, malformed, without_secrets
 from aplantida.data.documents import ContentSum, decode_key, key_of, read_document, split_batches, type_of_key
 from aplantida.data.entries import EntryBuilder, FieldMapping
 from aplantida.data.json_lines import NotADocument, documents_in
@@ -28,44 +32,11 @@ from aplantida.domain.dates import DateOrder
 from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.taxonomy import Naming
 
-URI_VARIABLE = "MONGO_URI"
-DEFAULT_URI = "mongodb://localhost:27017"
 SELECTION_TIMEOUT_MS, CONNECT_TIMEOUT_MS = 10_000, 8_000
 MAX_RECONNECTS = 5
 ROWS_PER_TABLE, BYTES_PER_TABLE = 32_768, 64_000_000
 LINES_PER_INSERT = 1_000
 _BY_ID = [("_id", 1)]
-_SECRET_OPTION = re.compile(r"([?&;][^=&;]*(?:password|token|secret|properties)[^=&;]*=)([^&;]+)", re.IGNORECASE)
-
-
-class CollectionError(Exception):
-    """The collection cannot be read as asked; the message never holds credentials."""
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionAddress:
-    """Which collection. Its ``repr`` hides the URI, which may hold a password."""
-
-    uri: str
-    db_name: str
-    collection: str
-
-    def __repr__(self) -> str:
-        return f"CollectionAddress({self.db_name}.{self.collection})"
-
-    @classmethod
-    def find(cls, uri: str | None, db_name: str, collection: str) -> CollectionAddress:
-        """From a config: ``uri``, else ``MONGO_URI``, else a server on this machine.
-
-        Raises:
-            CollectionError: when ``uri`` holds a user name; credentials come from the environment only.
-        """
-        if uri is not None and "@" in uri:
-            raise CollectionError(
-                f"mongo_uri in a config must not hold credentials (configs are recorded): leave it null and set "
-                f"{URI_VARIABLE} in the environment"
-            )
-        return cls((uri or os.environ.get(URI_VARIABLE) or DEFAULT_URI).strip(), db_name, collection)
 
 
 def split_ranges(address: CollectionAddress, num_ranges: int) -> pa.Table:
@@ -251,39 +222,50 @@ def _cursor(collection: Collection[Any], is_stored: bool, lower: bytes | None, u
     return cursor if upper is None else cursor.max(decode_key(upper) or ())
 
 
+def check_address(address: CollectionAddress) -> None:
+    """Read an address as it is read before it is asked; nobody is asked.
+
+    Raises:
+        CollectionError: as the reading itself would.
+    """
+    with _in_plain_words(address):
+        _client(address.uri, connect=False).close()
+
+
 @contextmanager
 def _open(address: CollectionAddress) -> Iterator[Collection[Any]]:
+    with _in_plain_words(address), _client(address.uri) as client:
+        yield client.get_database(address.db_name).get_collection(address.collection)
+
+
+@contextmanager
+def _in_plain_words(address: CollectionAddress) -> Iterator[None]:
+    """Errors of the driver without credentials, and without asking a host that is a part of a password."""
+    where = f"{address.db_name}.{address.collection}"
+    problem = malformed(address.uri)
+    if problem is not None:
+        raise CollectionError(f"{where}: the URI: {problem}") from None
     try:
-        with _client(address.uri) as client:
-            yield client.get_database(address.db_name).get_collection(address.collection)
+        yield
     except (PyMongoError, BSONError, ValueError, OSError, UserWarning) as error:
-        raise CollectionError(_without_secrets(address, error)) from None
+        kind = "the URI" if isinstance(error, UserWarning) else type(error).__name__
+        message = str(error)
+        for ending in (", Timeout:", ", full error:", " (configured timeouts:"):
+            message = message.partition(ending)[0]
+        raise CollectionError(f"{where}: {kind}: {without_secrets(address.uri, message)}") from None
 
 
-def _client(uri: str) -> MongoClient[Any]:
+def _client(uri: str, *, connect: bool = True) -> MongoClient[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # of an option that nobody knows, or whose value is none
         warnings.filterwarnings("ignore", message="Wire protocol compression")  # the server's answers come as they are
-        return MongoClient(
-            uri,
-            serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
-            connectTimeoutMS=CONNECT_TIMEOUT_MS,
-            appname="aplantida",
-        )
-
-
-def _without_secrets(address: CollectionAddress, error: Exception) -> str:
-    """One line without what of the URI is nobody's business."""
-    message = " ".join(str(error).split())
-    if address.uri:
-        message = message.replace(address.uri, "(the URI)")
-    for ending in (", Timeout:", ", full error:", " (configured timeouts:"):
-        message = message.partition(ending)[0]
-    authority = address.uri.partition("://")[2].partition("/")[0]
-    user_info, at, _hosts = authority.rpartition("@")
-    secrets = [match[2] for match in _SECRET_OPTION.finditer(address.uri)]
-    secrets += [user_info, *user_info.split(":")] if at else []
-    for secret in (*secrets, *map(unquote_plus, secrets)):
-        message = message.replace(secret, "***") if secret else message
-    kind = "the URI" if isinstance(error, UserWarning) else type(error).__name__
-    return f"{address.db_name}.{address.collection}: {kind}: {message}"
+        try:
+            return MongoClient(
+                uri,
+                serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
+                connectTimeoutMS=CONNECT_TIMEOUT_MS,
+                appname="aplantida",
+                connect=connect,
+            )
+        except (LookupError, TypeError, AttributeError) as error:  # of options that are for programs alone
+            raise InvalidURI(f"an option is none of an address, or its value none of the option's: {error}") from None

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aplantida.data.mongo import URI_VARIABLE, CollectionAddress, import_documents
+from aplantida.data.collection_address import URI_VARIABLE, CollectionAddress
+from aplantida.data.mongo import import_documents
 from aplantida.demo.cdn import serve_folder
 from aplantida.demo.mongod import embedded_mongod, stop_guarded
 from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_shared, read_yaml, resolve
 from aplantida.pipeline.errors import BadRequest
-from aplantida.pipeline.graph import GraphConfig, Node, load_graph
+from aplantida.pipeline.graph import GraphConfig, Node
+from aplantida.pipeline.profile import graph_of
 
 _EXPORT, _COLLECTION = "export_dataset", "configs/collection.yaml"
 
@@ -37,7 +39,7 @@ class Run:
             BadRequest: as the job itself would.
         """
         config = load_config(GraphConfig, files)
-        return cls(tuple(files), config, tuple(load_graph(find_file(config.graph), config.without)))
+        return cls(tuple(files), config, tuple(graph_of(config)))
 
     @property
     def folder(self) -> Path:
@@ -77,13 +79,19 @@ def run_over(run: Run, collection: Path, port: int, environment: Mapping[str, st
         The job's exit code.
 
     Raises:
-        BadRequest: when the folder does not hold a collection.
+        BadRequest: when the folder does not hold a collection, or a config names a server of its own.
         ServerNotStarted: when the port is taken, or mongod does not start.
     """
     documents = collection / "plants.jsonl"
     if not documents.is_file() or not (collection / "images").is_dir():
         raise BadRequest(f"{collection}: want a folder with plants.jsonl (mongoimport format) and images/")
     source = run.node_config(_EXPORT)
+    for node in run.nodes:
+        if run.node_config(node.name).get("mongo_uri") is not None:
+            raise BadRequest(
+                f"{node.name}: mongo_uri in {', '.join(run.config.layout().files(node))}, or the collection's file "
+                "they name, is another server than the one that is started here for this collection: want null"
+            )
     with serve_folder(collection / "images", port), embedded_mongod(run.folder / "mongo") as uri:
         count = import_documents(CollectionAddress(uri, source["db_name"], source["collection"]), documents)
         if count:

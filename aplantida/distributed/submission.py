@@ -2,7 +2,8 @@
 
 Each job is what a user would type: ``ray job submit --working-dir . -- python -m jobs.PHASE --config … --output …``.
 One follows the other, and a table of nodes and exit codes is printed. Ray ships the checkout without what
-``.gitignore`` and ``.rayignore`` name; artifacts lie where the jobs' ``APLANTIDA_ROOT`` says.
+``.gitignore`` and ``.rayignore`` name; artifacts lie where the jobs' ``APLANTIDA_ROOT`` says. Ray's dashboard shows the
+variables of a job, so that a password stays out of them.
 """
 
 from __future__ import annotations
@@ -13,18 +14,24 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
+from aplantida.data.collection_address import FROM_HEAD_VARIABLE, URI_VARIABLE, holds_credentials
+from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_yaml
-from aplantida.pipeline.errors import BadRequest, PhaseError
-from aplantida.pipeline.graph import GraphConfig, Layout, Node, input_paths, load_graph
+from aplantida.pipeline.errors import BadRequest
+from aplantida.pipeline.graph import GraphConfig, Layout, Node, input_paths
+from aplantida.pipeline.profile import graph_of
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
-PASSED_VARIABLES = ("APLANTIDA_ROOT", "MONGO_URI", "WEIGHTS")
+PASSED_VARIABLES = ("APLANTIDA_ROOT", URI_VARIABLE, "WEIGHTS")
 FAILED_WITHOUT_CODE = 1
 AGENT_SECONDS = 180
 _NO_AGENT = "No available agent"
@@ -137,7 +144,8 @@ def run_jobs(
         try:
             _wait(client, submission_id, poll_seconds)
         except KeyboardInterrupt:
-            client.stop_job(submission_id)
+            with suppress(RuntimeError, OSError, RayError):  # a Ray that is gone runs no job
+                client.stop_job(submission_id)
             raise
         info = client.get_job_info(submission_id)
         code = info.driver_exit_code
@@ -166,6 +174,35 @@ def _wait(client: JobSubmissionClient, submission_id: str, poll_seconds: float) 
         time.sleep(poll_seconds)
 
 
+def variables_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of an environment goes along with jobs: Ray shows it, so that no credentials are among it.
+
+    A ``MONGO_URI`` with credentials stays here. The jobs are told to take that of Ray's head, and to refuse to read
+    a collection where it has none.
+    """
+    variables = {name: environment[name] for name in PASSED_VARIABLES if name in environment}
+    if holds_credentials(variables.get(URI_VARIABLE, "")):
+        del variables[URI_VARIABLE]
+        variables[FROM_HEAD_VARIABLE] = "1"
+    return variables
+
+
+def checked_address(text: str) -> str:
+    """The URL of a dashboard.
+
+    Raises:
+        BadRequest: for what is none: Ray would take it for something else, and wait for it.
+    """
+    try:
+        parts = urlsplit(text)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port
+        is_url = False
+    if not is_url:
+        raise BadRequest(f"--address {text!r}: want http://HOST:8265")
+    return text
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Submit a graph; returns the first exit code that is not 0, else 0."""
     parse = argparse.ArgumentParser(
@@ -175,25 +212,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parse.add_argument("--address", default=DEFAULT_ADDRESS, metavar="URL", help=f"Ray's dashboard ({DEFAULT_ADDRESS})")
     parse.add_argument("--keep-going", action="store_true", help="submit the rest after a failure")
     given = parse.parse_args(arguments)
-    try:
-        config = load_config(GraphConfig, given.config)
-        device = None if config.resources.device == "auto" else config.resources.device
-        requests = requests_of(load_graph(find_file(config.graph), config.without), config, device)
-    except PhaseError as error:
-        sys.stderr.write(f"submission: {error}\n")
-        return error.exit_code
-    try:
-        client = JobSubmissionClient(given.address)
-    except ConnectionError as error:
-        sys.stderr.write(f"submission: no Ray takes jobs at {given.address}: {error}\n")
-        return BadRequest.exit_code
-    variables = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
+    return exit_code_of(lambda: _submit_graph(given), _complain)
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"submission: {text}\n")
+
+
+def _submit_graph(given: argparse.Namespace) -> int:
+    config = load_config(GraphConfig, given.config)
+    device = None if config.resources.device == "auto" else config.resources.device
+    requests = requests_of(graph_of(config), config, device)
+    client = _client(checked_address(given.address))
+    variables = variables_of(os.environ)
+    if FROM_HEAD_VARIABLE in variables:
+        _complain(
+            f"{URI_VARIABLE} holds credentials and stays here, for Ray shows what goes along with a job: jobs read the "
+            f"collection by the {URI_VARIABLE} in the environment of Ray's head"
+        )
     jobs = run_jobs(client, requests, working_dir=CHECKOUT, variables=variables, keep_going=given.keep_going)
     try:
         return _table(jobs)
-    except RuntimeError as error:
-        sys.stderr.write(f"submission: {given.address} does not take the job: {error}\n")
+    except (RuntimeError, OSError, RayError) as error:  # requests' errors are OSErrors
+        _complain(f"{given.address} does not take the job, or is gone: {error}")
         return FAILED_WITHOUT_CODE
+
+
+def _client(address: str) -> JobSubmissionClient:
+    """A client of the cluster.
+
+    Raises:
+        BadRequest: when nobody answers there, or not as Ray does.
+    """
+    try:
+        return JobSubmissionClient(address)
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, RayError) as error:
+        raise BadRequest(f"no Ray takes jobs at {address}: {error}") from None
 
 
 def _table(results: Iterator[JobResult]) -> int:

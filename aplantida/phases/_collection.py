@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from aplantida.data.addresses import AddressGuard
+from aplantida.data.collection_address import CollectionAddress, CollectionError
 from aplantida.data.documents import ContentSum
 from aplantida.data.entry_runs import write_checked_runs
 from aplantida.data.entry_store import EntryStore
-from aplantida.data.mongo import CollectionAddress, CollectionError, collection_digest, split_ranges
+from aplantida.data.mongo import check_address, collection_digest, split_ranges
 from aplantida.domain.licensing import LicenseTexts
 from aplantida.domain.taxonomy import Naming, read_synonyms
 from aplantida.phases._collection_file import CollectionFile, CollectionKeys, MappingSection
@@ -58,8 +59,29 @@ def source_digest(config: CollectionConfig) -> str:
     Raises:
         BadRequest: when the collection cannot be read.
     """
-    try:
+    with _told():
         return collection_digest(address_of(config))
+
+
+def look_at_collection(config: CollectionConfig) -> None:
+    """Look at all that a config says of the collection, without asking the server.
+
+    Raises:
+        BadRequest: for credentials in the config, an address that is none, a file that is not there or cannot be read,
+            a default licence nobody can read, opt-outs or an address list that are none.
+    """
+    with _told():
+        check_address(address_of(config))
+    read_synonyms_of(config)
+    naming_of(config)
+    config.opt_out.to_opt_outs(config.secret_parameters.to_secrets())
+    _check(config)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
     except CollectionError as error:
         raise BadRequest(
             f"mongo_uri / MONGO_URI: {error}. Want the address of a mongod that runs (mongodb://HOST:27017). Where "

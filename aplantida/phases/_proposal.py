@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from aplantida.data.mongo import CollectionAddress, CollectionError, read_documents
+from aplantida.data.collection_address import CollectionAddress, CollectionError
+from aplantida.data.mongo import read_documents
 from aplantida.data.proposing import SAMPLE, Proposal, example_of, propose
 from aplantida.phases._collection_file import CollectionFile
 from aplantida.pipeline.config import PhaseConfig

@@ -14,6 +14,7 @@ from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import PhaseContext
 
 if TYPE_CHECKING:
+    from aplantida.models.pretrained import Published
     from aplantida.phases._training_config import ModelSection
 
 HUB = "hub:"  # in front of a path: a file of timm's hub, which timm itself knows how to read
@@ -86,6 +87,18 @@ def initial_weights(model: ModelSection) -> InitialWeights:
     return InitialWeights(path, Origin(path.name, sha256), spelled(said.license))
 
 
+def look_at_weights(model: ModelSection) -> None:
+    """Look at the weights that a config names, without asking the hub for them.
+
+    Raises:
+        BadRequest: as :func:`initial_weights`.
+    """
+    if model.pretrained is True:
+        _published(model)
+    else:
+        initial_weights(model)
+
+
 def _check_kind(path: Path) -> None:
     from aplantida.models.weights_file import in_safetensors
 
@@ -115,15 +128,23 @@ def check_loads(weights: InitialWeights, architecture: str, width: float) -> Non
         raise BadRequest(f"model.pretrained: {error}") from None
 
 
-def _of_hub(model: ModelSection) -> InitialWeights:
-    from aplantida.models.pretrained import fetch, published
+def _published(model: ModelSection) -> Published:
+    """The hub's weights of a network, whose licence may be used: said before a byte of them is asked for."""
+    from aplantida.models.pretrained import published
     from aplantida.models.zoo import timm_name
 
     try:
         weights = published(timm_name(model.name, getattr(model, "width", 1.0)))
     except ValueError as error:
         raise BadRequest(f"model.pretrained: true: {error}") from error
-    _check(model, weights.hub_id, weights.license, "timm")  # before a byte of them is asked for
+    _check(model, weights.hub_id, weights.license, "timm")
+    return weights
+
+
+def _of_hub(model: ModelSection) -> InitialWeights:
+    from aplantida.models.pretrained import fetch
+
+    weights = _published(model)
     try:
         file = fetch(weights, model.revision)
     except ValueError as error:

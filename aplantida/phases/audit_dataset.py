@@ -25,6 +25,7 @@ from aplantida.phases._collection import (
     ReaderResources,
     address_of,
     checked_collection,
+    look_at_collection,
     source_digest,
     synonyms_digest,
 )
@@ -229,5 +230,6 @@ PHASE = Phase(
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
     live_sources=frozenset({"collection"}),
+    look=look_at_collection,
     judge=judge,
 )

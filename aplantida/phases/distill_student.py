@@ -25,6 +25,7 @@ from aplantida.phases._student import (
 )
 from aplantida.phases._training import batch_plan, digest_pretrained, read_class_index, run_training
 from aplantida.phases._training_config import InputSection, TrainConfig
+from aplantida.phases._weights import look_at_weights
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -121,6 +122,10 @@ def _digest_weights(config: DistillStudentConfig) -> str:
     return digest_pretrained(config.model)
 
 
+def _look_at_weights(config: DistillStudentConfig) -> None:
+    look_at_weights(config.model)
+
+
 PHASE = Phase(
     name="distill_student",
     config=DistillStudentConfig,
@@ -129,6 +134,7 @@ PHASE = Phase(
     version=3,
     run=run,
     sources={"pretrained": _digest_weights},
+    look=_look_at_weights,
     judge=judge_student,
     look_again=look_again,
 )

@@ -16,6 +16,7 @@ from aplantida.phases._collection import (
     CollectionConfig,
     ReaderResources,
     checked_collection,
+    look_at_collection,
     source_digest,
     synonyms_digest,
 )
@@ -136,5 +137,6 @@ PHASE = Phase(
     run=run,
     sources={"collection": source_digest, "synonyms": synonyms_digest},
     live_sources=frozenset({"collection"}),
+    look=look_at_collection,
     judge=judge,
 )

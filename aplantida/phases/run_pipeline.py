@@ -10,9 +10,10 @@ from typing import Any
 from aplantida.pipeline import plan
 from aplantida.pipeline.artifact import is_sealed
 from aplantida.pipeline.child import run_in_child
-from aplantida.pipeline.config import find_file, resolve
-from aplantida.pipeline.graph import GraphConfig, Node, NodeOutcome, chosen_nodes, input_paths, load_graph, run_graph
+from aplantida.pipeline.config import resolve
+from aplantida.pipeline.graph import GraphConfig, Node, NodeOutcome, chosen_nodes, input_paths, run_graph
 from aplantida.pipeline.phase import Phase, PhaseContext
+from aplantida.pipeline.profile import graph_of
 from aplantida.pipeline.runner import Outcome, execute
 from aplantida.pipeline.waiting import WaitingNodes
 
@@ -29,7 +30,7 @@ def run_nodes(config: RunPipelineConfig, device: str | None = None) -> list[Node
     from aplantida.distributed.sharing import shared_ray
     from aplantida.phases.registry import load_phase
 
-    nodes = load_graph(find_file(config.graph), config.without)
+    nodes = graph_of(config)
     outcomes: list[NodeOutcome] = []
     waiting = WaitingNodes(resolve(config.runs))
     waiting.add({node.name: _paths(node, nodes, config) for node in chosen_nodes(nodes, config.nodes)})
@@ -99,7 +100,7 @@ def foresee(ctx: PhaseContext[Any]) -> None:
     from aplantida.phases.registry import load_phase
 
     config = ctx.config
-    nodes = load_graph(find_file(config.graph), config.without)
+    nodes = graph_of(config)
     values = config.of_the_run()
     found = plan.foresee(nodes, load_phase, config.layout(), only=config.nodes, values=values, sources=config.sources)
     prospects = with_sizes(found)

@@ -15,6 +15,7 @@ from aplantida.phases._pairing import check_pairing
 from aplantida.phases._student import check_size, judge_size, keep_rank, new_student
 from aplantida.phases._sweep_config import SweepDistillationConfig
 from aplantida.phases._training import batch_plan, digest_pretrained, new_task, read_class_index
+from aplantida.phases._weights import look_at_weights
 from aplantida.pipeline.artifact import unit_key
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
@@ -215,6 +216,10 @@ def _digest_weights(config: SweepDistillationConfig) -> str:
     return digest_pretrained(config.model)
 
 
+def _look_at_weights(config: SweepDistillationConfig) -> None:
+    look_at_weights(config.model)
+
+
 PHASE = Phase(
     name="sweep_distillation",
     config=SweepDistillationConfig,
@@ -223,6 +228,7 @@ PHASE = Phase(
     version=3,
     run=run,
     sources={"pretrained": _digest_weights},
+    look=_look_at_weights,
     judge=judge_size,
     look_again=look_again,
 )

@@ -11,6 +11,7 @@ from aplantida.domain.class_index import ClassIndex
 from aplantida.phases._admission import admit, look_again
 from aplantida.phases._training import batch_plan, digest_pretrained, new_model, read_class_index, run_training
 from aplantida.phases._training_config import InputSection, ModelSection, TrainConfig, judge_training
+from aplantida.phases._weights import look_at_weights
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
@@ -97,6 +98,10 @@ def _digest_weights(config: TrainTeacherConfig) -> str:
     return digest_pretrained(config.model)
 
 
+def _look_at_weights(config: TrainTeacherConfig) -> None:
+    look_at_weights(config.model)
+
+
 PHASE = Phase(
     name="train_teacher",
     config=TrainTeacherConfig,
@@ -107,4 +112,5 @@ PHASE = Phase(
     judge=judge_training,
     look_again=look_again,
     sources={"pretrained": _digest_weights},
+    look=_look_at_weights,
 )

@@ -124,6 +124,11 @@ def is_sealed(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
+def of_kind(kind: str, what: str = "an artifact") -> str:
+    """``an artifact of kind KIND``, or ``of any kind``, for messages."""
+    return f"{what} of any kind" if kind == ANY_KIND else f"{what} of kind {kind}"
+
+
 def open_artifact(path: Path, kind: str = ANY_KIND, *, hashed: bool = True) -> Artifact:
     """Open a sealed artifact, checking its kind, its files' names and sizes, and what it is cheap to hash.
 
@@ -138,14 +143,14 @@ def open_artifact(path: Path, kind: str = ANY_KIND, *, hashed: bool = True) -> A
     """
     if not is_sealed(path):
         state = "unfinished (run its phase again)" if (path / PROGRESS).is_dir() else "not there"
-        raise BadRequest(f"{path}: want a sealed {kind} artifact; it is {state}")
+        raise BadRequest(f"{path}: want {of_kind(kind, 'a sealed artifact')}; it is {state}")
     manifest, trouble = _read_manifest(path)
     if trouble is not None:
         raise Altered(f"{path / MANIFEST} was altered: {trouble}")
     if manifest.get("format") != FORMAT:
         raise BadRequest(f"{path / MANIFEST}: format {manifest.get('format')!r}, want {FORMAT!r}")
     if kind not in (ANY_KIND, manifest.get("kind")):
-        raise BadRequest(f"{path}: want a {kind} artifact, found {manifest.get('kind')}")
+        raise BadRequest(f"{path}: want {of_kind(kind)}, found {manifest.get('kind')}")
     artifact = Artifact(path, manifest)
     try:
         for entry in artifact.files.values():

@@ -128,8 +128,8 @@ def load_graph(path: Path, without: Sequence[str] = ()) -> list[Node]:
         without: nodes that are left out, and with them all that read one of these by name.
 
     Raises:
-        BadRequest: for a malformed node, a name used twice, an input that no node makes, a circle, or a name in
-            ``without`` that is no node; for files that extend each other.
+        BadRequest: for a malformed node, a name used twice, an input that no node makes, an overlay of no node, a
+            circle, or a name in ``without`` that is no node; for files that extend each other.
     """
     nodes = _read_nodes(path, ())
     names = [node.name for node in nodes]
@@ -140,6 +140,10 @@ def load_graph(path: Path, without: Sequence[str] = ()) -> list[Node]:
         unknown = sorted(set(node.needs()) - {*names, ALL})
         if unknown:
             raise BadRequest(f"{path}: node {node.name!r} reads {unknown[0]!r}, which no node makes")
+        if node.overlay is not None and node.overlay not in names:
+            raise BadRequest(
+                f"{path}: node {node.name!r}: overlay = {node.overlay!r} is no node; there are {', '.join(names)}"
+            )
     missing = sorted(set(without) - set(names))
     if missing:
         raise BadRequest(f"without: no node of {path} is called {missing[0]!r}; there are {', '.join(names)}")

@@ -50,6 +50,8 @@ class Phase(Generic[ConfigT]):
             asked when ``run`` is done, and again of a sealed artifact when the gates were changed.
         look_again: says what ``run`` would refuse today of a sealed artifact's inputs, where metrics do not tell. It is
             asked when the gates were changed, as ``judge`` is.
+        look: raises what a run would end with before its work, as far as the config and the files it names tell; it
+            asks nobody else (no server, no hub). None: all sources lie in files, and are digested.
         foresee: says more in a dry run of a phase that seals nothing, and raises what its run would end with.
     """
 
@@ -63,12 +65,25 @@ class Phase(Generic[ConfigT]):
     live_sources: frozenset[str] = frozenset()
     judge: Callable[[ConfigT, Mapping[str, Any]], Sequence[str]] | None = None
     look_again: Callable[[ConfigT, Mapping[str, Sequence[Artifact]], Artifact], Sequence[str]] | None = None
+    look: Callable[[ConfigT], None] | None = None
     foresee: Callable[[PhaseContext[ConfigT]], None] | None = None
 
     @property
     def input_specs(self) -> dict[str, InputSpec]:
         """The declared inputs, parsed."""
         return {name: InputSpec.parse(text) for name, text in self.inputs.items()}
+
+    def look_at(self, config: ConfigT) -> None:
+        """Look at a config and the files it names, before the work and in its place (a dry run).
+
+        Raises:
+            PhaseError: what the run would end with.
+        """
+        if self.look is not None:
+            self.look(config)
+            return
+        for digest in self.sources.values():
+            digest(config)
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,8 @@ class _Walk:
             standing = standing_of(phase, config, self.sources)
             return _VERDICTS[standing.state], _reason(standing, path)
         standing = _standing_without_inputs(phase, config, path)
+        if standing.state != "sealed" or self.sources == "check":
+            phase.look_at(config)
         if standing.state == "absent":
             check_apart(path)
             return "run", _after(makers).lstrip("; ")

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, Generic, Literal
 
 from aplantida.pipeline import environment
-from aplantida.pipeline.artifact import MANIFEST, PROGRESS, Artifact, digest_of, is_sealed, manifest_text, open_artifact
-from aplantida.pipeline.config import ConfigT, ReusingConfig, load_config, resolve
+from aplantida.pipeline.artifact import MANIFEST, PROGRESS, Artifact, digest_of, manifest_text, open_artifact
+from aplantida.pipeline.config import ConfigT, load_config, resolve
 from aplantida.pipeline.errors import BadRequest, GateFailed
-from aplantida.pipeline.ledger import Ledger
 from aplantida.pipeline.logs import LOGGER, log_file
+from aplantida.pipeline.opening import open_inputs, open_reuse
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.recipe import fingerprint_of, gates_of, gates_passed, recipe_of
 from aplantida.pipeline.session import sessions, writing_session
-from aplantida.pipeline.standing import RECIPE, Standing, begin, check_apart, give_up, stand
+from aplantida.pipeline.standing import Standing, begin, check_apart, give_up, stand
 from aplantida.pipeline.writer import ArtifactWriter
 
 Sources = Literal["check", "sealed"]
@@ -79,15 +79,13 @@ def execute(
         return _run_unsealed(phase, PhaseContext(config, inputs, [], log, chosen, None), dry_run, started)
     path = _output_path(phase, config)
     request = _Request(phase, config, inputs, path, sources)
-    standing = request.stand()
-    standing.check(path)
+    standing = request.checked()
     if dry_run or standing.state == "sealed":
         return _leave(request, standing, dry_run, log, started)
     check_apart(path)
-    reuse, recipe = _open_reuse(phase, config), request.recipe()
+    reuse, recipe = open_reuse(phase, config), request.recipe()
     with writing_session(path, environment.describe()) as session_id:
-        standing = request.stand()  # once more, now that nobody else writes
-        standing.check(path)
+        standing = request.checked()  # once more, now that nobody else writes
         if standing.state == "sealed":
             return _leave(request, standing, dry_run, log, started)
         context = PhaseContext(config, inputs, reuse, log, chosen, ArtifactWriter(path, session_id), request.digests)
@@ -114,9 +112,14 @@ class _Request(Generic[ConfigT]):
     def recipe(self) -> dict[str, Any]:
         return recipe_of(self.phase, self.config, self.inputs, self.digests)
 
-    def stand(self) -> Standing:
+    def checked(self) -> Standing:
+        """How it stands to its output, when nothing is against that, nor against what its config says and names."""
         bare = recipe_of(self.phase, self.config, self.inputs, {})
-        return stand(self.path, self.phase, bare, lambda: self.digests, trust_sources=self.sources == "sealed")
+        standing = stand(self.path, self.phase, bare, lambda: self.digests, trust_sources=self.sources == "sealed")
+        standing.check(self.path)
+        if standing.state != "sealed":
+            self.phase.look_at(self.config)
+        return standing
 
 
 def _run_unsealed(phase: Phase[ConfigT], context: PhaseContext[ConfigT], dry_run: bool, started: float) -> Outcome:
@@ -162,8 +165,7 @@ def standing_of(phase: Phase[ConfigT], config: ConfigT, sources: Sources = "chec
     """
     path = _output_path(phase, config)
     request = _Request(phase, config, open_inputs(phase, config), path, sources)
-    standing = request.stand()
-    standing.check(path)
+    standing = request.checked()
     if standing.state == "sealed":
         _judge_again(request, open_artifact(path, phase.output or ""))
     else:
@@ -199,48 +201,6 @@ def _judge(
 
 def _configured_device(config: Any) -> str:
     return getattr(getattr(config, "resources", None), "device", "auto")
-
-
-def open_inputs(phase: Phase[ConfigT], config: ConfigT) -> dict[str, list[Artifact]]:
-    """The artifacts a config names, by input name.
-
-    Raises:
-        BadRequest: for an unknown, missing, surplus or unfinished input.
-    """
-    specs = phase.input_specs
-    unknown = sorted(set(config.inputs) - set(specs))
-    if unknown:
-        raise BadRequest(f"{phase.name}: unknown input {unknown[0]!r}; it takes {', '.join(specs) or 'none'}")
-    opened: dict[str, list[Artifact]] = {}
-    for name, spec in specs.items():
-        given = config.inputs.get(name, [])
-        paths = [given] if isinstance(given, str) else given
-        if not paths and not spec.optional:
-            raise BadRequest(
-                f"{phase.name}: input {name!r} is missing: give --input {name}=PATH of a {spec.kind} artifact"
-            )
-        if len(paths) > 1 and not spec.many:
-            raise BadRequest(f"{phase.name}: input {name!r} takes one artifact, {len(paths)} given")
-        opened[name] = [open_artifact(resolve(text), spec.kind) for text in paths]
-    return opened
-
-
-def _open_reuse(phase: Phase[ConfigT], config: ConfigT) -> list[Artifact]:
-    if not isinstance(config, ReusingConfig):
-        return []
-    return [_open_to_reuse(resolve(text), phase.output or "") for text in config.reuse]
-
-
-def _open_to_reuse(path: Path, kind: str) -> Artifact:
-    """A sealed artifact, or the finished units of an unfinished one."""
-    if is_sealed(path) or not (path / PROGRESS / RECIPE).is_file():
-        return open_artifact(path, kind)
-    recipe = json.loads((path / PROGRESS / RECIPE).read_text(encoding="utf-8"))
-    if recipe["kind"] != kind:
-        raise BadRequest(f"{path}: want a {kind} artifact, found unfinished work on {recipe['kind']}")
-    ledger = Ledger(path / PROGRESS / "ledger.jsonl", path, read_only=True)
-    files = {name: {"bytes": entry.bytes, "sha256": entry.sha256} for name, entry in ledger.files.items()}
-    return Artifact(path, {"kind": kind, "config": recipe["config"], "files": files, "units": ledger.units})
 
 
 def _run_and_seal(

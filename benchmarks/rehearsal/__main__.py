@@ -16,7 +16,7 @@ from pathlib import Path
 
 import ray
 
-from aplantida.data.mongo import URI_VARIABLE
+from aplantida.data.collection_address import URI_VARIABLE
 from aplantida.demo.driver import complain, say
 from aplantida.demo.mongod import embedded_mongod
 from aplantida.distributed.session import ADDRESS_VARIABLE, ray_session

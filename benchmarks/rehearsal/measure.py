@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from aplantida.data.collection_address import URI_VARIABLE
 from aplantida.demo.mongod import stop_guarded
 from aplantida.pipeline.config import CHECKOUT
 
@@ -83,7 +84,7 @@ def run_measured(
         command: what follows ``python``.
         measured: gets one more attempt.
         output: the folder whose size counts; None for a step that writes none.
-        environment: variables beside this process's own.
+        environment: variables beside this process's own, whose ``MONGO_URI`` (the user's server) is left out.
         log: gets what the command says, after what is there.
     """
     attempt = Attempt()
@@ -95,7 +96,7 @@ def run_measured(
             stdin=subprocess.PIPE,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
+            env={name: value for name, value in os.environ.items() if name != URI_VARIABLE} | dict(environment),
             cwd=CHECKOUT,
         )
         started = noted = time.monotonic()

@@ -68,7 +68,8 @@ def write_overlays(folder: Path, nodes: list[Node], sizes: Sizes) -> None:
 def overlay(node: Node, sizes: Sizes) -> dict[str, Any]:
     """What is laid over a node's plain config: only keys its phase has."""
     config = load_phase(node.phase).config
-    wanted: dict[str, Any] = {"allow_addresses": [f"127.0.0.1:{sizes.port}"]}
+    # null: the server that the rehearsal starts, and not one that the plain configs name
+    wanted: dict[str, Any] = {"mongo_uri": None, "allow_addresses": [f"127.0.0.1:{sizes.port}"]}
     if node.phase == "audit_dataset" and not sizes.full:
         wanted["url_sample_fraction"] = min(1.0, sizes.asked_links / sizes.num_photos)
     if node.phase in ("audit_dataset", "export_dataset") and sizes.num_readers is not None:

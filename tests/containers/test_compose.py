@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(5400)]
 
 # two species, eight photos each at an address that does not exist; one is CC BY-NC
 COLLECTION = """
-import os, pymongo
+import pymongo
 def image(species, number):
     licence = "CC BY-NC 4.0" if (species, number) == (1, 7) else "CC BY 4.0"
     url = f"http://photos.example/{species}/{number}.jpg"
@@ -30,7 +30,7 @@ documents = [
     {"_id": f"{place:024x}", "scientificName": name, "images": [image(place, number) for number in range(8)]}
     for place, name in enumerate(names)
 ]
-plants = pymongo.MongoClient(os.environ["MONGO_URI"])["aplantida_db"]["plants"]
+plants = pymongo.MongoClient("mongodb://mongo:27017")["aplantida_db"]["plants"]
 plants.drop()
 plants.insert_many(documents)
 print(plants.count_documents({}))

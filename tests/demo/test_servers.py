@@ -9,13 +9,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 import pymongo
 import pytest
 
 from aplantida.demo.cdn import serve_folder
+from aplantida.demo.driver import Run, run_over
 from aplantida.demo.mongod import ServerNotStarted, embedded_mongod
+from aplantida.pipeline.errors import BadRequest
+from benchmarks.rehearsal.measure import Measured, run_measured
+
+USERS = "mongodb://of-the-user.invalid:27017"
 
 
 def ask(url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
@@ -73,8 +79,7 @@ def test_a_taken_port_is_named(folder: Path) -> None:
             pass
 
 
-def test_mongod_keeps_its_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MONGO_URI", raising=False)
+def test_mongod_keeps_its_documents(tmp_path: Path) -> None:
     for expected in (0, 1):
         with embedded_mongod(tmp_path / "db") as uri, pymongo.MongoClient(uri) as client:
             assert client["demo"]["plants"].count_documents({}) == expected
@@ -87,15 +92,61 @@ def test_mongod_keeps_its_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         pass
 
 
-def test_mongo_uri_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MONGO_URI", "mongodb://elsewhere:27017")
-    with embedded_mongod(tmp_path / "db") as uri:
-        assert uri == "mongodb://elsewhere:27017"
-    assert not (tmp_path / "db").exists()
+def test_the_users_server_is_never_the_embedded_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGO_URI", USERS)
+    with embedded_mongod(tmp_path / "db") as uri, pymongo.MongoClient(uri) as client:
+        assert uri.startswith("mongodb://127.0.0.1:")
+        assert client.server_info()["ok"] == 1
 
 
-def test_servers_end_with_a_killed_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MONGO_URI", raising=False)
+def collection_in(folder: Path) -> Path:
+    (folder / "images").mkdir(parents=True)
+    (folder / "plants.jsonl").write_text('{"_id": 1, "scientificName": "Rosa canina", "images": []}\n')
+    return folder
+
+
+def test_a_run_over_a_folder_reads_that_folder_and_not_the_users_collection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APLANTIDA_ROOT", str(tmp_path))
+    monkeypatch.setenv("MONGO_URI", USERS)
+    seen: list[tuple[str, int]] = []
+
+    def count(_name: str, _files: object, environment: Mapping[str, str]) -> int:
+        with pymongo.MongoClient(environment["MONGO_URI"]) as client:
+            seen.append((environment["MONGO_URI"], client["aplantida_demo"]["plants"].count_documents({})))
+        return 0
+
+    monkeypatch.setattr("aplantida.demo.driver.run_job", count)
+    run = Run.load(["configs/run_pipeline.yaml", "configs/demo/run_pipeline.yaml"])
+    assert run_over(run, collection_in(tmp_path / "collection"), 0) == 0
+    assert [number for _, number in seen] == [1]
+    assert seen[0][0] != USERS
+
+
+def test_a_run_over_a_folder_takes_no_config_that_names_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APLANTIDA_ROOT", str(tmp_path))
+    (tmp_path / "collection.yaml").write_text(f"mongo_uri: {USERS}\n")
+    (tmp_path / "read.yaml").write_text(f"collection: {tmp_path}/collection.yaml\n")
+    node = f"{{name: export_dataset, phase: export_dataset, config: [{tmp_path}/read.yaml]}}"
+    (tmp_path / "graph.yaml").write_text(f"nodes:\n  - {node}\n")
+    (tmp_path / "run.yaml").write_text(f"graph: {tmp_path}/graph.yaml\nprofile: null\n")
+    run = Run.load([str(tmp_path / "run.yaml")])
+    with pytest.raises(BadRequest, match=r"export_dataset: mongo_uri in .*read.yaml.* want null"):
+        run_over(run, collection_in(tmp_path / "collection"), 0)
+
+
+def test_a_measured_step_has_the_address_it_is_given_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGO_URI", USERS)
+    for number, given in enumerate(({}, {"MONGO_URI": "mongodb://127.0.0.1:1"})):
+        log, program = tmp_path / f"{number}.log", "import os; print(os.environ.get('MONGO_URI', 'none'))"
+        assert run_measured(("-c", program), Measured(tmp_path / f"{number}.json"), None, given, log) == 0
+        assert log.read_text().split() == [given.get("MONGO_URI", "none")]
+
+
+def test_servers_end_with_a_killed_driver(tmp_path: Path) -> None:
     program = (
         "import sys, time\nfrom pathlib import Path\n"
         "from aplantida.demo.mongod import embedded_mongod\nfrom aplantida.demo.cdn import serve_folder\n"

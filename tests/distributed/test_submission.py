@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ray._private.runtime_env.packaging import create_package
+from ray.exceptions import RpcError
 
-from aplantida.distributed.submission import main, requests_of
+from aplantida.data.collection_address import FROM_HEAD_VARIABLE, CollectionAddress, CollectionError
+from aplantida.demo.cdn import serve_folder
+from aplantida.distributed.submission import main, requests_of, variables_of
 from aplantida.phases.registry import load_phase
 from aplantida.pipeline.cli import parser
 from aplantida.pipeline.config import CHECKOUT, find_file
@@ -57,8 +61,90 @@ def test_a_config_or_cluster_that_is_not_there_is_a_bad_request(
         monkeypatch.delenv(name, raising=False)
     assert main(["--config", str(tmp_path / "none.yaml")]) == 2
     assert "none.yaml: no such file" in capsys.readouterr().err
-    assert main(["--config", "configs/run_pipeline.yaml", "--address", "http://127.0.0.1:9"]) == 2
-    assert "http://127.0.0.1:9" in capsys.readouterr().err
+    for address in ("http://127.0.0.1:9", "http://nobody.invalid:8265"):
+        assert main(["--config", "configs/run_pipeline.yaml", "--address", address]) == 2
+        assert f"no Ray takes jobs at {address}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8265", "localhost", "auto", "ray://h:1", "http://", "http://h:x", ""])
+def test_an_address_that_is_no_url_is_refused_at_once(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", "configs/run_pipeline.yaml", "--address", address]) == 2
+    assert capsys.readouterr().err == f"submission: --address {address!r}: want http://HOST:8265\n"
+
+
+def test_what_answers_and_is_no_ray_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "api").mkdir()
+    for answer in ("<html>", "{}", "[1]"):
+        (tmp_path / "api/version").write_text(answer)
+        with serve_folder(tmp_path) as address:
+            assert main(["--config", "configs/run_pipeline.yaml", "--address", address]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"submission: no Ray takes jobs at {address}: ")
+        assert len(said.splitlines()) == 1
+
+
+class _Ray:
+    """In place of a client: takes jobs, and is interrupted or gone while the first of them runs."""
+
+    def __init__(self, trouble: BaseException) -> None:
+        self.trouble, self.submitted, self.stopped = trouble, list[dict[str, Any]](), list[str]()
+
+    def submit_job(self, **request: Any) -> str:
+        self.submitted.append(request)
+        return f"job-{len(self.submitted)}"
+
+    def get_job_status(self, _name: str) -> Any:
+        raise self.trouble
+
+    def stop_job(self, name: str) -> None:
+        self.stopped.append(name)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "words"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again to go on"),
+        (RuntimeError("500"), 1, "does not take the job, or is gone: 500"),
+        (OSError("refused"), 1, "does not take the job, or is gone: refused"),
+        (RpcError("away"), 1, "does not take the job, or is gone: away"),
+    ],
+)
+def test_trouble_while_a_job_runs_is_a_line_and_an_interruption_stops_the_job(
+    trouble: BaseException, code: int, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = _Ray(trouble)
+    monkeypatch.setattr("aplantida.distributed.submission.JobSubmissionClient", lambda _address: ray)
+    assert main(["--config", "configs/run_pipeline.yaml"]) == code
+    assert words in capsys.readouterr().err
+    assert ray.stopped == (["job-1"] if code == 130 else [])
+
+
+def test_credentials_do_not_go_along_with_a_job_and_that_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for uri in ("mongodb://ana:gr33n@h:1", "mongodb://h/?tlsCertificateKeyFilePassword=gr33n", "mongodb://h:1"):
+        ray = _Ray(KeyboardInterrupt())
+        monkeypatch.setattr("aplantida.distributed.submission.JobSubmissionClient", lambda _, ray=ray: ray)
+        monkeypatch.setenv("MONGO_URI", uri)
+        main(["--config", "configs/run_pipeline.yaml"])
+        said, sent = capsys.readouterr().err, ray.submitted[0]["runtime_env"]["env_vars"]
+        assert "gr33n" not in f"{said}{ray.submitted}"
+        assert ("MONGO_URI in the environment of Ray's head" in said) is ("gr33n" in uri)
+        assert ("MONGO_URI" in sent) is ("gr33n" not in uri)
+        assert (FROM_HEAD_VARIABLE in sent) is ("gr33n" in uri)
+
+
+def test_a_job_that_was_given_no_address_takes_its_heads_or_says_that_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in variables_of({"MONGO_URI": "mongodb://ana:gr33n@h:1", "WEIGHTS": "/w"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MONGO_URI", "mongodb://ana:gr33n@h:2")
+    assert CollectionAddress.find(None, "db", "plants").uri.endswith("h:2")
+    monkeypatch.delenv("MONGO_URI")
+    with pytest.raises(CollectionError, match="set it in the environment of Ray's head"):
+        CollectionAddress.find(None, "db", "plants")
+    assert CollectionAddress.find("mongodb://h:3", "db", "plants").uri == "mongodb://h:3"
 
 
 def test_what_ray_ships_is_small_and_holds_all_that_jobs_need(tmp_path: Path) -> None:

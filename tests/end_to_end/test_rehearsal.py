@@ -25,8 +25,8 @@ from benchmarks.rehearsal.overlays import Sizes, overlay, write_overlays
 from benchmarks.rehearsal.report import BEGIN, END, write_page
 
 ALLOWED = {
-    "allow_addresses", "url_sample_fraction", "num_shards", "model.pretrained", "model.name", "data.image_size",
-    "data.photo_fraction", "training.epochs", "training.warmup_epochs", "training.batch_size",
+    "mongo_uri", "allow_addresses", "url_sample_fraction", "num_shards", "model.pretrained", "model.name",
+    "data.image_size", "data.photo_fraction", "training.epochs", "training.warmup_epochs", "training.batch_size",
     "resources.num_readers", "resources.concurrency_per_host",
 }  # fmt: skip
 SIZES = Sizes(2_000, 500, 100, 64, 8093, 2, full=False)
@@ -51,7 +51,13 @@ def test_overlays_change_addresses_weights_networks_sizes_epochs_and_shares_alon
 def test_a_full_rehearsal_changes_addresses_and_weights_alone() -> None:
     full = Sizes(900_000, 900_000, 900_000, 64, 8093, None, full=True)
     changed = {key for node in GRAPH for key in keys_of(overlay(node, full))}
-    assert changed == {"allow_addresses", "num_shards", "model.pretrained", "resources.concurrency_per_host"}
+    assert changed == {
+        "mongo_uri",
+        "allow_addresses",
+        "num_shards",
+        "model.pretrained",
+        "resources.concurrency_per_host",
+    }
 
 
 def test_documents_are_wide_and_as_many_photos_as_asked() -> None:

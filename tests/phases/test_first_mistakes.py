@@ -97,7 +97,7 @@ def mistakes(root: Path) -> list[tuple[list[str], dict[str, str], str]]:
         ([*fetch, "--config", "nowhere.yaml"], {}, "nowhere.yaml: no such file under"),
         ([*fetch, "--log_level", "INFO"], {}, "give --input records=PATH"),
         ([*fetch, "--log-level", "loud"], {}, "invalid choice: 'loud'.*info"),
-        ([*fetch, "--input", "nowhere"], {}, "nowhere: want a sealed records artifact; it is not there"),
+        ([*fetch, "--input", "nowhere"], {}, "nowhere: want a sealed artifact of kind records; it is not there"),
         ([*fetch, "--outptu", "x"], {}, "--outptu x; --help lists the flags"),
         (["train_teacher", "--output", "o", "--input", "images"], {}, "say which: images=PATH, split=PATH"),
         (split, {}, "no output: give --output PATH"),

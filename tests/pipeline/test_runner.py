@@ -87,7 +87,7 @@ def test_a_changed_source_and_a_changed_input_are_noticed(root: Path) -> None:
         ({"output": "a", "num_units": 0}, "num_units = 0"),
         ({"output": "a", "options": {"powr": 2}}, "options.powr"),
         ({"output": "a", "inputs": {"frist": "x"}}, "unknown input 'frist'"),
-        ({"output": "a", "inputs": {"first": "nowhere"}}, "want a sealed numbers artifact; it is not there"),
+        ({"output": "a", "inputs": {"first": "nowhere"}}, "want a sealed artifact of kind numbers; it is not there"),
         ({"output": "a", "inputs": {"first": ["x", "y"]}}, "takes one artifact, 2 given"),
         ({}, "no output"),
     ],
@@ -191,5 +191,5 @@ def test_two_writers_never_meet(root: Path) -> None:
 
 def test_sealed_artifacts_open_with_their_kind(root: Path) -> None:
     execute(COUNTING, values={"output": "a"})
-    with pytest.raises(BadRequest, match="want a checkpoint artifact, found numbers"):
+    with pytest.raises(BadRequest, match="want an artifact of kind checkpoint, found numbers"):
         open_artifact(root / "a", "checkpoint")
