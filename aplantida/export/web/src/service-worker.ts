@@ -23,13 +23,23 @@ const CREDITS = /^credits\//;
 
 const store = Store.open(FOLDER, DIGEST);
 let manifest: BundleManifest | null = null;
+/** Whether all is left to the server's edition; so is what a page that is just opened asks for. */
+let gaveWay = false;
 
 async function tell(trouble: string): Promise<void> {
   for (const client of await self.clients.matchAll({ includeUncontrolled: true })) client.postMessage({ trouble });
 }
 
+/**
+ * The browser installs changed bytes of this script under the same address, too, while the worker of that address
+ * serves pages from the same store: what fails then takes away only what it brought.
+ */
 async function install(): Promise<void> {
   const kept = await store;
+  const { active, waiting } = self.registration;
+  const serving = [active, waiting].some((worker) => worker?.scriptURL === self.location.href);
+  const brought: string[] = [];
+  for (const name of [...SHELL, ...EXTRAS]) if (!serving || !(await kept.has(name))) brought.push(name);
   try {
     let edition = await publishedEdition(FOLDER);
     if (edition.digest !== DIGEST) edition = await publishedEdition(FOLDER, true);
@@ -43,7 +53,7 @@ async function install(): Promise<void> {
     await mended(source, edition.manifest, EXTRAS);
     await source.settled();
   } catch (error) {
-    for (const name of [...SHELL, ...EXTRAS]) await kept.forget(name);
+    for (const name of brought) await kept.forget(name);
     await tell(kept.trouble ?? "unavailable");
     throw error;
   }
@@ -86,6 +96,7 @@ function isServed(name: string): boolean {
 }
 
 async function answer(request: Request, name: string): Promise<Response> {
+  if (gaveWay) return fetch(request);
   const known = (await ownManifest()) ?? (await recovered());
   if (!known) return fetch(request);
   const kept = await store;
@@ -98,15 +109,20 @@ async function answer(request: Request, name: string): Promise<Response> {
   try {
     return respond(name, await new HttpSource(kept).file(name, entry));
   } catch (error) {
-    const gone = error instanceof AplantidaError && error.code !== "offline";
-    if (gone && SHELL.some((one) => one === name)) await giveUp();
+    const refused = error instanceof AplantidaError && error.code !== "offline";
+    if (refused && SHELL.some((one) => one === name)) await giveWay();
     return fetch(request);
   }
 }
 
-/** A file that opens the page is lost for good, the server has another edition: the next visit comes from there. */
-async function giveUp(): Promise<void> {
-  await forget(FOLDER);
+/**
+ * A file that opens the page is lost. If the server has another edition, it is lost for good, and pages come from
+ * there; what is kept stays for that edition to take over. Else the server, or what stands in between, is unwell for now.
+ */
+async function giveWay(): Promise<void> {
+  const published = await publishedEdition(FOLDER, true, undefined, false).catch(() => null);
+  if (!published || published.digest === DIGEST) return;
+  gaveWay = true;
   await self.registration.unregister();
 }
 

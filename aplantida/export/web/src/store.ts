@@ -92,7 +92,8 @@ export class Store {
     for (let at = from; at < to; at++) await this.cache?.delete(this.url(name, at)).catch(() => false);
   }
 
-  private async has(name: string): Promise<boolean> {
+  /** Whether there is an entry, whatever it holds. */
+  async has(name: string): Promise<boolean> {
     return Boolean(await this.cache?.match(this.url(name)).catch(() => undefined));
   }
 
