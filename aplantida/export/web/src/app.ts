@@ -4,6 +4,7 @@ import { ASKED, isStranger, listed, showAnswer, type AnswerView } from "./answer
 import type { Classifier, PhotoOutputs, Prediction } from "./api";
 import { showCredits } from "./credits-view";
 import { showExamples } from "./examples";
+import { folderOf } from "./folder";
 import { keepOffline, type OfflineNews } from "./offline";
 import { hearPhotos } from "./photo-input";
 import { rememberedPlace, rememberPlace, showPlaces } from "./place-choice";
@@ -14,7 +15,7 @@ import { onlyOf, preferredLanguage, rememberLanguage, speciesKnown, text, type L
 import { clearFolder } from "./tidy";
 
 /** The page's own folder. */
-const FOLDER = new URL("./", location.href).href.replace(/[?#].*$/, "");
+const FOLDER = folderOf("./");
 /** Waits before the model is asked for again by itself, milliseconds. */
 const RETRIES = [10_000, 30_000, 60_000];
 const PERSISTED = "aplantida.persist";

@@ -117,7 +117,7 @@ async function bitmapOf(file: Blob): Promise<ImageBitmap> {
   try {
     await checkFile(file);
     return await createImageBitmap(file, {
-      imageOrientation: "from-image",
+      // upright by EXIF, as it is where nothing is said of it: browsers had other words for that before 2023
       colorSpaceConversion: "default", // to sRGB, as photos are stored
       premultiplyAlpha: "none",
     });

@@ -13,6 +13,15 @@ export function prefix(folder: string): string {
   return `aplantida:${folder}:`;
 }
 
+/** Cache Storage; none where a sandbox does not let a page even ask for it. */
+function storage(): CacheStorage | undefined {
+  try {
+    return globalThis.caches;
+  } catch {
+    return undefined;
+  }
+}
+
 export class Store {
   /** Why something could not be kept. */
   trouble: "quota" | "unavailable" | null = null;
@@ -25,7 +34,7 @@ export class Store {
 
   /** The store of a bundle's state; one that keeps nothing where the browser has no Cache Storage. */
   static async open(folder: string, digest: string, keep = true): Promise<Store> {
-    const cache = keep ? await globalThis.caches?.open(prefix(folder) + digest).catch(() => null) : null;
+    const cache = keep ? await storage()?.open(prefix(folder) + digest).catch(() => null) : null;
     const store = new Store(folder, digest, cache ?? null);
     if (keep && !cache) store.trouble = "unavailable";
     return store;
@@ -131,13 +140,13 @@ export class Store {
 
 /** The digests of the states of a folder that are kept, oldest first. */
 export async function keptDigests(folder: string): Promise<string[]> {
-  const names = (await globalThis.caches?.keys().catch(() => [])) ?? [];
+  const names = (await storage()?.keys().catch(() => [])) ?? [];
   return names.filter((name) => name.startsWith(prefix(folder))).map((name) => name.slice(prefix(folder).length));
 }
 
 /** Remove what is kept of a folder, but for these digests. */
 export async function forget(folder: string, except: readonly string[] = []): Promise<void> {
   for (const digest of await keptDigests(folder)) {
-    if (!except.includes(digest)) await caches.delete(prefix(folder) + digest);
+    if (!except.includes(digest)) await storage()?.delete(prefix(folder) + digest);
   }
 }
