@@ -122,3 +122,104 @@ def test_an_edition_that_lost_its_page_gives_way_to_the_servers(host: WebHost, p
     kept_offline(page)
     comes_to(page, lambda: len(page.evaluate("caches.keys()")), 1)
     assert host.sent("weights.bin") == weights  # they are the same
+
+
+POLICIES = {
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Policy-Of-Tomorrow": "strict",
+}
+
+
+def test_a_page_that_is_kept_has_its_hosts_policies(host: WebHost, page: Page) -> None:
+    host.headers |= {**POLICIES, "ETag": '"of-these-bytes"'}
+    page.goto(host.url)
+    kept_offline(page)
+    down(host)
+    for path in ("", "index.html", "attributions.html"):
+        answer = page.goto(host.url + path)
+        assert answer
+        assert answer.from_service_worker
+        assert answer.headers.items() >= {name.lower(): value for name, value in POLICIES.items()}.items()
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert not {"etag", "cache-control", "content-length"} & set(answer.headers)
+    page.goto(host.url)
+    view(page, "ready")
+    assert page.evaluate("crossOriginIsolated")
+    host.faults.clear()
+    host.headers |= {"Permissions-Policy": "camera=(), microphone=()"}  # the bundle is the same
+    page.goto(host.url)
+    noted = "async () => (await caches.match('?headers')).json()"
+    comes_to(page, lambda: page.evaluate(noted)["permissions-policy"], "camera=(), microphone=()")
+
+
+def quota(page: Page, origin: str, size: int) -> None:
+    """As much as the browser has room for."""
+    session = page.context.new_cdp_session(page)
+    session.send("Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": size})
+
+
+def test_what_was_lost_and_finds_no_room_again_does_not_work_offline(host: WebHost, page: Page) -> None:
+    page.goto(host.url)
+    kept_offline(page)
+    assert spoil(page, "weights.bin", "evicted") == 1
+    quota(page, host.origin, 300_000)
+    page.goto(host.url)
+    words = page.locator("#offline")
+    expect(words).to_contain_text("There is no room on this device to keep the model", timeout=SECONDS)
+    expect(page.locator("html")).to_have_attribute("data-offline", "no")
+    quota(page, host.origin, 300_000_000)
+    page.goto(host.url)
+    kept_offline(page)
+    expect(words).to_have_text("Works offline")
+
+
+def test_an_update_that_finds_no_room_is_told_and_the_one_before_works(host: WebHost, page: Page) -> None:
+    page.goto(host.url)
+    kept_offline(page)
+    quota(page, host.origin, 300_000)
+    release(host, "v2.0")
+    page.goto(host.url)
+    words = page.locator("#offline")
+    expect(words).to_contain_text("The newer model could not be kept on this device", timeout=SECONDS)
+    kept_offline(page)
+    page.locator("#language").click()
+    expect(words).to_contain_text("sin conexión se usa el anterior")
+    down(host)
+    page.goto(host.url)
+    view(page, "ready")
+    expect(page.locator("#model")).to_have_text("fixture v1.0")
+    expect(words).to_have_text("Funciona sin conexión", timeout=SECONDS)
+
+
+def test_only_the_bundles_own_pages_are_told(bundle: Path, page: Page) -> None:
+    """A host's page on the same origin may listen to a worker of its own."""
+    with WebHost(bundle, "/m/") as host:
+        page.goto(host.origin)
+        page.evaluate("""() => {
+          globalThis.heard = [];
+          navigator.serviceWorker.addEventListener("message", ({ data }) => heard.push(data));
+          navigator.serviceWorker.startMessages();
+        }""")
+        other = page.context.new_page()
+        quota(other, host.origin, 300_000)
+        other.goto(host.url)
+        expect(other.locator("#offline")).to_contain_text("There is no room", timeout=SECONDS)
+        quota(other, host.origin, 300_000_000)
+        other.reload()
+        kept_offline(other)
+        other.evaluate("""() => {
+          const data = { folder: location.origin + "/another/", bundle: "", trouble: "quota", cared: true };
+          navigator.serviceWorker.dispatchEvent(new MessageEvent("message", { data }));
+          navigator.serviceWorker.dispatchEvent(new MessageEvent("message", { data: { trouble: "quota" } }));
+          navigator.serviceWorker.dispatchEvent(new MessageEvent("message", { data: null }));
+        }""")
+        expect(other.locator("#offline")).to_have_text("Works offline")
+        assert page.evaluate("heard") == []
+        other.close()

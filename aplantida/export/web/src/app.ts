@@ -112,7 +112,7 @@ function showKeeping(key: TextKey): void {
   place.textContent = text(language, key);
   place.classList.toggle("badge", key === "offlineReady");
   place.hidden = false;
-  document.documentElement.dataset.offline = key === "offlineReady" ? "ready" : "no";
+  document.documentElement.dataset.offline = ["offlineReady", "notRenewed"].includes(key) ? "ready" : "no";
 }
 
 function showTexts(): void {
@@ -225,6 +225,7 @@ async function look(digest: string | null): Promise<void> {
   const news: OfflineNews = {
     kept: () => showKeeping("offlineReady"),
     trouble: (kind) => showKeeping(kind === "quota" ? "noRoom" : "notKept"),
+    outdated: () => showKeeping("notRenewed"),
     newer: (switchOver) => {
       element("update").hidden = false;
       element("reload").onclick = switchOver;
@@ -233,7 +234,7 @@ async function look(digest: string | null): Promise<void> {
       switchOver();
     },
   };
-  await keepOffline(FOLDER, digest, digest === null ? { ...news, kept: () => undefined } : news);
+  await keepOffline(FOLDER, digest, digest === null ? { ...news, kept: () => undefined, outdated: () => undefined } : news);
 }
 
 function begin(loaded: Classifier): void {

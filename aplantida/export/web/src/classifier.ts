@@ -79,7 +79,8 @@ async function opened(edition: Edition, folder: string, options: LoadOptions): P
     const transfer = Array.from(files.values(), (bytes) => bytes.buffer);
     const { manifest, digest } = edition;
     const order = { op: "open", protocol: PROTOCOL, manifest, digest, files } as const;
-    const kept = Promise.all([store.write(MANIFEST, edition.bytes, "application/json"), source.settled()]);
+    const noted = store.keep(MANIFEST, edition.bytes, "application/json", digest);
+    const kept = Promise.all([noted, source.settled()]);
     const [facts]: [Opened, unknown] = await Promise.all([link.ask(order, { signal: options.signal, transfer }), kept]);
     source.signal = undefined;
     return new Loaded(bundle, facts, link);
@@ -247,7 +248,7 @@ export async function repair(url: string): Promise<Status> {
   const source = new HttpSource(store);
   await mended(source, edition.manifest, answerFiles(edition.manifest.files));
   await source.settled();
-  await store.write(MANIFEST, edition.bytes, "application/json");
+  await store.keep(MANIFEST, edition.bytes, "application/json", edition.digest);
   return report(folder, edition, store.trouble);
 }
 

@@ -94,6 +94,7 @@ async function request(
     if (!response.ok) throw new AplantidaError("http", `${name}: HTTP ${response.status}`, name);
     let at = startOf(response, received);
     received.tag = tagOf(response);
+    received.headers = response.headers;
     const reader = response.body?.getReader();
     if (!reader) throw new Error("the answer has no body");
     for (let step = await reader.read(); !step.done; step = await reader.read()) {

@@ -10,8 +10,9 @@
 import { AplantidaError } from "./errors";
 import { parseManifest, type BundleManifest } from "./bundle";
 import { answerFiles, EXTRAS, INDEX, MANIFEST, SHELL } from "./files";
+import { keepHeaders, keptHeaders, type HostHeaders } from "./host-headers";
 import { HttpSource, mended, publishedEdition, typeOf } from "./source";
-import { forget, Store } from "./store";
+import { forget, Store, type Trouble } from "./store";
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -26,8 +27,11 @@ let manifest: BundleManifest | null = null;
 /** Whether all is left to the server's edition; so is what a page that is just opened asks for. */
 let gaveWay = false;
 
+/** Tell the bundle's own pages why this worker could not be installed; other pages of the origin are a host's. */
 async function tell(trouble: string): Promise<void> {
-  for (const client of await self.clients.matchAll({ includeUncontrolled: true })) client.postMessage({ trouble });
+  for (const client of await self.clients.matchAll({ includeUncontrolled: true })) {
+    if (client.url.startsWith(FOLDER)) client.postMessage({ folder: FOLDER, bundle: DIGEST, trouble });
+  }
 }
 
 /**
@@ -48,7 +52,8 @@ async function install(): Promise<void> {
     const lost = await mended(source, edition.manifest, [...answerFiles(edition.manifest.files), ...SHELL]);
     await source.settled();
     for (const problem of lost.values()) throw problem;
-    await kept.write(MANIFEST, edition.bytes, "application/json");
+    await kept.keep(MANIFEST, edition.bytes, "application/json", edition.digest);
+    await keepHeaders(kept, true);
     if (kept.trouble) throw new AplantidaError("offline", kept.trouble);
     await mended(source, edition.manifest, EXTRAS);
     await source.settled();
@@ -71,22 +76,37 @@ async function ownManifest(): Promise<BundleManifest | null> {
   return manifest;
 }
 
-/** Put back what was lost or spoilt, then the credits that are not here yet; what fails comes next time. */
-async function care(credits: boolean): Promise<void> {
-  const known = (await ownManifest()) ?? (await recovered());
+/** Put back what was lost or spoilt; why the page would not work without a connection, null when it would. */
+async function mend(source: HttpSource, known: BundleManifest): Promise<Trouble | null> {
+  const kept = source.store;
+  const needed = [...answerFiles(known.files), ...SHELL];
+  await mended(source, known, needed);
+  await source.settled();
+  for (const name of [MANIFEST, ...needed]) if (!(await kept.has(name))) return kept.trouble ?? "unavailable";
+  return null;
+}
+
+/** Mend what is kept and tell who asked; then see to what the page works without. What fails comes next time. */
+async function care(asker: ExtendableMessageEvent["source"], credits: boolean): Promise<void> {
+  const kept = await store;
+  const read = await ownManifest();
+  const known = read && (await kept.has(MANIFEST)) ? read : ((await recovered()) ?? read);
+  const source = new HttpSource(kept);
+  const trouble = known ? await mend(source, known) : "unavailable";
+  asker?.postMessage({ folder: FOLDER, bundle: DIGEST, trouble, cared: true });
   if (!known) return;
-  const source = new HttpSource(await store);
-  const names = [...answerFiles(known.files), ...SHELL, ...EXTRAS];
+  const names: string[] = [...EXTRAS];
   if (credits) names.push(...Object.keys(known.files).filter((name) => CREDITS.test(name)));
   await mended(source, known, names);
   await source.settled();
+  await keepHeaders(kept, false);
 }
 
 /** bundle.json of this worker's edition, from the server, when that still has it. */
 async function recovered(): Promise<BundleManifest | null> {
   const edition = await publishedEdition(FOLDER, true, undefined, false).catch(() => null);
   if (edition?.digest !== DIGEST) return null;
-  await (await store).write(MANIFEST, edition.bytes, "application/json");
+  await (await store).keep(MANIFEST, edition.bytes, "application/json", edition.digest);
   manifest = edition.manifest;
   return manifest;
 }
@@ -107,7 +127,8 @@ async function answer(request: Request, name: string): Promise<Response> {
   const entry = known.files[name];
   if (!entry) return fetch(request);
   try {
-    return respond(name, await new HttpSource(kept).file(name, entry));
+    const bytes = await new HttpSource(kept).file(name, entry);
+    return respond(name, bytes, name.endsWith(".html") ? await keptHeaders(kept) : {});
   } catch (error) {
     const refused = error instanceof AplantidaError && error.code !== "offline";
     if (refused && SHELL.some((one) => one === name)) await giveWay();
@@ -126,8 +147,8 @@ async function giveWay(): Promise<void> {
   await self.registration.unregister();
 }
 
-function respond(name: string, bytes: Uint8Array<ArrayBuffer>): Response {
-  return new Response(bytes, { headers: { "Content-Type": typeOf(name) } });
+function respond(name: string, bytes: Uint8Array<ArrayBuffer>, headers: HostHeaders = {}): Response {
+  return new Response(bytes, { headers: { ...headers, "Content-Type": typeOf(name) } });
 }
 
 /** The bundle's file that a request is for; null when it is to go to the server. */
@@ -144,7 +165,7 @@ self.addEventListener("install", (event) => event.waitUntil(install()));
 self.addEventListener("activate", (event) => event.waitUntil(activate()));
 self.addEventListener("message", (event) => {
   if (event.data === "take over") void self.skipWaiting();
-  if (event.data?.care) event.waitUntil(care(event.data.credits).catch((error) => console.warn(error)));
+  if (event.data?.care) event.waitUntil(care(event.source, event.data.credits).catch((error) => console.warn(error)));
 });
 self.addEventListener("fetch", (event) => {
   const name = nameOf(event.request);

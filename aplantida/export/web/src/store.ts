@@ -6,8 +6,11 @@
 
 import { sha256 } from "./sha256";
 
-/** Header of a chunk of an unfinished download: its sha256, for nothing else says whether it is whole. */
-const CHUNK_DIGEST = "X-Chunk-SHA256";
+/** Header of what bundle.json does not list, chunks and notes: its sha256, for nothing else says whether it is whole. */
+const OWN_DIGEST = "X-Chunk-SHA256";
+
+/** Why something could not be kept: "quota" when there is no room. */
+export type Trouble = "quota" | "unavailable";
 
 export function prefix(folder: string): string {
   return `aplantida:${folder}:`;
@@ -24,7 +27,7 @@ function storage(): CacheStorage | undefined {
 
 export class Store {
   /** Why something could not be kept. */
-  trouble: "quota" | "unavailable" | null = null;
+  trouble: Trouble | null = null;
 
   private constructor(
     readonly folder: string,
@@ -74,15 +77,31 @@ export class Store {
     return this.put(this.url(name), bytes, type);
   }
 
+  /** Write it unless it is here, whole: with no room left, what is written anew may be lost. */
+  async keep(name: string, bytes: Uint8Array<ArrayBuffer>, type: string, digest: string): Promise<void> {
+    if (!(await this.read(name, digest))) await this.write(name, bytes, type);
+  }
+
   async forget(name: string): Promise<void> {
     await this.cache?.delete(this.url(name)).catch(() => false);
   }
 
   /** Chunk `number` of an unfinished download, when it is whole, and the ETag that the server gave with it. */
   async chunk(name: string, number: number): Promise<{ bytes: Uint8Array<ArrayBuffer>; tag: string | null } | null> {
-    const kept = await this.entry(this.url(name, number));
-    if (!kept || (await sha256(kept.bytes)) !== kept.headers.get(CHUNK_DIGEST)) return null;
-    return { bytes: kept.bytes, tag: kept.headers.get("ETag") };
+    const kept = await this.whole(this.url(name, number));
+    return kept && { bytes: kept.bytes, tag: kept.headers.get("ETag") };
+  }
+
+  /** Keep a text of our own, under a name that no file has. */
+  async note(name: string, text: string): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
+    await this.put(this.url(name), bytes, "application/json", { [OWN_DIGEST]: await sha256(bytes) });
+  }
+
+  /** Such a text, when it is whole. */
+  async noted(name: string): Promise<string | null> {
+    const kept = await this.whole(this.url(name));
+    return kept && new TextDecoder().decode(kept.bytes);
   }
 
   /**
@@ -91,7 +110,7 @@ export class Store {
    */
   async keepChunk(name: string, number: number, bytes: Uint8Array<ArrayBuffer>, tag: string | null): Promise<void> {
     if (await this.has(name)) return;
-    const headers = { [CHUNK_DIGEST]: await sha256(bytes), ...(tag !== null && { ETag: tag }) };
+    const headers = { [OWN_DIGEST]: await sha256(bytes), ...(tag !== null && { ETag: tag }) };
     await this.put(this.url(name, number), bytes, "application/octet-stream", headers);
     if (await this.has(name)) await this.dropChunks(name, number, number + 1);
   }
@@ -104,6 +123,12 @@ export class Store {
   /** Whether there is an entry, whatever it holds. */
   async has(name: string): Promise<boolean> {
     return Boolean(await this.cache?.match(this.url(name)).catch(() => undefined));
+  }
+
+  /** An entry that has the digest it was kept with. */
+  private async whole(url: string): Promise<{ bytes: Uint8Array<ArrayBuffer>; headers: Headers } | null> {
+    const kept = await this.entry(url);
+    return kept && (await sha256(kept.bytes)) === kept.headers.get(OWN_DIGEST) ? kept : null;
   }
 
   private async bytes(url: string): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -119,7 +144,7 @@ export class Store {
     }
   }
 
-  /** Whether it is kept; what a full disk leaves half-written is removed. */
+  /** Whether it is kept; what a full disk leaves half-written is removed, what was there before is not. */
   private async put(
     url: string,
     bytes: Uint8Array<ArrayBuffer>,
@@ -127,12 +152,13 @@ export class Store {
     more: Record<string, string> = {},
   ): Promise<boolean> {
     if (!this.cache) return false;
+    const before = await this.cache.match(url).catch(() => undefined);
     try {
       await this.cache.put(url, new Response(bytes, { headers: { "Content-Type": type, ...more } }));
       return true;
     } catch (error) {
       this.trouble = (error as Error).name === "QuotaExceededError" ? "quota" : "unavailable";
-      await this.cache.delete(url).catch(() => false);
+      if (!before) await this.cache.delete(url).catch(() => false);
       return false;
     }
   }
