@@ -10,8 +10,9 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from aplantida.predict import predict
+from tests.fixtures.pages import named, settled, view
 from tests.fixtures.photos import draw
-from tests.fixtures.web_host import WebHost
+from tests.fixtures.web_host import Answer, Fault, WebHost
 
 # Chrome before 112, Firefox before 111 and Safari before 17 know "none" and "flipY" alone; signals had no reason
 WITHOUT = """() => {
@@ -81,3 +82,52 @@ def test_calls_are_cancelled_by_signals_without_a_reason(host: WebHost, page: Pa
     page.goto(host.origin)
     page.evaluate(WITHOUT)
     assert page.evaluate(CANCEL) == ["AbortError"] * 4
+
+
+# Firefox before 115 and Safari before 17
+NO_PRELOAD = """
+  const { supports } = DOMTokenList.prototype;
+  DOMTokenList.prototype.supports = function (word) { return word !== "modulepreload" && supports.call(this, word); };
+  const { append } = Element.prototype;
+  Element.prototype.append = function (...nodes) {
+    append.apply(this, nodes.filter((node) => node.rel !== "modulepreload")); // the browser does nothing with it
+  };
+"""
+
+
+def changed(after: int) -> Fault:
+    """Once it was given so often, a program that says that it ran comes at all addresses but the ones never seen."""
+    given = [0]
+
+    def applied(answer: Answer, query: str) -> Answer:
+        given[0] += 1
+        if given[0] <= after or "again=" in query:
+            return answer
+        return Answer(200, answer.body + b"\nglobalThis.strange = true;", answer.headers)
+
+    return applied
+
+
+def test_an_engine_that_is_another_does_not_run(host: WebHost, page: Page) -> None:
+    page.add_init_script(NO_PRELOAD)
+    host.headers["Cache-Control"] = "no-store"
+    host.faults["engine.js"] = changed(1)  # what is read first is checked; what the browser then imports is not that
+    page.goto(host.origin)
+    found = page.evaluate("""async () => {
+      const { load } = await import("/m/classifier.js");
+      const classifier = await load("/m/", { worker: false });
+      const { top } = await classifier.classify(await (await fetch("/photos/turned.jpg")).blob());
+      return [classifier.thread, top.length, globalThis.strange ?? "did not run"];
+    }""")
+    assert found == ["main", 5, "did not run"]
+
+
+def test_a_module_that_is_another_does_not_run(bundle: Path, page: Page, photo: Path, names: list[str]) -> None:
+    page.add_init_script(NO_PRELOAD)
+    with WebHost(bundle) as host:
+        host.faults["classifier.js"] = changed(0)
+        page.goto(host.url)
+        view(page, "ready")
+        assert settled(page) == "ready"
+        assert named(page, photo) == names
+        assert page.evaluate("globalThis.strange ?? 'did not run'") == "did not run"
