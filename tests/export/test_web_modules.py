@@ -128,3 +128,24 @@ def test_a_host_that_gives_the_same_part_to_every_request_is_not_asked_for_ever(
     sent: str, bytes_: int, asked: int
 ) -> None:
     assert said_by(SAME_PART.format(range=sent, bytes=bytes_)) == {"asked": asked, "code": "http"}
+
+
+GIVEN_AWAY = """
+import { Store } from "./store";
+const kept = new Map<string, Response>();
+const cache = {
+  match: async (url: string) => kept.get(url),
+  put: async (url: string, answer: Response) => void kept.set(url, answer),
+};
+(globalThis as any).caches = { open: async () => cache };
+const store = await Store.open("https://plants.example/m/", "digest");
+const bytes = new Uint8Array([1, 2, 3]);
+const written = store.write("weights.bin", bytes, "application/octet-stream");
+structuredClone(bytes, { transfer: [bytes.buffer] });
+await written;
+say([bytes.length, (await kept.get("https://plants.example/m/weights.bin")?.arrayBuffer())?.byteLength, store.trouble]);
+"""
+
+
+def test_what_is_given_to_the_engine_while_it_is_written_is_kept() -> None:
+    assert said_by(GIVEN_AWAY) == [0, 3, None]

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.fixtures.pages import SECONDS, comes_to, settled, view
 from tests.fixtures.web_host import WebHost
+from tests.page.test_messages import SPANISH
 
 # long waits take a part of their time, or never end
 WAITS = """
@@ -58,9 +59,9 @@ def test_example_photos_are_named_in_the_language_that_is_chosen(bundle: Path, p
         page.goto(host.url)
         images = page.locator("#example-photos img")
         expect(images).to_have_count(4, timeout=SECONDS)
-        for words in ("Example photo: ", "Foto de ejemplo: "):
+        for words in ("Example photo", SPANISH["example"]):
             for image in images.all():
-                expect(image).to_have_attribute("alt", re.compile(f"^{words}[A-Z][a-z]+ [a-z]+$"))
+                expect(image).to_have_attribute("alt", re.compile(f"^{words}: [A-Z][a-z]+ [a-z]+$"))
             page.locator("#language").click()
 
 

@@ -152,9 +152,10 @@ export class Store {
     more: Record<string, string> = {},
   ): Promise<boolean> {
     if (!this.cache) return false;
+    const kept = new Response(bytes, { headers: { "Content-Type": type, ...more } }); // a copy: the bytes may go to a worker
     const before = await this.cache.match(url).catch(() => undefined);
     try {
-      await this.cache.put(url, new Response(bytes, { headers: { "Content-Type": type, ...more } }));
+      await this.cache.put(url, kept);
       return true;
     } catch (error) {
       this.trouble = (error as Error).name === "QuotaExceededError" ? "quota" : "unavailable";
