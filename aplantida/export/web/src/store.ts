@@ -6,7 +6,7 @@
 
 import { sha256 } from "./sha256";
 
-/** Header of what bundle.json does not list, chunks and notes: its sha256, for nothing else says whether it is whole. */
+/** Header of what bundle.json does not list (chunks, notes): its sha256, for nothing else says whether it is whole. */
 const OWN_DIGEST = "X-Chunk-SHA256";
 
 /** Why something could not be kept: "quota" when there is no room. */
@@ -152,7 +152,8 @@ export class Store {
     more: Record<string, string> = {},
   ): Promise<boolean> {
     if (!this.cache) return false;
-    const kept = new Response(bytes, { headers: { "Content-Type": type, ...more } }); // a copy: the bytes may go to a worker
+    // a copy, at once: the caller may give the bytes away
+    const kept = new Response(bytes, { headers: { "Content-Type": type, ...more } });
     const before = await this.cache.match(url).catch(() => undefined);
     try {
       await this.cache.put(url, kept);
