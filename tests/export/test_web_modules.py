@@ -101,3 +101,51 @@ say({ alone, crossed, written });
 
 def test_a_chunk_that_is_written_while_another_page_keeps_the_whole_file_does_not_stay() -> None:
     assert said_by(CROSSING) == {"alone": ["weights.bin?part=0"], "crossed": ["weights.bin"], "written": 0}
+
+
+SAME_PART = """
+import {{ download }} from "./download";
+import {{ Received }} from "./received";
+let asked = 0;
+globalThis.fetch = async () => {{
+  asked += 1;
+  if (asked > 50) throw Object.assign(new Error("asked without end"), {{ name: "AbortError" }});
+  const headers = {{ "Content-Range": "{range}" }};
+  return new Response(new Uint8Array({bytes}), {{ status: 206, headers }});
+}};
+const received = new Received(1000);
+const options = {{ cache: "no-store", patient: true }} as const;
+const code = await download("weights.bin", "https://plants.example/m/", received, options).catch((error) => error.code);
+say({{ asked, code: code ?? "whole" }});
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "bytes_", "asked"),
+    [("bytes 0-399/1000", 400, 3), ("bytes 0-0/1000", 1, 3), ("bytes 0-0/1000", 0, 1)],
+)
+def test_a_host_that_gives_the_same_part_to_every_request_is_not_asked_for_ever(
+    sent: str, bytes_: int, asked: int
+) -> None:
+    assert said_by(SAME_PART.format(range=sent, bytes=bytes_)) == {"asked": asked, "code": "http"}
+
+
+GIVEN_AWAY = """
+import { Store } from "./store";
+const kept = new Map<string, Response>();
+const cache = {
+  match: async (url: string) => kept.get(url),
+  put: async (url: string, answer: Response) => void kept.set(url, answer),
+};
+(globalThis as any).caches = { open: async () => cache };
+const store = await Store.open("https://plants.example/m/", "digest");
+const bytes = new Uint8Array([1, 2, 3]);
+const written = store.write("weights.bin", bytes, "application/octet-stream");
+structuredClone(bytes, { transfer: [bytes.buffer] });
+await written;
+say([bytes.length, (await kept.get("https://plants.example/m/weights.bin")?.arrayBuffer())?.byteLength, store.trouble]);
+"""
+
+
+def test_what_is_given_to_the_engine_while_it_is_written_is_kept() -> None:
+    assert said_by(GIVEN_AWAY) == [0, 3, None]

@@ -188,3 +188,66 @@ def test_the_page_under_a_hosts_header(bundle: Path, page: Page, photo: Path, na
         page.goto(host.url)
         assert settled(page) == "ready"
         assert named(page, photo) == names
+
+
+# a frame without allow-same-origin: it may not even ask for what the browser would keep
+SANDBOX = """async ([origin, options, photo]) => {
+  const frame = document.createElement("iframe");
+  frame.sandbox = "allow-scripts";
+  frame.srcdoc = `<script type="module">
+    const said = async () => {
+      const { load, clear, status } = await import("${origin}/one/classifier.js");
+      const classifier = await load("${origin}/one/", ${JSON.stringify(options)});
+      const blob = await (await fetch("${origin}/photos/${photo}")).blob();
+      const { top } = await classifier.classify(blob);
+      await clear("${origin}/one/");
+      return [top.map((item) => item.scientific_name), (await status("${origin}/one/")).trouble];
+    };
+    parent.postMessage(await said().catch((error) => String(error)), "*");
+  </script>`;
+  document.body.append(frame);
+  return new Promise((resolve) => addEventListener("message", ({ data }) => resolve(data), { once: true }));
+}"""
+
+
+@pytest.mark.parametrize("options", [{}, {"keep": False}, {"worker": False}], ids=str)
+def test_in_a_sandboxed_frame(
+    host: WebHost, page: Page, photo: Path, names: list[str], options: dict[str, bool]
+) -> None:
+    host.headers["Access-Control-Allow-Origin"] = "*"
+    page.goto(host.origin)
+    assert page.evaluate(SANDBOX, [host.origin, options, photo.name]) == [names, "unavailable"]
+
+
+def test_tidying_up_that_fails_costs_no_model(host: WebHost, page: Page, photo: Path, names: list[str]) -> None:
+    page.goto(host.origin)
+    page.evaluate("async () => void (await caches.open(`aplantida:${location.origin}/one/:${'0'.repeat(64)}`))")
+    page.evaluate("() => void (CacheStorage.prototype.delete = () => Promise.reject(new DOMException('no')))")
+    assert ask(page, photo)["names"] == names
+
+
+def test_what_a_host_does_wrong_when_told_of_progress_is_its_own_error(
+    host: WebHost, page: Page, photo: Path, names: list[str]
+) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(error.message))
+    page.goto(host.origin)
+    found = page.evaluate("""async () => {
+      const { load } = await import("/one/classifier.js");
+      const onProgress = () => { throw new Error("the host's own"); };
+      const loaded = await load("/one/", { onProgress }).then(({ version }) => version, ({ code }) => code);
+      return [loaded, await new Promise((resolve) => setTimeout(() => resolve("later"), 50))];
+    }""")
+    assert found == ["v1.0", "later"]
+    assert set(errors) == {"the host's own"}
+
+
+def test_the_page_under_an_address_with_a_user_and_password(
+    bundle: Path, page: Page, photo: Path, names: list[str]
+) -> None:
+    with WebHost(bundle, "/apps/plants/") as host:
+        page.goto(host.url.replace("://", "://visitor:secret@"))
+        assert settled(page) == "ready"
+        assert named(page, photo) == names
+        own = "async () => (await import('./classifier.js')).load('./').then(() => 'whole', ({ code }) => code)"
+        assert page.evaluate(own) == "whole"

@@ -3,8 +3,10 @@
 import { ASKED, isStranger, listed, showAnswer, type AnswerView } from "./answer-view";
 import type { Classifier, PhotoOutputs, Prediction } from "./api";
 import { showCredits } from "./credits-view";
-import { showExamples } from "./examples";
+import { nameExamples, showExamples } from "./examples";
+import { folderOf } from "./folder";
 import { keepOffline, type OfflineNews } from "./offline";
+import { goodTime, waitAfter } from "./patience";
 import { hearPhotos } from "./photo-input";
 import { rememberedPlace, rememberPlace, showPlaces } from "./place-choice";
 import { Previews } from "./previews";
@@ -14,9 +16,7 @@ import { onlyOf, preferredLanguage, rememberLanguage, speciesKnown, text, type L
 import { clearFolder } from "./tidy";
 
 /** The page's own folder. */
-const FOLDER = new URL("./", location.href).href.replace(/[?#].*$/, "");
-/** Waits before the model is asked for again by itself, milliseconds. */
-const RETRIES = [10_000, 30_000, 60_000];
+const FOLDER = folderOf("./");
 const PERSISTED = "aplantida.persist";
 const SWITCHED = "aplantida.switched";
 
@@ -111,7 +111,7 @@ function showKeeping(key: TextKey): void {
   place.textContent = text(language, key);
   place.classList.toggle("badge", key === "offlineReady");
   place.hidden = false;
-  document.documentElement.dataset.offline = key === "offlineReady" ? "ready" : "no";
+  document.documentElement.dataset.offline = ["offlineReady", "notRenewed"].includes(key) ? "ready" : "no";
 }
 
 function showTexts(): void {
@@ -132,14 +132,25 @@ function showTexts(): void {
   if (prediction) showPrediction(prediction);
   else if (problem) showProblem(problem);
   if (keeping) showKeeping(keeping);
-  if (!classifier && given.length > 0) element("loading-text").textContent = text(language, "waiting");
+  nameExamples(element("example-photos"), exampleLabel);
+}
+
+function exampleLabel(scientificName: string): string {
+  return `${text(language, "example")}: ${scientificName}`;
+}
+
+/** What is being done, to be said in the other language too. */
+function showDoing(key: TextKey): void {
+  const place = element("loading-text");
+  place.dataset.text = key;
+  place.textContent = text(language, key);
 }
 
 /** Look at a plant's photos now, or as soon as the model is here; those before are looked at no longer. */
 async function identify(photos: readonly Blob[]): Promise<void> {
   given = photos;
   if (!classifier) {
-    element("loading-text").textContent = text(language, "waiting");
+    showDoing("waiting");
     return;
   }
   looking.abort();
@@ -147,7 +158,7 @@ async function identify(photos: readonly Blob[]): Promise<void> {
   const { signal } = looking;
   prediction = problem = undefined;
   outputs = [];
-  element("loading-text").textContent = text(language, "looking");
+  showDoing("looking");
   closest.open = false;
   element("progress").hidden = true;
   element("loading-size").hidden = true;
@@ -203,8 +214,7 @@ function showProgress(loaded: number, total: number): void {
 
 async function offerExamples(loaded: Classifier): Promise<void> {
   const photos = element("example-photos");
-  const label = (name: string) => `${text(language, "example")}: ${name}`;
-  await showExamples(photos, loaded, label, (photo) => void identify([photo]));
+  await showExamples(photos, loaded, exampleLabel, (photo) => void identify([photo]));
   element("examples").hidden = photos.childElementCount === 0;
 }
 
@@ -224,6 +234,7 @@ async function look(digest: string | null): Promise<void> {
   const news: OfflineNews = {
     kept: () => showKeeping("offlineReady"),
     trouble: (kind) => showKeeping(kind === "quota" ? "noRoom" : "notKept"),
+    outdated: () => showKeeping("notRenewed"),
     newer: (switchOver) => {
       element("update").hidden = false;
       element("reload").onclick = switchOver;
@@ -232,7 +243,7 @@ async function look(digest: string | null): Promise<void> {
       switchOver();
     },
   };
-  await keepOffline(FOLDER, digest, digest === null ? { ...news, kept: () => undefined } : news);
+  await keepOffline(FOLDER, digest, digest === null ? { ...news, kept: () => undefined, outdated: () => undefined } : news);
 }
 
 function begin(loaded: Classifier): void {
@@ -249,7 +260,8 @@ function begin(loaded: Classifier): void {
 }
 
 async function attempt(): Promise<void> {
-  element("loading-text").textContent = text(language, given.length > 0 ? "waiting" : "loading");
+  problem = undefined;
+  showDoing(given.length > 0 ? "waiting" : "loading");
   show("loading");
   begin(await startClassifier(FOLDER, { onProgress: showProgress }));
 }
@@ -260,7 +272,7 @@ async function start(): Promise<void> {
   listen();
   input.disabled = false;
   let looked: Promise<void> | undefined;
-  for (const wait of [...RETRIES, null]) {
+  for (let tries = 1; ; tries++) {
     try {
       await attempt();
       await look(classifier!.digest);
@@ -274,17 +286,10 @@ async function start(): Promise<void> {
       input.disabled = true;
       showProblem(loadProblem(error as Error));
       looked ??= look(null).catch((problem) => console.warn(problem));
-      if (wait === null || !passes(error as Error)) return;
-      await connected(wait);
+      if (!passes(error as Error)) return;
+      await goodTime(waitAfter(tries));
     }
   }
-}
-
-function connected(wait: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, wait);
-    addEventListener("online", () => resolve(), { once: true });
-  });
 }
 
 void start();

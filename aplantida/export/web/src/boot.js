@@ -1,11 +1,15 @@
 (() => {
   "use strict";
   const { documentElement: page, head } = document;
-  // A script that does not load says nothing by itself. First of all the address may lack its last slash.
+  const app = new URL("app.js", document.baseURI).href;
+  // The page's own script does not load, and says nothing by itself. First of all the address may lack its last slash.
   const failed = ({ target: script }) => {
-    if (script?.tagName !== "SCRIPT") return;
-    const { pathname, search, hash } = location;
-    if (!/(\/|\.html?)$/.test(pathname)) return location.replace(`${pathname}/${search}${hash}`);
+    if (script?.tagName !== "SCRIPT" || script.src.split("?")[0] !== app) return;
+    const whole = new URL(location.href);
+    if (!/(\/|\.html?)$/.test(whole.pathname)) {
+      whole.pathname += "/";
+      return location.replace(whole.href);
+    }
     const tries = Number(script.dataset.tries || 0);
     if (tries === 3) return (page.dataset.view = "stuck");
     const again = Object.assign(document.createElement("script"), { type: "module", integrity: script.integrity });

@@ -10,6 +10,7 @@ import type {
   Status,
 } from "./api";
 import { Bundle, type BundleManifest } from "./bundle";
+import { stopIfAborted } from "./cancel";
 import { checkedCount } from "./count";
 import { checkedOutputs } from "./outputs";
 import { checkPlace } from "./places";
@@ -18,14 +19,15 @@ import { pause } from "./download";
 import { candidates, known } from "./editions";
 import { AplantidaError } from "./errors";
 import { answerFiles, ENGINE, MANIFEST, sources } from "./files";
-import { given } from "./given";
+import { folderOf } from "./folder";
+import { allGiven, letGo, transferred } from "./given";
 import type { Link } from "./link";
 import { integrityOf } from "./modules";
-import { PROTOCOL, type Opened } from "./protocol";
+import { PROTOCOL, type Given, type Opened, type Order } from "./protocol";
 import { HttpSource, mended, publishedEdition, type Edition } from "./source";
 import { startEngine } from "./start";
-import { forget, Store } from "./store";
-import { clearFolder, ownWorker } from "./tidy";
+import { Store } from "./store";
+import { clearFolder, tidyUp } from "./tidy";
 
 export type * from "./api";
 export * from "./errors";
@@ -34,12 +36,6 @@ export * from "./errors";
 const DEPLOYMENT = [1000, 3000];
 /** What another edition, or the same a little later, may mend. */
 const MENDABLE = new Set(["offline", "http", "altered", "bundle"]);
-
-function folderOf(url: string): string {
-  const folder = new URL(url, globalThis.document?.baseURI ?? globalThis.location.href);
-  folder.search = folder.hash = "";
-  return folder.href.endsWith("/") ? folder.href : `${folder.href}/`;
-}
 
 function isWeights(name: string): boolean {
   return name.startsWith("model/") && !name.endsWith(".json");
@@ -54,10 +50,19 @@ async function answerBytes(
   const names = answerFiles(files).filter((name) => name !== ENGINE);
   const total = names.filter(isWeights).reduce((sum, name) => sum + (files[name]?.bytes ?? 0), 0);
   const loaded = new Map<string, number>();
+  const tell = (bytes: number) => {
+    try {
+      onProgress(bytes, total);
+    } catch (error) {
+      setTimeout(() => {
+        throw error; // an error of the page, and none of the download
+      });
+    }
+  };
   const read = async (name: string): Promise<[string, Uint8Array<ArrayBuffer>]> => {
     const onBytes = (count: number) => {
       loaded.set(name, count);
-      onProgress(Array.from(loaded.values()).reduce((sum, one) => sum + one, 0), total);
+      tell(Array.from(loaded.values()).reduce((sum, one) => sum + one, 0));
     };
     return [name, await bundle.read(name, isWeights(name) ? onBytes : undefined)];
   };
@@ -74,7 +79,8 @@ async function opened(edition: Edition, folder: string, options: LoadOptions): P
     const transfer = Array.from(files.values(), (bytes) => bytes.buffer);
     const { manifest, digest } = edition;
     const order = { op: "open", protocol: PROTOCOL, manifest, digest, files } as const;
-    const kept = Promise.all([store.write(MANIFEST, edition.bytes, "application/json"), source.settled()]);
+    const noted = store.keep(MANIFEST, edition.bytes, "application/json", digest);
+    const kept = Promise.all([noted, source.settled()]);
     const [facts]: [Opened, unknown] = await Promise.all([link.ask(order, { signal: options.signal, transfer }), kept]);
     source.signal = undefined;
     return new Loaded(bundle, facts, link);
@@ -118,17 +124,15 @@ class Loaded implements Classifier {
 
   async classify(photo: Photo | readonly Photo[], k = 5, options: ClassifyOptions = {}) {
     checkedCount(k);
-    const { signal, onPreview, place = null } = options;
+    const { place = null } = options;
+    const preview = Boolean(options.onPreview);
     checkPlace(place, this.places);
-    const photos = await this.all(photo, signal);
-    const order = { op: "classify", photos, k, place, preview: Boolean(onPreview) } as const;
-    return this.link.ask(order, { signal, onPreview, transfer: photos.flatMap(transferred) });
+    return this.look(listOf(photo), (photos) => ({ op: "classify", photos, k, place, preview }), options);
   }
 
-  async outputs(photo: Photo | readonly Photo[], { signal, onPreview }: LookOptions = {}) {
-    const photos = await this.all(photo, signal);
-    const order = { op: "outputs", photos, preview: Boolean(onPreview) } as const;
-    return this.link.ask(order, { signal, onPreview, transfer: photos.flatMap(transferred) });
+  async outputs(photo: Photo | readonly Photo[], options: LookOptions = {}) {
+    const preview = Boolean(options.onPreview);
+    return this.look(listOf(photo), (photos) => ({ op: "outputs", photos, preview }), options);
   }
 
   async decide(outputs: PhotoOutputs | readonly PhotoOutputs[], k = 5, { signal, place = null }: DecideOptions = {}) {
@@ -139,13 +143,11 @@ class Loaded implements Classifier {
   }
 
   async logits(photo: Photo) {
-    const order = { op: "logits", photo: await this.given(photo) } as const;
-    return this.link.ask(order, { transfer: transferred(order.photo) });
+    return this.look([photo], ([one]) => ({ op: "logits", photo: one }));
   }
 
   async prepare(photo: Photo) {
-    const order = { op: "prepare", photo: await this.given(photo) } as const;
-    return this.link.ask(order, { transfer: transferred(order.photo) });
+    return this.look([photo], ([one]) => ({ op: "prepare", photo: one }));
   }
 
   async logitsOfInput(input: Float32Array) {
@@ -165,22 +167,20 @@ class Loaded implements Classifier {
     this.link.end(new AplantidaError("disposed", "the classifier was disposed of; load again"));
   }
 
-  private async all(photo: Photo | readonly Photo[], signal?: AbortSignal) {
-    const all = Array.isArray(photo) ? (photo as readonly Photo[]) : [photo as Photo];
-    if (all.length === 0) throw new AplantidaError("argument", "no photo was given");
-    return Promise.all(all.map((one) => this.given(one, signal)));
-  }
-
-  private async given(photo: Photo, signal?: AbortSignal) {
-    signal?.throwIfAborted();
-    return given(photo);
+  /** The answer to an order about photos, which hold no memory here once it is sent, or is not. */
+  private async look(photos: readonly Photo[], orderOf: (photos: Given[]) => Order, options: LookOptions = {}) {
+    const { signal, onPreview } = options;
+    const taken = await allGiven(photos, signal);
+    try {
+      return await this.link.ask(orderOf(taken), { signal, onPreview, transfer: transferred(taken) });
+    } finally {
+      letGo(taken);
+    }
   }
 }
 
-
-/** Bitmaps are made for the engine, and go there without a copy. */
-function transferred(photo: Awaited<ReturnType<typeof given>>): Transferable[] {
-  return typeof ImageBitmap !== "undefined" && photo instanceof ImageBitmap ? [photo] : [];
+function listOf(photo: Photo | readonly Photo[]): readonly Photo[] {
+  return Array.isArray(photo) ? (photo as readonly Photo[]) : [photo as Photo];
 }
 
 /**
@@ -194,15 +194,15 @@ export async function load(url: string, options: LoadOptions = {}): Promise<Clas
   let fresh = false;
   let damage: AplantidaError | undefined;
   for (const wait of [...DEPLOYMENT, null]) {
-    options.signal?.throwIfAborted();
+    stopIfAborted(options.signal);
     let [editions, problem] = await candidates(folder, fresh, options);
     for (const edition of editions) {
       try {
         const classifier = await opened(edition, folder, options);
-        if (!(await ownWorker(folder))) await forget(folder, [edition.digest]);
+        await tidyUp(folder, edition.digest);
         return classifier;
       } catch (error) {
-        options.signal?.throwIfAborted();
+        stopIfAborted(options.signal);
         if (!(error instanceof AplantidaError) || !MENDABLE.has(error.code)) throw error;
         problem ??= error;
         if (error.code === "altered") damage ??= error;
@@ -248,7 +248,7 @@ export async function repair(url: string): Promise<Status> {
   const source = new HttpSource(store);
   await mended(source, edition.manifest, answerFiles(edition.manifest.files));
   await source.settled();
-  await store.write(MANIFEST, edition.bytes, "application/json");
+  await store.keep(MANIFEST, edition.bytes, "application/json", edition.digest);
   return report(folder, edition, store.trouble);
 }
 

@@ -4,6 +4,7 @@ import { AplantidaError } from "./errors";
 import type { Given } from "./protocol";
 import { statedSize } from "./photo-size";
 import type { PixelSource } from "./resize";
+import { context, Strips } from "./strips";
 
 const MAX_PIXELS = 100_000_000;
 /** As in Python: data/images.py. */
@@ -72,44 +73,28 @@ function onWhite(rgba: Uint8ClampedArray): Uint8ClampedArray {
   return output;
 }
 
+/** Pixels of another color space are taken to sRGB. */
 function sourceOfImageData(image: ImageData): PixelSource {
   const { width, height } = image;
-  const rows = (top: number, count: number) =>
-    onWhite(image.data.subarray(top * width * 4, (top + count) * width * 4) as Uint8ClampedArray);
-  return { width, height, channels: 4, rows };
+  const colorSpace = image.colorSpace ?? "srgb";
+  const strips = new Strips(width, colorSpace);
+  const converted = (top: number, count: number) =>
+    strips.read(count, (drawing, left, across) => drawing.putImageData(image, -left, -top, left, top, across, count));
+  const stored = (top: number, count: number) =>
+    image.data.subarray(top * width * 4, (top + count) * width * 4) as Uint8ClampedArray;
+  const pixels = colorSpace === "srgb" ? stored : converted;
+  return { width, height, channels: 4, rows: (top, count) => onWhite(pixels(top, count)) };
 }
 
-type Context2D = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
-
-function context(width: number, height: number, colorSpace: PredefinedColorSpace = "srgb"): Context2D {
-  const canvas =
-    typeof OffscreenCanvas !== "undefined"
-      ? new OffscreenCanvas(width, height)
-      : Object.assign(document.createElement("canvas"), { width, height });
-  const drawing = canvas.getContext("2d", { willReadFrequently: true, colorSpace }) as Context2D | null;
-  if (!drawing) throw new AplantidaError("worker", "this browser gives no 2D canvas");
-  drawing.fillStyle = "#fff";
-  return drawing;
-}
-
-/** Pixels of another color space, taken to sRGB. */
-function inSrgb(image: ImageData): ImageData {
-  if ((image.colorSpace ?? "srgb") === "srgb") return image;
-  const drawing = context(image.width, image.height, image.colorSpace);
-  drawing.putImageData(image, 0, 0);
-  return drawing.getImageData(0, 0, image.width, image.height, { colorSpace: "srgb" });
-}
-
-/** Strips of the bitmap through a small canvas: phones refuse canvases of a large photo's size. */
 function sourceOfBitmap(bitmap: ImageBitmap): PixelSource {
   const { width, height } = bitmap;
-  let drawing: Context2D | undefined;
-  const rows = (top: number, count: number) => {
-    if (!drawing || drawing.canvas.height < count) drawing = context(width, count);
-    drawing.fillRect(0, 0, width, count);
-    drawing.drawImage(bitmap, 0, top, width, count, 0, 0, width, count);
-    return drawing.getImageData(0, 0, width, count).data;
-  };
+  const strips = new Strips(width);
+  const rows = (top: number, count: number) =>
+    strips.read(count, (drawing, left, across) => {
+      drawing.fillStyle = "#fff";
+      drawing.fillRect(0, 0, across, count);
+      drawing.drawImage(bitmap, left, top, across, count, 0, 0, across, count);
+    });
   return { width, height, channels: 4, rows };
 }
 
@@ -117,7 +102,7 @@ async function bitmapOf(file: Blob): Promise<ImageBitmap> {
   try {
     await checkFile(file);
     return await createImageBitmap(file, {
-      imageOrientation: "from-image",
+      // upright by EXIF, as it is where nothing is said of it: browsers had other words for that before 2023
       colorSpaceConversion: "default", // to sRGB, as photos are stored
       premultiplyAlpha: "none",
     });
@@ -141,12 +126,11 @@ export interface Decoded {
 export async function decode(photo: Given): Promise<Decoded> {
   if (photo instanceof ImageData) {
     checkSize(photo.width, photo.height);
-    const image = inSrgb(photo);
     const preview = async () => {
-      const bitmap = await createImageBitmap(image);
+      const bitmap = await createImageBitmap(photo);
       return previewOf(bitmap).finally(() => bitmap.close());
     };
-    return { source: sourceOfImageData(image), preview, close: () => undefined };
+    return { source: sourceOfImageData(photo), preview, close: () => undefined };
   }
   const bitmap = photo instanceof Blob ? await bitmapOf(photo) : photo;
   try {
@@ -163,6 +147,7 @@ async function previewOf(bitmap: ImageBitmap): Promise<Blob> {
   const width = Math.max(1, Math.round(bitmap.width * scale));
   const height = Math.max(1, Math.round(bitmap.height * scale));
   const drawing = context(width, height);
+  drawing.fillStyle = "#fff";
   drawing.fillRect(0, 0, width, height);
   drawing.imageSmoothingQuality = "medium";
   drawing.drawImage(bitmap, 0, 0, width, height);

@@ -4,6 +4,7 @@
  * earlier than before, and the first answer that can goes on from the farthest point.
  */
 
+import { reasonOf, stopIfAborted } from "./cancel";
 import { AplantidaError } from "./errors";
 import type { Received } from "./received";
 
@@ -33,7 +34,7 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
   return new Promise((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer);
-      reject(signal?.reason);
+      reject(reasonOf(signal));
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", stop);
@@ -83,7 +84,7 @@ async function request(
 ): Promise<boolean> {
   const silence = new AbortController();
   const giveUp = () => silence.abort(new Error("the connection fell silent"));
-  const follow = () => silence.abort(options.signal?.reason);
+  const follow = () => silence.abort(reasonOf(options.signal));
   options.signal?.addEventListener("abort", follow);
   if (options.signal?.aborted) follow(); // it tells nobody who comes later
   let timer = setTimeout(giveUp, SILENCE);
@@ -93,6 +94,7 @@ async function request(
     if (!response.ok) throw new AplantidaError("http", `${name}: HTTP ${response.status}`, name);
     let at = startOf(response, received);
     received.tag = tagOf(response);
+    received.headers = response.headers;
     const reader = response.body?.getReader();
     if (!reader) throw new Error("the answer has no body");
     for (let step = await reader.read(); !step.done; step = await reader.read()) {
@@ -150,9 +152,10 @@ export async function download(name: string, url: string, received: Received, op
       const grown = received.length - before;
       // an answer that ends early, as if that were all, is another file, unless it brought much of this one
       if (received.size === null || (!part && grown < PART_BYTES)) return;
+      if (grown === 0 && !ranged) throw new AplantidaError("http", `${name}: HTTP 206, and no more of it`, name);
       if (grown === 0) whole = true; // else a part of what was asked for: there is more
     } catch (error) {
-      options.signal?.throwIfAborted();
+      stopIfAborted(options.signal);
       knowsRanges ||= ranged && received.length > before;
       if (ranged && (error instanceof Misfit || (error as Error).message.endsWith("HTTP 416"))) {
         whole = true;

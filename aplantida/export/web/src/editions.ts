@@ -1,6 +1,7 @@
 /** Which editions of a bundle there are to work with: the server's, and those that are kept. */
 
 import type { LoadOptions } from "./api";
+import { stopIfAborted } from "./cancel";
 import { pause } from "./download";
 import { AplantidaError } from "./errors";
 import { MANIFEST } from "./files";
@@ -22,7 +23,7 @@ export async function candidates(folder: string, fresh: boolean, options: LoadOp
     const published = await (kept.length === 0 ? asked : Promise.race([asked, tooLate()]));
     return [[published, ...kept.filter((edition) => edition.digest !== published.digest)], undefined];
   } catch (error) {
-    options.signal?.throwIfAborted();
+    stopIfAborted(options.signal);
     return [kept, error];
   }
 }

@@ -12,6 +12,7 @@ import { checkWidths } from "./outputs";
 import { placesOf } from "./places";
 import { decide, fuse } from "./decide";
 import { decode, type Decoded } from "./decode";
+import { letGo } from "./given";
 import { prepare } from "./preprocess";
 import { PROTOCOL, WORKER_NAME, type Failure, type Given, type Line, type Order, type ToEngine } from "./protocol";
 
@@ -66,7 +67,7 @@ class Engine {
       this.line.postMessage({ id, failure: failureOf(error, order.op) }, []);
     } finally {
       this.cancelled.delete(id);
-      if ("photos" in order) letGo(order.photos);
+      letGo("photos" in order ? order.photos : "photo" in order ? [order.photo] : []); // looked at or not
     }
   }
 
@@ -151,11 +152,6 @@ async function decoded(given: Given, at: number, count: number): Promise<Decoded
     if (count === 1 || !(error instanceof AplantidaError)) throw error;
     throw new AplantidaError(error.code, `photo ${at + 1} of ${count}: ${error.message}`, error.file);
   }
-}
-
-/** Bitmaps were made for this order; those that nobody looked at hold memory, too. */
-function letGo(photos: readonly Given[]): void {
-  for (const photo of photos) if (photo instanceof ImageBitmap) photo.close();
 }
 
 function floats(values: Float32Array): [Float32Array, Transferable[]] {

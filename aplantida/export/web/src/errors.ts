@@ -14,7 +14,7 @@ export type ErrorCode =
   | "csp"
   /** This browser does not run WebAssembly. */
   | "wasm"
-  /** The worker ended, for want of memory say: load again. */
+  /** The worker ended, for want of memory say: load again. Or a canvas does not give back what is drawn on it. */
   | "worker"
   /** The file is a JPEG, PNG or WebP that cannot be decoded, or it can no longer be read. */
   | "unreadable"

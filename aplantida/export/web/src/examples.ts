@@ -38,9 +38,15 @@ export async function showExamples(
     button.title = photo.author ? `${photo.author}, ${photo.license_id}` : photo.license_id;
     const image = document.createElement("img");
     image.src = URL.createObjectURL(blob);
+    image.dataset.species = photo.scientific_name;
     image.alt = label(photo.scientific_name);
     button.append(image);
     button.addEventListener("click", () => use(blob));
     place.append(button);
   }
+}
+
+/** Name the plants anew, in another language. */
+export function nameExamples(place: HTMLElement, label: (scientificName: string) => string): void {
+  for (const image of place.querySelectorAll("img")) image.alt = label(image.dataset.species ?? "");
 }

@@ -1,5 +1,6 @@
 /** The page's end of the line to its engine: orders go out, answers come back, whoever waits may stop waiting. */
 
+import { reasonOf } from "./cancel";
 import { AplantidaError } from "./errors";
 import type { FromEngine, Line, Order, ToEngine } from "./protocol";
 
@@ -31,14 +32,14 @@ export class Link {
 
   /** The engine's answer to an order. */
   ask(order: Order, { signal, onPreview, transfer = [] }: AskOptions = {}): Promise<any> {
-    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (signal?.aborted) return Promise.reject(reasonOf(signal));
     if (this.ended) return Promise.reject(this.ended);
     const id = ++this.last;
     return new Promise((resolve, reject) => {
       const stop = () => {
         this.waiting.delete(id);
         this.send({ cancel: id });
-        reject(signal?.reason);
+        reject(reasonOf(signal));
       };
       const done = () => signal?.removeEventListener("abort", stop);
       this.waiting.set(id, {

@@ -7,18 +7,21 @@ export function integrityOf(sha256: string): string {
 }
 
 /**
- * Have the browser load a module only if it has this digest; `import` then takes it from there. Browsers that know no
- * `modulepreload` load it without.
+ * Have the browser load a module only if it has this digest; `import` then takes it from there. Browsers without
+ * `modulepreload`, none of which has trusted types, take the digest from a script element, which runs the module.
  *
  * @throws Error when the module is another one, or not there
  */
 export async function preload(url: string, integrity: string): Promise<void> {
-  if (typeof document === "undefined" || !document.createElement("link").relList.supports("modulepreload")) return;
-  const link = Object.assign(document.createElement("link"), { rel: "modulepreload", href: url, integrity });
-  link.crossOrigin = "anonymous";
+  if (typeof document === "undefined") return;
+  const link = document.createElement("link");
+  const element = link.relList?.supports?.("modulepreload")
+    ? Object.assign(link, { rel: "modulepreload", href: url })
+    : Object.assign(document.createElement("script"), { type: "module", src: url });
+  Object.assign(element, { integrity, crossOrigin: "anonymous" });
   await new Promise<void>((resolve, reject) => {
-    link.onload = () => resolve();
-    link.onerror = () => reject(new Error(`${url} is not the published file, or not there`));
-    document.head.append(link);
-  }).finally(() => link.remove());
+    element.onload = () => resolve();
+    element.onerror = () => reject(new Error(`${url} is not the published file, or not there`));
+    document.head.append(element);
+  }).finally(() => element.remove());
 }

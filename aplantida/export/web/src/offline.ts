@@ -2,6 +2,7 @@
 
 import { pause } from "./download";
 import { publishedEdition } from "./source";
+import type { Trouble } from "./store";
 
 /** A page that stays open looks for a newer bundle when it is looked at again, at most so often, milliseconds. */
 const LOOK_AGAIN = 3_600_000;
@@ -11,8 +12,10 @@ const WORD_LIMIT = 3000;
 export interface OfflineNews {
   /** The page works offline now. */
   kept(): void;
-  /** It will not: "quota" when there is no room. */
-  trouble(kind: "quota" | "unavailable"): void;
+  /** It does not. */
+  trouble(kind: Trouble): void;
+  /** It does, with the edition before the one that the server has, which could not be kept. */
+  outdated(): void;
   /** A newer bundle is completely here; `switchOver` goes to it. */
   newer(switchOver: () => void): void;
 }
@@ -45,21 +48,34 @@ function switchTo(worker: ServiceWorker): void {
   worker.postMessage("take over");
 }
 
+/** What a worker says: why it could not be installed, or how what it keeps is, which it was asked to care for. */
+interface Word {
+  readonly folder: string;
+  readonly bundle: string;
+  readonly trouble: Trouble | null;
+  readonly cared?: true;
+}
+
 class Keeper {
-  /** What the worker says went wrong. */
-  private told: "quota" | "unavailable" | undefined;
+  /** Why workers could not be installed, by the digest of their edition. */
+  private readonly told = new Map<string, Trouble>();
   private looked = 0;
+  /** Of the edition that the server has. */
+  private wanted: string | null;
+  /** Whether the worker of that edition could not be installed beside the one before. */
+  private behind = false;
   private readonly seen = new Set<ServiceWorker>();
 
   constructor(
     private readonly folder: string,
-    private readonly digest: string | null,
+    digest: string | null,
     private readonly news: OfflineNews,
-  ) {}
+  ) {
+    this.wanted = digest;
+  }
 
   async begin(): Promise<void> {
-    const { serviceWorker } = navigator;
-    serviceWorker.addEventListener("message", ({ data }) => (this.told = data?.trouble ?? this.told));
+    navigator.serviceWorker.addEventListener("message", ({ data }) => this.hear(data));
     document.addEventListener("visibilitychange", () => {
       const due = document.visibilityState === "visible" && Date.now() - this.looked > LOOK_AGAIN;
       if (due) void this.look().catch((error) => console.warn(error));
@@ -67,39 +83,62 @@ class Keeper {
     await this.look();
   }
 
+  private hear(word: Word | null): void {
+    if (word?.folder !== this.folder) return; // another bundle's, or a host's
+    if (!word.cared) this.told.set(word.bundle, word.trouble ?? "unavailable");
+    else if (word.trouble) this.news.trouble(word.trouble);
+    else if (this.behind) this.news.outdated();
+    else this.news.kept();
+  }
+
+  private addressOf(digest: string): string {
+    return `${this.folder}service-worker.js?bundle=${digest}`;
+  }
+
   /** Register the worker of the edition that the server has now: a newer one is fetched in the background. */
   private async look(): Promise<void> {
     this.looked = Date.now();
     const published = await publishedEdition(this.folder, true, undefined, false).catch(() => null);
-    const digest = published?.digest ?? this.digest;
-    if (digest === null) return;
+    this.wanted = published?.digest ?? this.wanted;
+    if (this.wanted === null) return;
+    this.behind = false;
     const { serviceWorker } = navigator;
     const known = await serviceWorker.getRegistration(this.folder);
     known?.addEventListener("updatefound", () => void this.follow(known));
-    const registration = await serviceWorker.register(`${this.folder}service-worker.js?bundle=${digest}`);
-    registration.addEventListener("updatefound", () => void this.follow(registration));
-    await this.follow(registration);
+    try {
+      const registration = await serviceWorker.register(this.addressOf(this.wanted));
+      registration.addEventListener("updatefound", () => void this.follow(registration));
+      await this.follow(registration);
+    } catch (error) {
+      if (!known?.active) throw error;
+      console.warn(error);
+      this.behind = true;
+      care(known.active);
+    }
   }
 
   private async follow(registration: ServiceWorkerRegistration): Promise<void> {
     const { active } = registration;
     const coming = registration.installing ?? registration.waiting;
-    if (active) {
-      care(active);
-      this.news.kept();
-    }
+    if (active) care(active);
     if (!coming || this.seen.has(coming)) return;
     this.seen.add(coming);
     const whole = await settled(coming);
+    if (whole && active) this.news.newer(() => switchTo(coming));
+    else if (whole) care((await navigator.serviceWorker.ready).active);
+    else if (this.wanted !== null && coming.scriptURL === this.addressOf(this.wanted)) await this.failed(active);
+  }
+
+  /** The worker that was wanted could not be installed. */
+  private async failed(active: ServiceWorker | null): Promise<void> {
     if (active) {
-      if (whole) this.news.newer(() => switchTo(coming));
-    } else if (whole) {
-      care((await navigator.serviceWorker.ready).active);
-      this.news.kept();
-    } else {
-      for (let waited = 0; !this.told && waited < WORD_LIMIT; waited += 100) await pause(100);
-      this.news.trouble(this.told ?? "unavailable");
+      this.behind = true;
+      return care(active);
     }
+    const { told, wanted } = this;
+    const why = () => told.get(wanted ?? "");
+    for (let waited = 0; !why() && waited < WORD_LIMIT; waited += 100) await pause(100);
+    this.news.trouble(why() ?? "unavailable");
   }
 }
 

@@ -17,6 +17,8 @@ export class Received {
   listener: Listener | undefined;
   /** The ETag that the server gave with it, in its bare form; null when it gave none. */
   tag: string | null = null;
+  /** Those of the server's last answer. */
+  headers: Headers | null = null;
   private buffer: Uint8Array<ArrayBuffer>;
 
   /**

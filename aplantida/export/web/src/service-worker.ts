@@ -10,8 +10,9 @@
 import { AplantidaError } from "./errors";
 import { parseManifest, type BundleManifest } from "./bundle";
 import { answerFiles, EXTRAS, INDEX, MANIFEST, SHELL } from "./files";
+import { keepHeaders, keptHeaders, type HostHeaders } from "./host-headers";
 import { HttpSource, mended, publishedEdition, typeOf } from "./source";
-import { forget, Store } from "./store";
+import { forget, Store, type Trouble } from "./store";
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -23,13 +24,26 @@ const CREDITS = /^credits\//;
 
 const store = Store.open(FOLDER, DIGEST);
 let manifest: BundleManifest | null = null;
+/** Whether all is left to the server's edition; so is what a page that is just opened asks for. */
+let gaveWay = false;
 
+/** Tell the bundle's own pages why this worker could not be installed; other pages of the origin are a host's. */
 async function tell(trouble: string): Promise<void> {
-  for (const client of await self.clients.matchAll({ includeUncontrolled: true })) client.postMessage({ trouble });
+  for (const client of await self.clients.matchAll({ includeUncontrolled: true })) {
+    if (client.url.startsWith(FOLDER)) client.postMessage({ folder: FOLDER, bundle: DIGEST, trouble });
+  }
 }
 
+/**
+ * The browser installs changed bytes of this script under the same address, too, while the worker of that address
+ * serves pages from the same store: what fails then takes away only what it brought.
+ */
 async function install(): Promise<void> {
   const kept = await store;
+  const { active, waiting } = self.registration;
+  const serving = [active, waiting].some((worker) => worker?.scriptURL === self.location.href);
+  const brought: string[] = [];
+  for (const name of [...SHELL, ...EXTRAS]) if (!serving || !(await kept.has(name))) brought.push(name);
   try {
     let edition = await publishedEdition(FOLDER);
     if (edition.digest !== DIGEST) edition = await publishedEdition(FOLDER, true);
@@ -38,12 +52,13 @@ async function install(): Promise<void> {
     const lost = await mended(source, edition.manifest, [...answerFiles(edition.manifest.files), ...SHELL]);
     await source.settled();
     for (const problem of lost.values()) throw problem;
-    await kept.write(MANIFEST, edition.bytes, "application/json");
+    await kept.keep(MANIFEST, edition.bytes, "application/json", edition.digest);
+    await keepHeaders(kept, true);
     if (kept.trouble) throw new AplantidaError("offline", kept.trouble);
     await mended(source, edition.manifest, EXTRAS);
     await source.settled();
   } catch (error) {
-    for (const name of [...SHELL, ...EXTRAS]) await kept.forget(name);
+    for (const name of brought) await kept.forget(name);
     await tell(kept.trouble ?? "unavailable");
     throw error;
   }
@@ -61,22 +76,37 @@ async function ownManifest(): Promise<BundleManifest | null> {
   return manifest;
 }
 
-/** Put back what was lost or spoilt, then the credits that are not here yet; what fails comes next time. */
-async function care(credits: boolean): Promise<void> {
-  const known = (await ownManifest()) ?? (await recovered());
+/** Put back what was lost or spoilt; why the page would not work without a connection, null when it would. */
+async function mend(source: HttpSource, known: BundleManifest): Promise<Trouble | null> {
+  const kept = source.store;
+  const needed = [...answerFiles(known.files), ...SHELL];
+  await mended(source, known, needed);
+  await source.settled();
+  for (const name of [MANIFEST, ...needed]) if (!(await kept.has(name))) return kept.trouble ?? "unavailable";
+  return null;
+}
+
+/** Mend what is kept and tell who asked; then see to what the page works without. What fails comes next time. */
+async function care(asker: ExtendableMessageEvent["source"], credits: boolean): Promise<void> {
+  const kept = await store;
+  const read = await ownManifest();
+  const known = read && (await kept.has(MANIFEST)) ? read : ((await recovered()) ?? read);
+  const source = new HttpSource(kept);
+  const trouble = known ? await mend(source, known) : "unavailable";
+  asker?.postMessage({ folder: FOLDER, bundle: DIGEST, trouble, cared: true });
   if (!known) return;
-  const source = new HttpSource(await store);
-  const names = [...answerFiles(known.files), ...SHELL, ...EXTRAS];
+  const names: string[] = [...EXTRAS];
   if (credits) names.push(...Object.keys(known.files).filter((name) => CREDITS.test(name)));
   await mended(source, known, names);
   await source.settled();
+  await keepHeaders(kept, false);
 }
 
 /** bundle.json of this worker's edition, from the server, when that still has it. */
 async function recovered(): Promise<BundleManifest | null> {
   const edition = await publishedEdition(FOLDER, true, undefined, false).catch(() => null);
   if (edition?.digest !== DIGEST) return null;
-  await (await store).write(MANIFEST, edition.bytes, "application/json");
+  await (await store).keep(MANIFEST, edition.bytes, "application/json", edition.digest);
   manifest = edition.manifest;
   return manifest;
 }
@@ -86,6 +116,7 @@ function isServed(name: string): boolean {
 }
 
 async function answer(request: Request, name: string): Promise<Response> {
+  if (gaveWay) return fetch(request);
   const known = (await ownManifest()) ?? (await recovered());
   if (!known) return fetch(request);
   const kept = await store;
@@ -96,22 +127,28 @@ async function answer(request: Request, name: string): Promise<Response> {
   const entry = known.files[name];
   if (!entry) return fetch(request);
   try {
-    return respond(name, await new HttpSource(kept).file(name, entry));
+    const bytes = await new HttpSource(kept).file(name, entry);
+    return respond(name, bytes, name.endsWith(".html") ? await keptHeaders(kept) : {});
   } catch (error) {
-    const gone = error instanceof AplantidaError && error.code !== "offline";
-    if (gone && SHELL.some((one) => one === name)) await giveUp();
+    const refused = error instanceof AplantidaError && error.code !== "offline";
+    if (refused && SHELL.some((one) => one === name)) await giveWay();
     return fetch(request);
   }
 }
 
-/** A file that opens the page is lost for good, the server has another edition: the next visit comes from there. */
-async function giveUp(): Promise<void> {
-  await forget(FOLDER);
+/**
+ * A file that opens the page is lost. If the server has another edition, it is lost for good, and pages come from
+ * there; what is kept stays for that edition to take over. Else the server, or what stands in between, is unwell for now.
+ */
+async function giveWay(): Promise<void> {
+  const published = await publishedEdition(FOLDER, true, undefined, false).catch(() => null);
+  if (!published || published.digest === DIGEST) return;
+  gaveWay = true;
   await self.registration.unregister();
 }
 
-function respond(name: string, bytes: Uint8Array<ArrayBuffer>): Response {
-  return new Response(bytes, { headers: { "Content-Type": typeOf(name) } });
+function respond(name: string, bytes: Uint8Array<ArrayBuffer>, headers: HostHeaders = {}): Response {
+  return new Response(bytes, { headers: { ...headers, "Content-Type": typeOf(name) } });
 }
 
 /** The bundle's file that a request is for; null when it is to go to the server. */
@@ -128,7 +165,7 @@ self.addEventListener("install", (event) => event.waitUntil(install()));
 self.addEventListener("activate", (event) => event.waitUntil(activate()));
 self.addEventListener("message", (event) => {
   if (event.data === "take over") void self.skipWaiting();
-  if (event.data?.care) event.waitUntil(care(event.data.credits).catch((error) => console.warn(error)));
+  if (event.data?.care) event.waitUntil(care(event.source, event.data.credits).catch((error) => console.warn(error)));
 });
 self.addEventListener("fetch", (event) => {
   const name = nameOf(event.request);

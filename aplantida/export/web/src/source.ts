@@ -2,6 +2,7 @@
 
 import { AplantidaError } from "./errors";
 import { altered, BundleError, parseManifest, type BundleManifest, type Source } from "./bundle";
+import { stopIfAborted } from "./cancel";
 import { begun, ChunkKeeper, inChunks, numChunks } from "./chunks";
 import { download, PART_BYTES } from "./download";
 import { MANIFEST, sources, type FileEntry } from "./files";
@@ -44,7 +45,7 @@ export async function publishedEdition(
       await download(MANIFEST, url, received, { cache, signal, patient: patient && !problem });
       return await edition(received.bytes);
     } catch (error) {
-      signal?.throwIfAborted();
+      stopIfAborted(signal);
       problem ??= error;
       if (error instanceof AplantidaError && error.code === "offline") break;
     }
@@ -119,7 +120,7 @@ export class HttpSource implements Source {
           received = new Received(entry.bytes);
           if ((problem as AplantidaError | undefined)?.code !== "altered") problem = altered(name, found, entry);
         } catch (error) {
-          this.signal?.throwIfAborted();
+          stopIfAborted(this.signal);
           problem ??= error;
           if (!(error instanceof AplantidaError) || error.code === "offline") throw problem;
           if (error.code === "altered") {

@@ -63,6 +63,7 @@ const ENGLISH = {
   repairNote: "Repair removes what is kept of this page on your device, and fetches it anew.",
   noRoom: "There is no room on this device to keep the model: it works with a connection only.",
   notKept: "The model could not be kept on this device: for now it works with a connection only.",
+  notRenewed: "The newer model could not be kept on this device: without a connection the one before is used.",
   examples: "No photo at hand? Try one of these:",
   example: "Example photo",
 };
@@ -128,6 +129,7 @@ const SPANISH: Record<TextKey, string> = {
   repairNote: "Reparar borra lo que esta página guarda en tu dispositivo y lo descarga de nuevo.",
   noRoom: "No hay sitio en este dispositivo para guardar el modelo: funciona solo con conexión.",
   notKept: "No se pudo guardar el modelo en este dispositivo: por ahora funciona solo con conexión.",
+  notRenewed: "El modelo más nuevo no se pudo guardar en este dispositivo: sin conexión se usa el anterior.",
   examples: "¿Sin foto a mano? Prueba una de estas:",
   example: "Foto de ejemplo",
 };
