@@ -80,6 +80,11 @@ class Release:
         """``license_report.json``."""
         return read_json(self.license_report, "license_report.json")
 
+    def made_from(self, name: str) -> list[Artifact]:
+        """The artifacts of the lineage that the bundle has as its input ``name``; empty where they cannot be read."""
+        digests = {given["digest"] for given in self.bundle.inputs.get(name, [])}
+        return [item for item in self.lineage.artifacts if item.digest in digests]
+
 
 def find_release(artifacts: Sequence[Artifact]) -> Release:
     """Put a release together; what belongs to the bundle is known by digest, not by name.

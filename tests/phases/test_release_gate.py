@@ -17,13 +17,15 @@ from aplantida.phases.generate_manifest import PHASE as MANIFEST
 from aplantida.phases.release_gate import PHASE
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.config import find_file, load_config
-from aplantida.pipeline.errors import Altered, BadRequest
+from aplantida.pipeline.errors import Altered, BadRequest, GateFailed
 from aplantida.release.gate_rows import ROWS, decision_problems, license_problems
 from aplantida.release.release_parts import find_release
 from aplantida.release.targets import load_targets
-from tests.fixtures.artifacts import seal
+from tests.fixtures.artifacts import photo_row, seal
 from tests.fixtures.exported import make_bundle, run_phase
 from tests.fixtures.released import MADE, NODES, gate, make_validation, refusal
+
+PHOTO = photo_row(0, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -128,9 +130,21 @@ def without_an_ancestor(root: Path) -> dict[str, Any]:
     return {"nodes": ["other_manifest" if name == "manifest" else name for name in NODES]}
 
 
+def withdrawn_since(root: Path) -> dict[str, Any]:
+    return {"gates": {"ship_unsure": True, "opt_out": {"images": [PHOTO["image_id"]]}}}
+
+
+def another_policy(root: Path) -> dict[str, Any]:
+    said = {"opt_out": {"authors": [PHOTO["author"]]}, "license_policy": {"allow_share_alike": False}}
+    (root / "mine.yaml").write_text(json.dumps(said))
+    return {"collection": str(root / "mine.yaml")}
+
+
 @pytest.mark.parametrize(
     ("plant", "row", "says"),
     [
+        (withdrawn_since, "licences", f"photo {PHOTO['image_id']} ("),
+        (another_policy, "licences", f"{PHOTO['author']}"),
         (no_validation, "parity", "no validation of this bundle"),
         (far_from_torch, "parity", "probabilities differ"),
         (another_validation, "parity", "no validation of this bundle"),
@@ -201,6 +215,8 @@ def test_a_sealed_release_is_judged_again_by_changed_bounds(root: Path) -> None:
     assert "size: " in refusal(gates={"ship_unsure": True, "max_bundle_bytes": 9})
     assert "quality: " in refusal(gates={"ship_unsure": False})
     gate()
+    with pytest.raises(GateFailed, match=rf"licences: photo {PHOTO['image_id']}"):
+        gate(gates=withdrawn_since(root)["gates"])
 
 
 def test_what_is_no_release_is_a_bad_request(root: Path) -> None:
