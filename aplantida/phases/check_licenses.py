@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pyarrow.parquet as pq
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aplantida.domain.licensing import LicensePolicy, is_share_alike
 from aplantida.domain.split import STRANGERS_FILE
@@ -43,9 +43,17 @@ class Decision(Section):
     """Who decided what of a class of licences that the policy asks about, and when."""
 
     about: LicenseClass
-    decided: str = Field(min_length=1)
-    by: str = Field(min_length=1)
+    decided: str = Field(pattern=r"\S")
+    by: str = Field(pattern=r"\S")
     date: datetime.date
+
+    @field_validator("date")
+    @classmethod
+    def _is_past(cls, value: datetime.date) -> datetime.date:
+        today = datetime.datetime.now().astimezone().date()
+        if value > today:
+            raise ValueError(f"{value} is after today ({today}): want the day on which it was decided")
+        return value
 
 
 class PhotoPolicy(Section):
@@ -96,7 +104,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
         weights = audit_weights(
             lineage, images, split, config.allowed_weight_licenses, stated_weights(config.weights_list)
         )
-        questions = _decisions(config, photos.by_license)
+        questions = _decisions(config, photos.looked_at)
         needed = [row["about"] for row in questions if row["decision"] is None]
         offending = photos.num_violations + len(weights.violations)
         summary = {
@@ -131,7 +139,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
 
 
 def _decisions(config: CheckLicensesConfig, by_license: Mapping[str, int]) -> list[dict[str, Any]]:
-    """What the policy asks about and the photos hold: how many, the question, and the decision if there is one."""
+    """What the policy asks about and photos or strangers are under: how many, the question, and the decision if any."""
     decided = {decision.about: decision.model_dump(mode="json", exclude={"about"}) for decision in config.decisions}
     if len(decided) < len(config.decisions):
         raise BadRequest(f"decisions: two are about one of {', '.join(decided)}; want one each")
@@ -145,7 +153,7 @@ def _decisions(config: CheckLicensesConfig, by_license: Mapping[str, int]) -> li
 
 
 def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) -> None:
-    """Fill ``credits`` with those of every photo of the split."""
+    """Fill ``credits`` with those of every photo of the split and of its strangers."""
     from aplantida.data.withdrawn import withdrawn_among
     from aplantida.release.credit_store import CREDIT_SCHEMA
 
