@@ -16,7 +16,7 @@ from aplantida.domain.opt_out import OptOuts
 COLUMNS = ("image_id", "author", "url")
 _AUTHORITY = r"://(?P<authority>[^/?#]*)"
 _PATH = re.compile(r"[^:]*://[^/?]*([^?]*)")
-_SENT_OTHERWISE = re.compile(r"%[0-9A-Fa-f]{2}")
+_MAY_DIFFER = re.compile(r"[/;&]|%[0-9A-Fa-f]{2}")  # letters that are sent otherwise, and where secrets were left out
 _REMEMBERED = 16_384  # hosts, which come again in every shard
 _FEW = 32  # addresses that are looked for one by one; more are compared photo by photo
 
@@ -49,10 +49,14 @@ def _may_be_meant(photos: pa.Table, opt_outs: OptOuts) -> pa.ChunkedArray:
     if len(opt_outs.addresses) > _FEW:
         return pc.or_(meant, pc.is_valid(urls))
     for address in sorted(opt_outs.addresses):
-        path = _PATH.match(address)
-        part = "" if path is None else max(_SENT_OTHERWISE.split(path[1].rstrip("/")), key=len)
-        meant = pc.or_(meant, pc.fill_null(pc.match_substring(urls, part), False))
+        meant = pc.or_(meant, pc.fill_null(pc.match_substring_regex(urls, _parts_of(address)), False))
     return meant
+
+
+def _parts_of(address: str) -> str:
+    """A pattern of what a withdrawn address has of a stored one, which may have secrets in its path."""
+    path = _PATH.match(address)
+    return "(?s)" + ".*".join(re.escape(part) for part in _MAY_DIFFER.split("" if path is None else path[1]) if part)
 
 
 @lru_cache(maxsize=_REMEMBERED)

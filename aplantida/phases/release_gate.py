@@ -22,7 +22,7 @@ from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 if TYPE_CHECKING:
-    from aplantida.release.previous import Drop
+    from aplantida.release.previous import Drop, ReleaseFacts
     from aplantida.release.release_parts import Release
 
 
@@ -59,7 +59,7 @@ def run(ctx: PhaseContext[ReleaseGateConfig]) -> dict[str, Any]:
     now = facts_of(release.facts, hash_file(release.bundle.file(MANIFEST_FILE)), release.test)
     own = release.bundle.config["gates"]
     metrics = {
-        "rows": _fixed_rows(ctx, release),
+        "rows": _fixed_rows(ctx, release, now, before),
         "sizes": sizes(release),
         "size_limits": {"model": own["max_model_bytes"], "credits": own["max_credits_bytes"]},
         "quality": _quality(ctx, release, [] if before is None else drops(before, now)),
@@ -84,22 +84,24 @@ def judge(config: ReleaseGateConfig, metrics: Mapping[str, Any]) -> list[str]:
     return ["no release:", *found] if found else []
 
 
-def _fixed_rows(ctx: PhaseContext[ReleaseGateConfig], release: Release) -> dict[str, list[str]]:
+def _fixed_rows(
+    ctx: PhaseContext[ReleaseGateConfig], release: Release, now: ReleaseFacts, before: ReleaseFacts | None
+) -> dict[str, list[str]]:
     """The rows that no bound of this phase changes."""
     from aplantida.phases.validate_tfjs import ValidateTfjsConfig
     from aplantida.phases.validate_tfjs import judge as judge_parity
     from aplantida.release import gate_rows
 
     parity: list[str] = []
-    if release.validation is not None:
-        bounds = ValidateTfjsConfig.model_validate(release.validation.config)
-        parity = judge_parity(bounds, release.validation.metrics)
+    for validation in release.validations:
+        found = judge_parity(ValidateTfjsConfig.model_validate(validation.config), validation.metrics)
+        parity += [f"{validation.path.name}: {text}" for text in found]
     ctx.log.info("hashing %d artifacts to the last byte", len(release.lineage.artifacts))
     return {
         "licences": [*gate_rows.license_problems(release), *_refused_today(ctx.config, release, ctx.output.path.name)],
         "decisions": gate_rows.decision_problems(release),
         "parity": gate_rows.parity_problems(release, parity),
-        "integrity": gate_rows.integrity_problems(release),
+        "integrity": [*gate_rows.sameness_problems(now, before), *gate_rows.integrity_problems(release)],
         "manifest": gate_rows.manifest_problems(release),
     }
 

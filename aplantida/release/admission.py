@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aplantida.data.withdrawn import withdrawn_among
-from aplantida.domain.address_secrets import public_address
 from aplantida.domain.licensing import LicensePolicy
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.split import STRANGERS_FILE
@@ -44,7 +43,7 @@ def photos_refused(
             known = np.sort(_as_bytes(members()))
         file = f"{images.path.name}/{shard.relative_to(images.path).as_posix()}"
         for row in refused.filter(_among(refused["image_id"], known)).to_pylist():
-            place = f"{row['scientific_name']}, {public_address(row['url'] or '')}"
+            place = f"{row['scientific_name']}, {opt_outs.secrets.public(row['url'] or '')}"
             why = f"photo {row['image_id']} ({place}): {row['refusal']}"
             found = {"image_id": row["image_id"], "file": file, "text": row["license_text"], "why": why}
             yield {"kind": "photo", **found}

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aplantida.data.withdrawn import COLUMNS, withdrawn_among
-from aplantida.domain.address_secrets import public_address
+from aplantida.domain.address_secrets import AddressSecrets
 from aplantida.domain.opt_out import OptOuts
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import Altered, BadRequest
@@ -64,7 +64,7 @@ def photos_meant(artifacts: Iterable[Artifact], opt_outs: OptOuts, unread: list[
                 photos.ids.add(row["image_id"])
                 if len(shown) < SHOWN and row["image_id"] not in shown:
                     shown.add(row["image_id"])
-                    photos.shown.append(_sentence(row))
+                    photos.shown.append(_sentence(row, opt_outs.secrets))
         except UNREADABLE as error:
             unread.append(unread_because(artifact, error))
     return photos
@@ -86,9 +86,9 @@ def _rows_meant(artifact: Artifact, opt_outs: OptOuts) -> Iterator[dict[str, Any
             yield from withdrawn_among(pa.Table.from_batches([batch]), opt_outs).to_pylist()
 
 
-def _sentence(row: dict[str, Any]) -> str:
+def _sentence(row: dict[str, Any], secrets: AddressSecrets) -> str:
     name, author = row.get("scientific_name"), row["author"] or "(no author)"
-    return f"{row['image_id']}  {name}, {author}, {public_address(row['url'] or '(no address)')}"
+    return f"{row['image_id']}  {name}, {author}, {secrets.public(row['url'] or '(no address)')}"
 
 
 def rows_of(path: Path, ids: Sequence[str], columns: Sequence[str] = ()) -> pa.Table:

@@ -13,13 +13,22 @@ HOSTS = ["a.org", "img.a.org", "ñandú.es", "xn--and-6ma2c.es", "b.example:8080
 AUTHORS = ["Ana Pérez", "ANA PÉREZ", "Bo", None, "", "Ana"]
 
 
+def addresses(position: int) -> list[str]:
+    """With secrets in the query, and in the path."""
+    name = f"f {position % 50}ñ.jpg"
+    return [f"http://{host}/{name}?token={position}" for host in HOSTS] + [
+        f"http://a.org/t/token=x{position}/{name}",
+        f"http://a.org/t;sig=x{position}/{name}",
+    ]
+
+
 def photos(number: int) -> pa.Table:
     draw = random.Random(number)
     rows = [
         {
             "image_id": f"{position:032x}",
             "author": draw.choice(AUTHORS),
-            "url": draw.choice([None, *[f"http://{host}/f {position % 50}ñ.jpg?token={position}" for host in HOSTS]]),
+            "url": draw.choice([None, *addresses(position)]),
         }
         for position in range(1000)
     ]
@@ -33,6 +42,7 @@ def photos(number: int) -> pa.Table:
         OptOuts.of([], ["a.org", "ÑANDÚ.es"]),
         OptOuts.of([], [], [f"{7:032X}", "http://A.org/f%207%C3%B1.jpg", "http://b.example:8080/f 9ñ.jpg"]),
         OptOuts.of([], [], [f"http://a.org/f {number}ñ.jpg" for number in range(40)]),
+        OptOuts.of([], [], ["http://a.org/t/f 7ñ.jpg", "http://a.org/t/token=another/f 8ñ.jpg"]),
         OptOuts.of(["Bo"], ["b.example"], [f"{3:032x}"]),
         OptOuts(),
     ],

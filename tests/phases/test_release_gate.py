@@ -60,6 +60,7 @@ def test_a_release_has_its_notes_its_card_and_no_signature(root: Path) -> None:
     assert "Aplantida test photos, region spain" in measured
     assert any("training photos" in name for name in measured)
     assert "Never eat" in card
+    assert "authors are listed by species in the bundle's `credits/`.\n" in card  # each photo has one
     assert "always “unsure”" in card
     assert gate().digest == artifact.digest  # sealed: skipped
     assert gate("once_more").digest == artifact.digest
@@ -72,6 +73,16 @@ def no_validation(root: Path) -> dict[str, Any]:
 def far_from_torch(root: Path) -> dict[str, Any]:
     make_validation("far", 0.5)
     return {"nodes": ["far" if name == "validation" else name for name in NODES]}
+
+
+def a_second_that_is_far(root: Path) -> dict[str, Any]:
+    make_validation("far", 0.5)
+    return {"nodes": [*NODES, "far"]}
+
+
+def of_the_same_version(root: Path) -> dict[str, Any]:
+    make_bundle("other_bundle", model_license="MIT")
+    return {"previous": "other_bundle"}
 
 
 def another_validation(root: Path) -> dict[str, Any]:
@@ -147,6 +158,8 @@ def another_policy(root: Path) -> dict[str, Any]:
         (another_policy, "licences", f"{PHOTO['author']}"),
         (no_validation, "parity", "no validation of this bundle"),
         (far_from_torch, "parity", "probabilities differ"),
+        (a_second_that_is_far, "parity", "far: "),
+        (of_the_same_version, "integrity", "tiny v1.0 was released with another bundle.json"),
         (another_validation, "parity", "no validation of this bundle"),
         (too_large, "size", "bundle: "),
         (no_yes, "quality", "target_precision is 0.9"),
