@@ -44,6 +44,8 @@ def _tell(given: argparse.Namespace, asked: Mapping[str, list[str]]) -> int:
     if trace.found:
         into = given.into or f"{given.runs.rstrip('/.') or 'runs'}_anew"
         said = {key: [secrets.public(text) for text in texts] for key, texts in asked.items()}
+        if trace.photos.twins:  # else the same picture stays, under another id
+            said["images"] = [*said.get("images", []), *sorted(trace.photos.twins)]
         plan = plan_remaking(trace, said, into, {name: load_phase(name) for name in PHASES})
         if given.into is not None:
             files = write_configs(plan, into)
@@ -97,6 +99,7 @@ def _told(trace: Trace) -> list[str]:
         return [*lines, f"nothing found: of {trace.num_artifacts} artifacts none saw it, and no release names one"]
     lines.append(f"{len(trace.photos.ids)} photo(s) meant" + (", the first:" if trace.photos.shown else ""))
     lines += [f"  {text}" for text in trace.photos.shown]
+    lines += [f"  {twin}  shows the same picture, and goes with it" for twin in sorted(trace.photos.twins)]
     lines.append(f"{len(trace.sightings)} of {trace.num_artifacts} artifacts saw them:")
     for item in trace.sightings:
         lines.append(f"  {item.artifact.kind:<14} {item.artifact.path}: {'; '.join(item.how)}")

@@ -193,3 +193,19 @@ def test_secrets_are_those_of_the_collections_file(
     file.write_text(yaml.safe_dump({"secret_parameters": {"always": ["NO NAME"]}}))
     assert trace(words) == 2
     assert "secret_parameters" in capsys.readouterr().err
+
+
+def test_the_same_picture_under_another_id_is_traced_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("APLANTIDA_ROOT", str(tmp_path))
+    aside, twin = photo_row(0, 0), photo_row(3, 3)["image_id"]
+    same = {"pixel_sha256": aside["pixel_sha256"]}
+    make_images("runs/images", change=lambda row: {**row, **same} if row["image_id"] == twin else row)
+    assert trace(["--photo", aside["image_id"]]) == 0
+    told = capsys.readouterr().out
+    assert "2 photo(s) meant" in told
+    assert f"{twin}  shows the same picture" in told
+    assert told.count(twin) > 1  # among what opts out
+    assert trace(["--photo", photo_row(1, 1)["image_id"]]) == 0
+    assert "the same picture" not in capsys.readouterr().out

@@ -16,6 +16,7 @@ from aplantida.domain.split import STRANGERS_FILE
 from aplantida.domain.weights import ALLOWED_LICENSES
 from aplantida.phases._admission import NAMED, VIOLATIONS_FILE, refusal
 from aplantida.phases._collection_file import CollectionFile, FileOnly, OptOutSection, SecretSection
+from aplantida.phases._opt_outs import tell_unmatched
 from aplantida.phases._scratch import scratch_database
 from aplantida.phases._weights import stated_weights
 from aplantida.pipeline.artifact import Artifact, hash_file
@@ -154,16 +155,19 @@ def _decisions(config: CheckLicensesConfig, by_license: Mapping[str, int]) -> li
 
 def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) -> None:
     """Fill ``credits`` with those of every photo of the split and of its strangers."""
-    from aplantida.data.withdrawn import withdrawn_among
+    from aplantida.data.withdrawn import withdrawn_among, withdrawn_pictures
     from aplantida.release.credit_store import CREDIT_SCHEMA
 
     images, split = ctx.input("images"), ctx.input("split")
     opt_outs = ctx.config.opt_out.to_opt_outs(ctx.config.secret_parameters.to_secrets())
+    pictures = withdrawn_pictures(images.files_under("shards"), opt_outs)
     for shard in images.files_under("shards"):
-        photos = pq.read_table(shard, columns=CREDIT_SCHEMA.names)
+        photos = pq.read_table(shard, columns=[*CREDIT_SCHEMA.names, "pixel_sha256"])
         credits.add(photos)
         if opt_outs:
-            credits.withdraw(withdrawn_among(photos, opt_outs))
+            credits.withdraw(withdrawn_among(photos, opt_outs, pictures))
+    shards = (pq.read_table(shard, columns=["image_id", "url"]) for shard in images.files_under("shards"))
+    tell_unmatched(shards, ctx.config.opt_out, ctx.config.secret_parameters, ctx.log)
     num_absent, first = credits.absent()
     if num_absent:
         raise BadRequest(f"{images.path}: lacks {num_absent} photos of {split.path}, {first} among them")

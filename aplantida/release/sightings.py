@@ -25,6 +25,7 @@ SHOWN = 10  # photos that are named
 _ID_COLUMNS = ("image_id", "image_id_a", "image_id_b")
 _ROWS_AT_ONCE = 65_536
 _MANY = 5_000
+_PIXELS = "pixel_sha256"
 _REFUSED = "reason"  # tables with this column list what was left out
 _SAMPLES = {"model_bundle", "validation"}  # kinds whose texts may name photos that they show
 _TEXTS = (".json", ".html", ".csv")
@@ -40,15 +41,17 @@ class Photos:
     """Those that are meant.
 
     Attributes:
-        ids: of all of them.
+        ids: of all of them, twins among them.
+        twins: of photos that show the same picture as one that is meant, and are not meant themselves.
         shown: a sentence for each of the first ``SHOWN``.
     """
 
     ids: set[str] = field(default_factory=set[str])
     shown: list[str] = field(default_factory=list[str])
+    twins: set[str] = field(default_factory=set[str])
 
 
-def photos_meant(artifacts: Iterable[Artifact], opt_outs: OptOuts, unread: list[str]) -> Photos:
+def photos_meant(artifacts: Sequence[Artifact], opt_outs: OptOuts, unread: list[str]) -> Photos:
     """The photos that a list of opt-outs speaks of, by all tables that know addresses and authors.
 
     Args:
@@ -67,7 +70,26 @@ def photos_meant(artifacts: Iterable[Artifact], opt_outs: OptOuts, unread: list[
                     photos.shown.append(_sentence(row, opt_outs.secrets))
         except UNREADABLE as error:
             unread.append(unread_because(artifact, error))
+    photos.twins = _twins(artifacts, photos.ids, unread)
+    photos.ids |= photos.twins
     return photos
+
+
+def _twins(artifacts: Sequence[Artifact], ids: set[str], unread: list[str]) -> set[str]:
+    """Ids of stored photos whose pixels are those of one of ``ids``, without these."""
+    found: set[str] = set()
+    wanted = pa.array(sorted(ids), pa.string())
+    for artifact in artifacts if ids else ():
+        if artifact.kind != "image_shards":
+            continue
+        try:
+            shards = [pq.read_table(shard, columns=["image_id", _PIXELS]) for shard in artifact.files_under("shards")]
+            photos = pa.concat_tables(shards)
+            meant = photos.filter(pc.is_in(photos["image_id"], wanted))[_PIXELS].combine_chunks()
+            found.update(photos.filter(pc.is_in(photos[_PIXELS], meant))["image_id"].to_pylist())
+        except UNREADABLE as error:
+            unread.append(unread_because(artifact, error))
+    return found - ids
 
 
 def unread_because(artifact: Artifact, error: Exception) -> str:

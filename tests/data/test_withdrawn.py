@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import random
 
 import pyarrow as pa
@@ -8,6 +9,8 @@ import pytest
 from aplantida.data.addresses import host_of
 from aplantida.data.withdrawn import COLUMNS, withdrawn_among
 from aplantida.domain.opt_out import OptOuts
+from aplantida.phases._collection_file import OptOutSection, SecretSection
+from aplantida.phases._opt_outs import tell_unmatched
 
 HOSTS = ["a.org", "img.a.org", "ñandú.es", "xn--and-6ma2c.es", "b.example:8080", "A.ORG"]
 AUTHORS = ["Ana Pérez", "ANA PÉREZ", "Bo", None, "", "Ana"]
@@ -57,3 +60,15 @@ def test_by_columns_the_same_photos_are_refused_as_one_by_one(opt_outs: OptOuts)
     found = withdrawn_among(table, opt_outs)
     assert dict(zip(found["image_id"].to_pylist(), found["refusal"].to_pylist(), strict=True)) == want
     assert bool(want) == bool(opt_outs)
+
+
+def test_what_is_listed_and_no_photo_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    table = photos(20261126)
+    there = [f"{7:032X}", "http://a.org/f 7ñ.jpg", "http://a.org/t/f 8ñ.jpg"]
+    for absent in ([], ["http://a.org/none.jpg?token=SECRET", "f" * 32]):
+        caplog.clear()
+        with caplog.at_level("WARNING"):
+            said = OptOutSection(images=[*there, *absent])
+            tell_unmatched([table[:500], table[500:]], said, SecretSection(), logging.getLogger("told"))
+        want = ["opt_out.images: 2 of 5 are of no photo here, the first is http://a.org/none.jpg"] if absent else []
+        assert [record.getMessage() for record in caplog.records] == want

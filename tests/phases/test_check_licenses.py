@@ -279,3 +279,14 @@ def test_a_decision_is_said_and_made_already(key: str, value: str) -> None:
     said = {"about": "share-alike", "decided": "yes", "by": "Ana", "date": "2026-01-31", key: value}
     with pytest.raises(BadRequest, match=rf"decisions\.0\.{key}"):
         load_config(PHASE.config, [BASE], {"decisions": [said]})
+
+
+def test_the_same_picture_under_another_id_is_withdrawn_with_it(root: Path) -> None:
+    """STORED was set aside as a copy of TWIN, which is learned from."""
+    twin, pixels = photo_row(2, 7)["image_id"], photo_row(2, 6)["pixel_sha256"]
+    make_images("images", change=lambda row: {**row, "pixel_sha256": pixels} if row["image_id"] == twin else row)
+    split_with_a_stranger()
+    with pytest.raises(GateFailed, match=rf"1 licence violations.*\n.*photo {twin}.*the same picture as .*{STORED}"):
+        check(["student"], opt_out={"images": [STORED]})
+    (found,) = json.loads((root / "licenses/license_violations.json").read_text())
+    assert found["image_id"] == twin
