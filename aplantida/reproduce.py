@@ -2,8 +2,8 @@
 
 Each artifact is made by the phase, config, gates and resources that the manifest names, into ``DIR/<its name>``, in the
 manifest's order; what is there already is skipped, so it may be stopped and run again. ``--given NAME=PATH`` takes an
-artifact as it is (photos, say), when its digest is the manifest's. Exit code 0 when all digests are equal, 4 when one
-differs, 2 when the manifest cannot be followed here.
+artifact as it is (photos, say), when its digest is the manifest's. Every entry is looked at before the first is made.
+Exit code 0 when all digests are equal, 4 when one differs, 2 when the manifest cannot be followed here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,11 @@ def reproduce(manifest: Mapping[str, Any], into: str, given: Mapping[str, str]) 
     unknown = sorted(set(given) - set(described))
     if unknown:
         raise BadRequest(f"--given {unknown[0]}: the manifest has {', '.join(described)}")
+    before: list[str] = []
+    for name, item in described.items():
+        if name not in given:
+            _check(name, item, before, manifest)
+        before.append(name)
     paths = {name: given.get(name, f"{into}/{name}") for name in described}
     compared: list[Compared] = []
     with shared_ray():
@@ -69,34 +74,56 @@ def reproduce(manifest: Mapping[str, Any], into: str, given: Mapping[str, str]) 
     return compared
 
 
-def _make(name: str, item: Mapping[str, Any], paths: Mapping[str, str], manifest: Mapping[str, Any]) -> Compared:
+def _check(name: str, item: Mapping[str, Any], before: Collection[str], manifest: Mapping[str, Any]) -> None:
+    """Whether an entry can be followed: it makes an artifact of its kind, by a phase as it is here, from earlier ones.
+
+    Raises:
+        BadRequest: naming the entry, when it cannot.
+    """
     phase = load_phase(item["phase"])
+    if phase.output is None or phase.output != item["kind"]:
+        makes = phase.output or "no artifact"
+        raise BadRequest(f"{name}: {phase.name} makes {makes}, the manifest says {item['kind']!r}")
+    unknown = sorted(set(map(str, item["environments"])) - set(manifest.get("environments") or {}))
+    if unknown:
+        raise BadRequest(f"{name}: environments: the manifest has none called {unknown[0]!r}")
     if phase.version != item["phase_version"]:
-        commits = sorted({str(manifest["environments"][key]["commit"]) for key in item["environments"]})
+        commits = sorted({str(manifest["environments"][key].get("commit")) for key in item["environments"]})
         raise BadRequest(
             f"{name} was made by version {item['phase_version']} of {phase.name}, here is version {phase.version}: "
             f"check out {' or '.join(commits)}"
         )
-    parts = {key: item.get(key, {}) for key in ("config", "resources", "gates")}
-    hidden = _hidden(parts)
+    hidden = _hidden(_said(item))
     if hidden:
         raise BadRequest(f"{name}: {hidden} is left out of the manifest (a credential, or an absolute path)")
+    for entry in item["inputs"]:
+        if not isinstance(entry, dict) or entry.get("name") not in phase.input_specs:
+            raise BadRequest(f"{name}: inputs: {entry!r}: {phase.name} takes {', '.join(phase.input_specs) or 'none'}")
+        if entry.get("node") is None:
+            digest = str(entry.get("digest"))[:12]
+            raise BadRequest(f"{name}: its input {entry['name']} ({digest}) is not in the manifest")
+        if entry["node"] not in before:
+            raise BadRequest(f"{name}: its input {entry['name']} is {entry['node']!r}, which no earlier entry makes")
+
+
+def _said(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: item.get(key, {}) for key in ("config", "resources", "gates")}
+
+
+def _make(name: str, item: Mapping[str, Any], paths: Mapping[str, str], manifest: Mapping[str, Any]) -> Compared:
+    phase, parts = load_phase(item["phase"]), _said(item)
     known = phase.config.model_fields
     values = {**parts["config"], **{key: parts[key] for key in ("resources", "gates") if key in known}}
-    values |= {"inputs": _inputs(name, item, phase.input_specs, paths), "output": paths[name]}
+    values |= {"inputs": _inputs(item, phase.input_specs, paths), "output": paths[name]}
     logging.getLogger(LOGGER).info("%s", name)
     artifact = run_in_child(phase.name, execute, phase, values=values).artifact
-    assert artifact is not None
+    assert artifact is not None  # a phase with an output, see _check
     return Compared(name, item["digest"], artifact.digest, _note(item, manifest))
 
 
-def _inputs(
-    name: str, item: Mapping[str, Any], specs: Mapping[str, Any], paths: Mapping[str, str]
-) -> dict[str, str | list[str]]:
+def _inputs(item: Mapping[str, Any], specs: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, str | list[str]]:
     inputs: dict[str, str | list[str]] = {}
     for entry in item["inputs"]:
-        if entry["node"] is None:
-            raise BadRequest(f"{name}: its input {entry['name']} ({entry['digest'][:12]}) is not in the manifest")
         path, several = paths[entry["node"]], inputs.get(entry["name"], [])
         inputs[entry["name"]] = [*several, path] if specs[entry["name"]].many else path
     return inputs

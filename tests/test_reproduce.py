@@ -81,3 +81,44 @@ def test_a_manifest_or_a_given_artifact_that_is_not_the_one_is_refused(
     assert "--given split: digest" in capsys.readouterr().err
     (root / FILE).write_bytes((root / FILE).read_bytes().replace(b"seeds", b"needs"))
     assert again(root) == 4
+
+
+def _cleanup(artifacts: dict[str, Any]) -> None:
+    artifacts["quantized"] |= {
+        "phase": "cleanup",
+        "phase_version": 1,
+        "config": {"runs": "precious", "named": ["kept"], "delete": True},
+    }
+
+
+def _rename(name: str) -> Any:
+    def change(artifacts: dict[str, Any]) -> None:
+        artifacts[name] = artifacts.pop("licenses")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_cleanup, "quantized: cleanup makes no artifact, the manifest says"),
+        (lambda artifacts: artifacts["licenses"].update({"kind": "split"}), "licenses: check_licenses makes license_"),
+        (lambda artifacts: artifacts["licenses"].update({"kind": None}), "'licenses': kind: want str, found NoneType"),
+        (lambda artifacts: artifacts["licenses"].update({"phase": "shutil"}), "no phase is called 'shutil'"),
+        (_rename("../../escaped"), "want the plain name of a folder"),
+        (_rename("/tmp/escaped"), "want the plain name of a folder"),
+        (_rename(".."), "want the plain name of a folder"),
+        (_rename("${HOME}"), "want the plain name of a folder"),
+        (lambda artifacts: artifacts["licenses"]["inputs"][0].update({"node": "nowhere"}), "which no earlier entry"),
+        (lambda artifacts: artifacts["licenses"]["inputs"][0].update({"name": "nothing"}), "check_licenses takes"),
+    ],
+)
+def test_a_hostile_manifest_does_nothing(
+    root: Path, capsys: pytest.CaptureFixture[str], change: Any, message: str
+) -> None:
+    (root / "precious/kept").mkdir(parents=True)
+    edit(root, change)
+    before = sorted(path for path in root.parent.rglob("*"))
+    assert again(root) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(path for path in root.parent.rglob("*")) == before

@@ -21,6 +21,7 @@ from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.cli import main as run_job
 from aplantida.trace import main as trace
 from aplantida.verify import main as verify
+from tests.fixtures.artifacts import make_images, photo_row
 from tests.fixtures.collection import documents, fill, write_photos
 from tests.fixtures.exported import run_phase
 
@@ -173,3 +174,38 @@ def test_examples_and_scored_photos_are_told_from_those_trained_on(
     told = capsys.readouterr().out
     assert "6 photo(s) meant" in told
     assert "has 6 of the photos in test" in told
+
+
+def test_secrets_are_those_of_the_collections_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("APLANTIDA_ROOT", str(tmp_path))
+    photo, url = photo_row(0, 0), "https://pics.example/a.jpg"
+    make_images("runs/images", change=lambda row: {**row, "url": url} if row["image_id"] == photo["image_id"] else row)
+    file = tmp_path / "collection.yaml"
+    file.write_text(yaml.safe_dump({"secret_parameters": {"always": ["mykey"]}}))
+    words = ["--photo", f"{url}?mykey=TOPSECRET", "--runs", "runs", "--collection", str(file)]
+    assert trace(words) == 0
+    told = capsys.readouterr().out
+    assert f"1 photo(s) meant, the first:\n  {photo['image_id']}" in told
+    assert "TOPSECRET" not in told
+    assert f"--collection {file}" in told
+    file.write_text(yaml.safe_dump({"secret_parameters": {"always": ["NO NAME"]}}))
+    assert trace(words) == 2
+    assert "secret_parameters" in capsys.readouterr().err
+
+
+def test_the_same_picture_under_another_id_is_traced_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("APLANTIDA_ROOT", str(tmp_path))
+    aside, twin = photo_row(0, 0), photo_row(3, 3)["image_id"]
+    same = {"pixel_sha256": aside["pixel_sha256"]}
+    make_images("runs/images", change=lambda row: {**row, **same} if row["image_id"] == twin else row)
+    assert trace(["--photo", aside["image_id"]]) == 0
+    told = capsys.readouterr().out
+    assert "2 photo(s) meant" in told
+    assert f"{twin}  shows the same picture" in told
+    assert told.count(twin) > 1  # among what opts out
+    assert trace(["--photo", photo_row(1, 1)["image_id"]]) == 0
+    assert "the same picture" not in capsys.readouterr().out

@@ -5,41 +5,90 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from aplantida.data.addresses import host_of
-from aplantida.domain.opt_out import OptOuts
+from aplantida.domain.opt_out import OptOuts, address_key
 
 COLUMNS = ("image_id", "author", "url")
 _AUTHORITY = r"://(?P<authority>[^/?#]*)"
 _PATH = re.compile(r"[^:]*://[^/?]*([^?]*)")
-_SENT_OTHERWISE = re.compile(r"%[0-9A-Fa-f]{2}")
+_MAY_DIFFER = re.compile(r"[/;&]|%[0-9A-Fa-f]{2}")  # letters that are sent otherwise, and where secrets were left out
 _REMEMBERED = 16_384  # hosts, which come again in every shard
+_NONE: Mapping[str, str] = MappingProxyType({})
 _FEW = 32  # addresses that are looked for one by one; more are compared photo by photo
 
 
-def withdrawn_among(photos: pa.Table, opt_outs: OptOuts) -> pa.Table:
+def withdrawn_among(photos: pa.Table, opt_outs: OptOuts, pictures: Mapping[str, str] = _NONE) -> pa.Table:
     """The photos that are opted out of, with why as a column ``refusal``.
 
     Args:
-        photos: rows that have ``COLUMNS``; a null address is none.
+        photos: rows that have ``COLUMNS``, and ``pixel_sha256`` where there are ``pictures``; a null address is none.
         opt_outs: by whom, from where, and which.
+        pictures: of :func:`withdrawn_pictures`: whatever shows one of them is withdrawn with it.
     """
-    photos = photos.filter(_may_be_meant(photos, opt_outs))
+    meant = _may_be_meant(photos, opt_outs)
+    if pictures:
+        meant = pc.or_(meant, pc.is_in(photos["pixel_sha256"], _values(list(pictures))))
+    photos = photos.filter(meant)
     rows = zip(*(photos[name].to_pylist() for name in COLUMNS), strict=True)
     why = [opt_outs.refusal(author, host_of(url), image_id, url) for image_id, author, url in rows]
+    if pictures:
+        twins = [pictures.get(pixels) for pixels in photos["pixel_sha256"].to_pylist()]
+        same = [twin and f"it is the same picture as the photo {twin}, which was withdrawn" for twin in twins]
+        why = [own or other for own, other in zip(why, same, strict=True)]
     refusals = pa.array(why, pa.string())
     return photos.append_column("refusal", refusals).filter(refusals.is_valid())
 
 
+def withdrawn_pictures(shards: Iterable[Path], opt_outs: OptOuts) -> dict[str, str]:
+    """The pictures of opted-out photos: sha256 of their pixels, and the first photo that shows them.
+
+    The same picture may be stored under two ids, of which one alone is learned from.
+
+    Args:
+        shards: of stored photos, all of them.
+        opt_outs: by whom, from where, and which.
+    """
+    found: dict[str, str] = {}
+    for shard in shards if opt_outs else ():
+        photos = withdrawn_among(pq.read_table(shard, columns=[*COLUMNS, "pixel_sha256"]), opt_outs)
+        for pixels, image_id in zip(photos["pixel_sha256"].to_pylist(), photos["image_id"].to_pylist(), strict=True):
+            found.setdefault(pixels, image_id)
+    return found
+
+
+def listed_among(photos: pa.Table, opt_outs: OptOuts) -> set[str]:
+    """Which photos on the list are among these: ids and addresses, as the list has them.
+
+    Args:
+        photos: rows of ``image_id`` and ``url``.
+        opt_outs: the list; its authors and hosts do not count.
+    """
+    listed = replace(opt_outs, authors=frozenset(), hosts=frozenset())
+    if not listed:
+        return set()
+    photos = photos.filter(_may_be_meant(photos, listed))
+    found = set(photos["image_id"].to_pylist()) & listed.image_ids
+    if listed.addresses:
+        found |= {address_key(url, listed.secrets) for url in photos["url"].to_pylist() if url} & listed.addresses
+    return found
+
+
 def _may_be_meant(photos: pa.Table, opt_outs: OptOuts) -> pa.ChunkedArray:
     """Which rows have to be looked at: all that are opted out of, and few others."""
-    ids, authors, urls = (photos[name] for name in COLUMNS)
-    meant = pc.is_in(ids, _values(opt_outs.image_ids))
+    urls = photos["url"]
+    meant = pc.is_in(photos["image_id"], _values(opt_outs.image_ids))
     if opt_outs.authors:
+        authors = photos["author"]
         named = [name for name in pc.unique(authors).to_pylist() if name and opt_outs.refusal(name, "")]
         meant = pc.or_(meant, pc.is_in(authors, _values(named)))
     if opt_outs.hosts:
@@ -49,10 +98,14 @@ def _may_be_meant(photos: pa.Table, opt_outs: OptOuts) -> pa.ChunkedArray:
     if len(opt_outs.addresses) > _FEW:
         return pc.or_(meant, pc.is_valid(urls))
     for address in sorted(opt_outs.addresses):
-        path = _PATH.match(address)
-        part = "" if path is None else max(_SENT_OTHERWISE.split(path[1].rstrip("/")), key=len)
-        meant = pc.or_(meant, pc.fill_null(pc.match_substring(urls, part), False))
+        meant = pc.or_(meant, pc.fill_null(pc.match_substring_regex(urls, _parts_of(address)), False))
     return meant
+
+
+def _parts_of(address: str) -> str:
+    """A pattern of what a withdrawn address has of a stored one, which may have secrets in its path."""
+    path = _PATH.match(address)
+    return "(?s)" + ".*".join(re.escape(part) for part in _MAY_DIFFER.split("" if path is None else path[1]) if part)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote
@@ -110,6 +110,19 @@ def address_key(url: str, secrets: AddressSecrets = USUAL) -> str:
     host, colon, port = place.partition(":") if not place.startswith("[") else (place.lower(), "", "")
     authority = ((_ascii_or_none(host.strip()) or host) + colon + port).removesuffix(_DEFAULT_PORTS.get(scheme, "\0"))
     return f"{scheme}://{authority}{rest if rest.startswith('/') else f'/{rest}'}"
+
+
+def without_photo(images: Iterable[str], found: Set[str], secrets: AddressSecrets = USUAL) -> list[str]:
+    """Of photos as people list them those that were not found, without their secrets.
+
+    Args:
+        images: ids and addresses.
+        found: ids in small letters, and addresses as :func:`address_key` writes them.
+        secrets: of addresses.
+    """
+    return [
+        secrets.public(text) for text in images if found.isdisjoint((text.strip().lower(), address_key(text, secrets)))
+    ]
 
 
 @lru_cache(maxsize=_REMEMBERED)

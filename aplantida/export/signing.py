@@ -7,13 +7,17 @@ model-signing's own command. ``artifact.json`` is no part of what is signed: a b
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from aplantida.export.bundle import MANIFEST_FILE
 
 KEY_VARIABLE = "APLANTIDA_SIGNING_KEY"
 SIGNATURE_FILE = "bundle.sig"
@@ -86,22 +90,42 @@ def sign_bundle(bundle: Path, private_key: Path, signature: Path) -> None:
 def broken_signature(bundle: Path, public_key: Path, signature: Path) -> str | None:
     """What is wrong with a bundle's signature; None when these very files were signed by that key's owner.
 
-    Files beside the bundle's own are not looked at: a bundle may lie in a page's folder.
+    It must cover ``bundle.json`` and all that is listed there: another signature by the same key, over some of these
+    files, says nothing of the rest. Files beside the bundle's own are not looked at: a page's folder may hold more.
 
     Raises:
         ValueError: for a public key as in :func:`owner_of`.
     """
-    from model_signing import verifying
+    from model_signing import hashing, verifying
+
+    class SignedFiles(hashing.Config):
+        """Hashes the files of a signature that was verified, and notes which they are."""
+
+        covered: frozenset[str] = frozenset()
+
+        def hash(self, model_path: Any, *, files_to_hash: Iterable[Any] | None = None) -> Any:
+            named = list(files_to_hash or ())
+            self.covered = frozenset(Path(file).relative_to(model_path).as_posix() for file in named)
+            return super().hash(model_path, files_to_hash=named)
 
     owner_of(public_key)
     if not signature.is_file():
         return f"{signature}: no such file; --signature names it where it lies elsewhere"
+    signed = SignedFiles()
     check = verifying.Config().use_elliptic_key_verifier(public_key=public_key).set_ignore_unsigned_files(True)
     try:
-        check.verify(bundle, signature)
+        check.set_hashing_config(signed).verify(bundle, signature)
+        missing = sorted(_listed(bundle) - signed.covered)
     except _MALFORMED as error:
         return f"{signature}: does not hold for these files and this key: {error or type(error).__name__}"
-    return None
+    more = f" and {len(missing) - 1} more of the bundle's files" if len(missing) > 1 else ""
+    return f"{signature}: does not cover {missing[0]}{more}" if missing else None
+
+
+def _listed(bundle: Path) -> set[str]:
+    """Names of all files of a bundle, ``bundle.json`` among them."""
+    document = json.loads((bundle / MANIFEST_FILE).read_text(encoding="utf-8"))
+    return {MANIFEST_FILE, *document["files"], *document["formats"]}
 
 
 def signature_beside(bundle: Path) -> Path:

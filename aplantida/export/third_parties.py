@@ -91,17 +91,21 @@ def third_parties(metafiles: Iterable[Path], modules: Path, notices: Path) -> li
     kept = json.loads((notices / "notices.json").read_text(encoding="utf-8"))
     found: dict[str, Work] = {}
     for file in metafiles:
-        for name, path in _packages(json.loads(file.read_text(encoding="utf-8"))).items():
-            found.setdefault(name, _package(name, path, modules / name, notices, kept["packages"].get(name)))
+        for place, path in _packages(json.loads(file.read_text(encoding="utf-8"))).items():
+            if place not in found:
+                found[place] = _package(place, path, modules / place, notices, kept["packages"])
+    works = {(work.name, work.version, work.license, work.text): work for work in reversed(found.values())}
     for owner, parts in kept["compiled_in"].items():
-        if owner in found:
+        if (owning := next((work for work in found.values() if work.name == owner), None)) is not None:
             for part in parts:
-                text, path = (notices / part["file"]).read_text(encoding="utf-8"), (*found[owner].path, part["source"])
-                found[part["name"]] = Work(part["name"], "", part["license"], text, path)
-    return [found[name] for name in sorted(found, key=str.casefold)]
+                text, path = (notices / part["file"]).read_text(encoding="utf-8"), (*owning.path, part["source"])
+                works[part["name"], "", "", ""] = Work(part["name"], "", part["license"], text, path)
+    return sorted(works.values(), key=lambda work: (work.name.casefold(), work.version, work.license))
 
 
-def _package(name: str, path: tuple[str, ...], folder: Path, notices: Path, kept: str | None) -> Work:
+def _package(place: str, path: tuple[str, ...], folder: Path, notices: Path, texts_kept: Mapping[str, str]) -> Work:
+    name = _name_at(place)
+    kept = texts_kept.get(name)
     described = json.loads((folder / "package.json").read_text(encoding="utf-8"))
     given = described.get("license") or ""
     texts = [file for file in sorted(folder.iterdir()) if file.is_file() and file.name.lower().startswith(_TEXT_NAMES)]
@@ -112,7 +116,7 @@ def _package(name: str, path: tuple[str, ...], folder: Path, notices: Path, kept
 
 
 def _packages(metafile: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The packages of which something is in a script's output, each with the shortest path of imports to it."""
+    """Where packages lie of which something is in a script's output, each with the shortest path of imports to it."""
     inputs = metafile["inputs"]
     paths: dict[str, tuple[str, ...]] = {}
     waiting: deque[str] = deque()
@@ -136,16 +140,27 @@ def _packages(metafile: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _package_of(path: str) -> str | None:
-    """The npm package that a file is of: ``@scope/name`` or ``name``; None for our own."""
-    _, inside, rest = path.rpartition(_MODULES)
-    if not inside:
+    """Where the npm package of a file lies below the outermost ``node_modules``; None for our own.
+
+    That is ``@scope/name`` or ``name``, and ``a/node_modules/b`` for one that lies in another: it need not be the ``b``
+    beside ``a``, nor be under its licence.
+    """
+    *outer, rest = path.split(_MODULES)
+    if not outer:
         return None
     parts = rest.split("/")
-    return "/".join(parts[: 2 if rest.startswith("@") else 1])
+    own = "/".join(parts[: 2 if rest.startswith("@") else 1])
+    return _MODULES.join([*outer[1:], own])
+
+
+def _name_at(place: str) -> str:
+    """The name of the package that lies there."""
+    return place.rpartition(_MODULES)[2]
 
 
 def _short(path: str) -> str:
-    _, inside, rest = path.rpartition(_MODULES)
+    """A file as imports name it: ours as it is, of packages below the outermost ``node_modules``."""
+    _, inside, rest = path.partition(_MODULES)
     return rest if inside else path
 
 

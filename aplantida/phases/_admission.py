@@ -92,10 +92,24 @@ def refusal(count: int, first: Sequence[str], where: str = "") -> str:
 def look_again(config: Gated, inputs: Inputs, artifact: Artifact) -> list[str]:
     """What :func:`admit` would refuse today of the inputs of a sealed artifact; for ``Phase.look_again``."""
     split = inputs["split"][0] if inputs.get("split") else artifact
-    found = _offenders(config, inputs, artifact.path.name, lambda: _members(split))
-    first = [offender["why"] for offender in itertools.islice(found, NAMED)]
-    count = len(first) + sum(1 for _ in found)
+    count, first = refused_today(config, inputs, artifact.path.name, lambda: _members(split))
     return [refusal(count, first)] if count else []
+
+
+def refused_today(
+    config: Gated, inputs: Inputs, name: str, members: Callable[[], pa.Array] | None = None
+) -> tuple[int, list[str]]:
+    """How many photos and weights may not be shipped by today's bounds, and why of the first ``NAMED``.
+
+    Args:
+        config: whose gates say so.
+        inputs: what is begun with; ``images`` and ``split`` are among it.
+        name: of the artifact that descends from it.
+        members: as :func:`admit` takes it.
+    """
+    found = _offenders(config, inputs, name, members)
+    first = [offender["why"] for offender in itertools.islice(found, NAMED)]
+    return len(first) + sum(1 for _ in found), first
 
 
 def _members(split: Artifact) -> pa.Array:

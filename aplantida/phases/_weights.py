@@ -170,10 +170,11 @@ def _check(model: ModelSection, name: str, license_id: str | None, said_by: str)
 
 
 def placed(ctx: PhaseContext[Any], initial: str | Path | None, origin: str | None) -> str | Path | None:
-    """Initial weights where all workers see them, and the very file that was looked at.
+    """Initial weights where all workers see them, and the very bytes that were looked at.
 
-    A file that a config names lies where all see it, and stays there; a hub's cache is this machine's alone, so its
-    file is copied. A checkpoint's folder is an artifact, which was hashed when it was opened.
+    A file is copied into the output, and the copy is hashed: a hub's cache is this machine's alone, and what lies where
+    a config says may become another file before a worker loads it. A checkpoint's folder is an artifact, which was
+    hashed when it was opened.
 
     Raises:
         BadRequest: when the file is no longer the one that was looked at.
@@ -181,19 +182,19 @@ def placed(ctx: PhaseContext[Any], initial: str | Path | None, origin: str | Non
     if initial is None or (isinstance(initial, Path) and initial.is_dir()):
         return initial
     text, wanted = str(initial), Origin.parse(origin or "").sha256
-    if not text.startswith(HUB):
-        return _checked(Path(text), wanted, origin)
     source = Path(text.removeprefix(HUB))
     target = ctx.output.scratch / f"initial_weights{source.suffix}"
     if not target.is_file() or hash_once(target) != wanted:
-        temporary = target.with_name(f"{target.name}.tmp")
+        _copy(source, target, wanted, origin)
+    return f"{HUB}{target}" if text.startswith(HUB) else target
+
+
+def _copy(source: Path, target: Path, wanted: str | None, origin: str | None) -> None:
+    temporary = target.with_name(f"{target.name}.tmp")
+    if source.is_file():
         shutil.copyfile(source, temporary)
-        _checked(temporary, wanted, origin).replace(target)
-    return f"{HUB}{target}"
-
-
-def _checked(path: Path, wanted: str | None, origin: str | None) -> Path:
-    found = hash_once(path) if path.is_file() else "not there"
+    found = hash_once(temporary) if source.is_file() else "not there"
     if found != wanted:
-        raise BadRequest(f"{path} ({found}) is not the file of {origin} any more")
-    return path
+        temporary.unlink(missing_ok=True)
+        raise BadRequest(f"{source} ({found}) is not the file of {origin} any more")
+    temporary.replace(target)

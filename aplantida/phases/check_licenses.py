@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pyarrow.parquet as pq
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aplantida.domain.licensing import LicensePolicy, is_share_alike
 from aplantida.domain.split import STRANGERS_FILE
 from aplantida.domain.weights import ALLOWED_LICENSES
 from aplantida.phases._admission import NAMED, VIOLATIONS_FILE, refusal
 from aplantida.phases._collection_file import CollectionFile, FileOnly, OptOutSection, SecretSection
+from aplantida.phases._opt_outs import tell_unmatched
 from aplantida.phases._scratch import scratch_database
 from aplantida.phases._weights import stated_weights
 from aplantida.pipeline.artifact import Artifact, hash_file
@@ -43,9 +44,17 @@ class Decision(Section):
     """Who decided what of a class of licences that the policy asks about, and when."""
 
     about: LicenseClass
-    decided: str = Field(min_length=1)
-    by: str = Field(min_length=1)
+    decided: str = Field(pattern=r"\S")
+    by: str = Field(pattern=r"\S")
     date: datetime.date
+
+    @field_validator("date")
+    @classmethod
+    def _is_past(cls, value: datetime.date) -> datetime.date:
+        today = datetime.datetime.now().astimezone().date()
+        if value > today:
+            raise ValueError(f"{value} is after today ({today}): want the day on which it was decided")
+        return value
 
 
 class PhotoPolicy(Section):
@@ -96,7 +105,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
         weights = audit_weights(
             lineage, images, split, config.allowed_weight_licenses, stated_weights(config.weights_list)
         )
-        questions = _decisions(config, photos.by_license)
+        questions = _decisions(config, photos.looked_at)
         needed = [row["about"] for row in questions if row["decision"] is None]
         offending = photos.num_violations + len(weights.violations)
         summary = {
@@ -131,7 +140,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
 
 
 def _decisions(config: CheckLicensesConfig, by_license: Mapping[str, int]) -> list[dict[str, Any]]:
-    """What the policy asks about and the photos hold: how many, the question, and the decision if there is one."""
+    """What the policy asks about and photos or strangers are under: how many, the question, and the decision if any."""
     decided = {decision.about: decision.model_dump(mode="json", exclude={"about"}) for decision in config.decisions}
     if len(decided) < len(config.decisions):
         raise BadRequest(f"decisions: two are about one of {', '.join(decided)}; want one each")
@@ -145,17 +154,20 @@ def _decisions(config: CheckLicensesConfig, by_license: Mapping[str, int]) -> li
 
 
 def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) -> None:
-    """Fill ``credits`` with those of every photo of the split."""
-    from aplantida.data.withdrawn import withdrawn_among
+    """Fill ``credits`` with those of every photo of the split and of its strangers."""
+    from aplantida.data.withdrawn import withdrawn_among, withdrawn_pictures
     from aplantida.release.credit_store import CREDIT_SCHEMA
 
     images, split = ctx.input("images"), ctx.input("split")
     opt_outs = ctx.config.opt_out.to_opt_outs(ctx.config.secret_parameters.to_secrets())
+    pictures = withdrawn_pictures(images.files_under("shards"), opt_outs)
     for shard in images.files_under("shards"):
-        photos = pq.read_table(shard, columns=CREDIT_SCHEMA.names)
+        photos = pq.read_table(shard, columns=[*CREDIT_SCHEMA.names, "pixel_sha256"])
         credits.add(photos)
         if opt_outs:
-            credits.withdraw(withdrawn_among(photos, opt_outs))
+            credits.withdraw(withdrawn_among(photos, opt_outs, pictures))
+    shards = (pq.read_table(shard, columns=["image_id", "url"]) for shard in images.files_under("shards"))
+    tell_unmatched(shards, ctx.config.opt_out, ctx.config.secret_parameters, ctx.log)
     num_absent, first = credits.absent()
     if num_absent:
         raise BadRequest(f"{images.path}: lacks {num_absent} photos of {split.path}, {first} among them")

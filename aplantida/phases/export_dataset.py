@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from aplantida.data.auditing import unreadable_licenses
 from aplantida.data.entry_store import EntryStore
@@ -20,9 +24,12 @@ from aplantida.phases._collection import (
     source_digest,
     synonyms_digest,
 )
+from aplantida.phases._opt_outs import tell_unmatched
 from aplantida.pipeline.config import Section
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
+
+_ROWS_AT_ONCE = 65_536
 
 
 class ExportGates(Section):
@@ -62,6 +69,7 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
         store.write_species(parquet)
         ctx.output.publish(parquet, "species.parquet")
         store.write_rejections(parquet)
+        _tell_unmatched(ctx, parquet)
         write_rejections_csv(parquet, csv)
         ctx.output.publish(parquet, "rejections.parquet")
         ctx.output.publish(csv, "rejections.csv")
@@ -79,6 +87,14 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
         }
     ctx.output.write_json("summary.json", summary)
     return {**summary, "seconds": round(time.monotonic() - started, 2)}
+
+
+def _tell_unmatched(ctx: PhaseContext[ExportDatasetConfig], rejections: Path) -> None:
+    """Whoever is on the list is among what was refused."""
+    with pq.ParquetFile(rejections) as refused:
+        batches = refused.iter_batches(_ROWS_AT_ONCE, columns=["image_id", "url"])
+        tables = (pa.Table.from_batches([batch]) for batch in batches)
+        tell_unmatched(tables, ctx.config.opt_out, ctx.config.secret_parameters, ctx.log)
 
 
 def _cure(reasons: Mapping[str, int]) -> str:

@@ -79,12 +79,11 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
     digests = {name: given[0].digest for name, given in ctx.inputs.items()}
     bundle = bundle_json(ctx.config.name, ctx.config.version, facts, digests, entries)
     ctx.output.write_json("bundle.json", bundle)
-    note_release(ctx, "model_bundle", release_name(ctx.config))
     shipped = sum(entry["bytes"] for entry in bundle["files"].values())
     model_mb, credits_mb, bundle_mb = (size / 1e6 for size in (sum(sizes.values()), credited["credits_bytes"], shipped))
     ctx.log.info("model %.2f MB, credits %.2f MB, bundle %.2f MB in %d files, %d golden photos",
                  model_mb, credits_mb, bundle_mb, len(bundle["files"]), num_golden)  # fmt: skip
-    return {
+    metrics = {
         "model_bytes": sum(sizes.values()),
         "weights_bytes": sizes[WEIGHTS_FILE],
         **credited,
@@ -93,6 +92,9 @@ def run(ctx: PhaseContext[ExportTfjsConfig]) -> dict[str, Any]:
         "num_files": len(bundle["files"]),
         "num_golden": num_golden,
     }
+    if not judge(ctx.config, metrics):  # what is refused is no release, and keeps nothing from being tidied away
+        note_release(ctx, "model_bundle", release_name(ctx.config))
+    return metrics
 
 
 def judge(config: ExportTfjsConfig, metrics: Mapping[str, Any]) -> list[str]:

@@ -1,28 +1,33 @@
-"""The last gate: licences, decisions, parity, size, quality, integrity and manifest green, or exit 4; it signs."""
+"""The last gate: licences, decisions, parity, size, quality, integrity and manifest green, or exit 4; it signs.
+
+Licences are looked at again: today's opt-outs and policy over every photo of the split, today's list over all weights.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from aplantida.export.signing import KEY_VARIABLE
-from aplantida.pipeline.artifact import ASIDE, hash_file, is_sealed, open_artifact
-from aplantida.pipeline.config import PhaseConfig, Section, find_file, resolve
+from aplantida.phases._admission import LineageGates, refused_today
+from aplantida.phases._collection_file import LearningConfig
+from aplantida.pipeline.artifact import ASIDE, Artifact, hash_file, is_sealed, open_artifact
+from aplantida.pipeline.config import find_file, resolve
 from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.phase import Phase, PhaseContext
 
 if TYPE_CHECKING:
-    from aplantida.release.previous import Drop
+    from aplantida.release.previous import Drop, ReleaseFacts
     from aplantida.release.release_parts import Release
 
 
-class ReleaseGates(Section):
-    """What a release must keep beyond the gates of the phases before."""
+class ReleaseGates(LineageGates):
+    """What a release must keep beyond the gates of the phases before, and what may be shipped today."""
 
     required: tuple[str, ...] = ("calibration error", "bundle size", "model size", "licences", "one seed")
     max_drop: float = Field(default=0.02, ge=0.0, le=1.0)
@@ -30,7 +35,7 @@ class ReleaseGates(Section):
     ship_unsure: bool = False
 
 
-class ReleaseGateConfig(PhaseConfig):
+class ReleaseGateConfig(LearningConfig):
     """What is released against what."""
 
     contact: str = ""
@@ -54,7 +59,7 @@ def run(ctx: PhaseContext[ReleaseGateConfig]) -> dict[str, Any]:
     now = facts_of(release.facts, hash_file(release.bundle.file(MANIFEST_FILE)), release.test)
     own = release.bundle.config["gates"]
     metrics = {
-        "rows": _fixed_rows(ctx, release),
+        "rows": _fixed_rows(ctx, release, now, before),
         "sizes": sizes(release),
         "size_limits": {"model": own["max_model_bytes"], "credits": own["max_credits_bytes"]},
         "quality": _quality(ctx, release, [] if before is None else drops(before, now)),
@@ -79,24 +84,44 @@ def judge(config: ReleaseGateConfig, metrics: Mapping[str, Any]) -> list[str]:
     return ["no release:", *found] if found else []
 
 
-def _fixed_rows(ctx: PhaseContext[ReleaseGateConfig], release: Release) -> dict[str, list[str]]:
+def _fixed_rows(
+    ctx: PhaseContext[ReleaseGateConfig], release: Release, now: ReleaseFacts, before: ReleaseFacts | None
+) -> dict[str, list[str]]:
     """The rows that no bound of this phase changes."""
     from aplantida.phases.validate_tfjs import ValidateTfjsConfig
     from aplantida.phases.validate_tfjs import judge as judge_parity
     from aplantida.release import gate_rows
 
     parity: list[str] = []
-    if release.validation is not None:
-        bounds = ValidateTfjsConfig.model_validate(release.validation.config)
-        parity = judge_parity(bounds, release.validation.metrics)
+    for validation in release.validations:
+        found = judge_parity(ValidateTfjsConfig.model_validate(validation.config), validation.metrics)
+        parity += [f"{validation.path.name}: {text}" for text in found]
     ctx.log.info("hashing %d artifacts to the last byte", len(release.lineage.artifacts))
     return {
-        "licences": gate_rows.license_problems(release),
+        "licences": [*gate_rows.license_problems(release), *_refused_today(ctx.config, release, ctx.output.path.name)],
         "decisions": gate_rows.decision_problems(release),
         "parity": gate_rows.parity_problems(release, parity),
-        "integrity": gate_rows.integrity_problems(release),
+        "integrity": [*gate_rows.sameness_problems(now, before), *gate_rows.integrity_problems(release)],
         "manifest": gate_rows.manifest_problems(release),
     }
+
+
+def look_again(config: ReleaseGateConfig, inputs: Mapping[str, Sequence[Artifact]], artifact: Artifact) -> list[str]:
+    """What may not be shipped today of a release that was sealed."""
+    from aplantida.release.release_parts import find_release
+
+    found = _refused_today(config, find_release(inputs["artifacts"]), artifact.path.name)
+    return ["no release:", *(f"licences: {text}" for text in found)] if found else []
+
+
+def _refused_today(config: ReleaseGateConfig, release: Release, name: str) -> list[str]:
+    """Photos and weights of the bundle's lineage that today's opt-outs, policy and list of weights refuse."""
+    data = {kind: release.made_from(kind) for kind in ("images", "split")}
+    gone = [f"{kind} of the bundle cannot be read: no photo was looked at" for kind, it in data.items() if not it]
+    if gone:
+        return gone
+    count, first = refused_today(config, {**data, "bundle": [release.bundle]}, name)
+    return [*first, *([f"… and {count - len(first)} more"] if count > len(first) else [])]
 
 
 def _quality(ctx: PhaseContext[ReleaseGateConfig], release: Release, drops: list[Drop]) -> dict[str, Any]:
@@ -172,8 +197,9 @@ PHASE = Phase(
     config=ReleaseGateConfig,
     inputs={"artifacts": "*+"},
     output="release",
-    version=1,
+    version=2,
     run=run,
     sources={"targets": _targets, "previous": _previous, "signer": _signer},
     judge=judge,
+    look_again=look_again,
 )

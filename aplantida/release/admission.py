@@ -4,7 +4,8 @@
 # pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from aplantida.data.withdrawn import withdrawn_among
-from aplantida.domain.address_secrets import public_address
+from aplantida.data.withdrawn import withdrawn_among, withdrawn_pictures
 from aplantida.domain.licensing import LicensePolicy
 from aplantida.domain.opt_out import OptOuts
 from aplantida.domain.split import STRANGERS_FILE
 from aplantida.pipeline.artifact import Artifact
 
-_COLUMNS = ("image_id", "scientific_name", "author", "url", "license_id", "license_text")
+_COLUMNS = ("image_id", "scientific_name", "author", "url", "license_id", "license_text", "pixel_sha256")
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def photos_refused(
@@ -36,15 +37,16 @@ def photos_refused(
         opt_outs: who wants no part in it.
     """
     known: np.ndarray | None = None
+    pictures = withdrawn_pictures(images.files_under("shards"), opt_outs)
     for shard in images.files_under("shards"):
-        refused = refused_among(pq.read_table(shard, columns=list(_COLUMNS)), policy, opt_outs)
+        refused = refused_among(pq.read_table(shard, columns=list(_COLUMNS)), policy, opt_outs, pictures)
         if not refused.num_rows:
             continue
         if known is None:
             known = np.sort(_as_bytes(members()))
         file = f"{images.path.name}/{shard.relative_to(images.path).as_posix()}"
         for row in refused.filter(_among(refused["image_id"], known)).to_pylist():
-            place = f"{row['scientific_name']}, {public_address(row['url'] or '')}"
+            place = f"{row['scientific_name']}, {opt_outs.secrets.public(row['url'] or '')}"
             why = f"photo {row['image_id']} ({place}): {row['refusal']}"
             found = {"image_id": row["image_id"], "file": file, "text": row["license_text"], "why": why}
             yield {"kind": "photo", **found}
@@ -63,13 +65,16 @@ def _among(ids: pa.ChunkedArray, known: np.ndarray) -> pa.Array:
     return pa.array(known[places] == asked)
 
 
-def refused_among(photos: pa.Table, policy: LicensePolicy, opt_outs: OptOuts) -> pa.Table:
+def refused_among(
+    photos: pa.Table, policy: LicensePolicy, opt_outs: OptOuts, pictures: Mapping[str, str] = _NONE
+) -> pa.Table:
     """The photos that are refused, with why as a column ``refusal``; who opted out comes before a licence.
 
     Args:
         photos: rows that have ``image_id``, ``author``, ``url`` and ``license_id``.
         policy: which licences are accepted.
         opt_outs: who wants no part in it.
+        pictures: of :func:`~aplantida.data.withdrawn.withdrawn_pictures`; rows have ``pixel_sha256`` then.
     """
     whys = {text: policy.refusal(text) for text in pc.unique(photos["license_id"]).to_pylist()}
     bad = pa.array([text for text, why in whys.items() if why is not None], pa.string())
@@ -78,7 +83,7 @@ def refused_among(photos: pa.Table, policy: LicensePolicy, opt_outs: OptOuts) ->
     by_license = by_license.append_column("refusal", refusals)
     if not opt_outs:
         return by_license
-    withdrawn = withdrawn_among(photos, opt_outs)
+    withdrawn = withdrawn_among(photos, opt_outs, pictures)
     others = by_license.filter(pc.invert(pc.is_in(by_license["image_id"], withdrawn["image_id"].combine_chunks())))
     return pa.concat_tables([withdrawn, others]).sort_by("image_id")
 

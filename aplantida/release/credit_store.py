@@ -1,4 +1,8 @@
-"""The credits of all photos of a split in a scratch database: memory stays bounded however many there are."""
+"""The credits of all photos of a split in a scratch database: memory stays bounded however many there are.
+
+The split's strangers are looked at as its photos are, and have no credits: a model is calibrated on them, and learns
+nothing of them.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +35,20 @@ class CreditStore:
 
     def __init__(self, database: Database, split: Path, strangers: Path | None = None) -> None:
         self._database = database
-        database.create("credits", CREDIT_SCHEMA)
+        self._has_strangers = strangers is not None
+        for name in ("credits", "strangers"):
+            database.create(name, CREDIT_SCHEMA)
+        database.run("CREATE VIEW looked_at AS SELECT * FROM credits UNION ALL SELECT * FROM strangers")
         database.run(f"CREATE TABLE wanted AS SELECT image_id FROM read_parquet({quoted(split)})")
-        seen = "" if strangers is None else f" UNION SELECT image_id FROM read_parquet({quoted(strangers)})"
-        database.run(f"CREATE VIEW seen AS SELECT image_id FROM wanted{seen}")
+        database.run("CREATE TABLE strange AS SELECT image_id FROM wanted LIMIT 0")
+        if strangers is not None:
+            others = f"read_parquet({quoted(strangers)}) ANTI JOIN wanted USING (image_id)"
+            database.run(f"INSERT INTO strange SELECT image_id FROM {others}")
+        database.run("CREATE VIEW seen AS SELECT image_id FROM wanted UNION ALL SELECT image_id FROM strange")
         database.create("withdrawn", _WITHDRAWN)
 
     def add(self, photos: pa.Table) -> None:
-        """Keep the credits of the split's photos among these; an empty author is null.
+        """Keep the credits of the split's photos and strangers among these; an empty author is null.
 
         Args:
             photos: rows that have the columns of ``CREDIT_SCHEMA``.
@@ -52,15 +62,18 @@ class CreditStore:
         self._database.create("photos", CREDIT_SCHEMA)
         self._database.insert("photos", rows)
         self._database.run("INSERT INTO credits SELECT * FROM photos SEMI JOIN wanted USING (image_id)")
+        if self._has_strangers:
+            self._database.run("INSERT INTO strangers SELECT * FROM photos SEMI JOIN strange USING (image_id)")
         self._database.run("DROP TABLE photos")
 
     def absent(self) -> tuple[int, str | None]:
         """How many photos of the split have no credit, and the first of them by id."""
         return self._database.fetch("SELECT count(*), min(image_id) FROM wanted ANTI JOIN credits USING (image_id)")[0]
 
-    def by_license(self) -> dict[str, int]:
-        """Photos by licence, most frequent first."""
-        query = "SELECT license_id, count(*) FROM credits GROUP BY ALL ORDER BY count(*) DESC, license_id"
+    def by_license(self, *, strangers: bool = False) -> dict[str, int]:
+        """Photos by licence, most frequent first; with those of strangers on demand."""
+        rows = "looked_at" if strangers else "credits"
+        query = f"SELECT license_id, count(*) FROM {rows} GROUP BY ALL ORDER BY count(*) DESC, license_id"
         return dict(self._database.fetch(query))
 
     def count(self) -> dict[str, int]:
@@ -105,8 +118,8 @@ class CreditStore:
             CREATE VIEW violations AS
             SELECT image_id,
                    'photo ' || image_id || ' (' || scientific_name || ', ' || url || '): ' || refusal AS sentence
-            FROM credits JOIN refusals
-            ON credits.license_id = refusals.license_id AND (credits.author IS NULL) = refusals.nameless
+            FROM looked_at JOIN refusals
+            ON looked_at.license_id = refusals.license_id AND (looked_at.author IS NULL) = refusals.nameless
             UNION ALL
             SELECT image_id, 'photo ' || image_id || ' (' || scientific_name || ', ' || url || '): ' || refusal
             FROM withdrawn
@@ -124,13 +137,11 @@ class CreditStore:
         Args:
             photos: rows with ``image_id`` and ``license_text``.
         """
-        self._database.create("looked_at", photos.schema)
-        self._database.insert("looked_at", photos)
-        query = (
-            "SELECT image_id, license_text, sentence FROM looked_at JOIN violations USING (image_id) ORDER BY image_id"
-        )
+        self._database.create("asked", photos.schema)
+        self._database.insert("asked", photos)
+        query = "SELECT image_id, license_text, sentence FROM asked JOIN violations USING (image_id) ORDER BY image_id"
         rows = self._database.fetch(query)
-        self._database.run("DROP TABLE looked_at")
+        self._database.run("DROP TABLE asked")
         return rows
 
     def missing_author(self, license_ids: list[str], limit: int) -> tuple[int, list[str]]:

@@ -13,7 +13,7 @@ from aplantida.pipeline.artifact import Artifact, hash_file
 from aplantida.pipeline.errors import PhaseError
 from aplantida.release.lineage import trace
 from aplantida.release.manifest import FILE_NAME, read_manifest
-from aplantida.release.previous import Drop
+from aplantida.release.previous import Drop, ReleaseFacts
 from aplantida.release.release_parts import Release
 from aplantida.release.targets import TargetResult
 from aplantida.release.verification import Subject, verify, verify_together
@@ -43,10 +43,10 @@ def decision_problems(release: Release) -> list[str]:
 
 
 def parity_problems(release: Release, judged: Sequence[str]) -> list[str]:
-    """Whether a browser that ran this very bundle agrees with torch; ``judged`` by the validation's own bounds."""
-    if release.validation is None:
+    """Whether a browser that ran this very bundle agrees with torch; ``judged`` by each validation's own bounds."""
+    if not release.validations:
         return [f"no validation of this bundle ({release.bundle.digest[:12]}) was given"]
-    missing = sorted(RUNTIMES - set(release.validation.metrics["runtimes"]))
+    missing = sorted(RUNTIMES.difference(*(item.metrics["runtimes"] for item in release.validations)))
     return [*judged, *(f"{name} was not compared" for name in missing)]
 
 
@@ -56,6 +56,19 @@ def integrity_problems(release: Release) -> list[str]:
     verify_together(verdicts)
     found = [f"{verdict.place.name}/{text}" for verdict in verdicts for text in verdict.differences]
     return shortened([*release.lineage.problems, *found])
+
+
+def sameness_problems(now: ReleaseFacts, before: ReleaseFacts | None) -> list[str]:
+    """Whether the last release is the very same or has another name: nobody could tell two of one version apart."""
+    if before is None or before.bundle_sha256 == now.bundle_sha256:
+        return []
+    if (before.name, before.version, before.region) != (now.name, now.version, now.region):
+        return []
+    of_region = "" if now.region is None else f" ({now.region})"
+    return [
+        f"previous: {now.name} {now.version}{of_region} was released with another {MANIFEST_FILE} "
+        f"({before.bundle_sha256[:12]}, this one is {now.bundle_sha256[:12]}): give this one another version"
+    ]
 
 
 def manifest_problems(release: Release) -> list[str]:

@@ -24,6 +24,7 @@ class PhotoAudit:
 
     Attributes:
         by_license: photos per licence id, most frequent first.
+        looked_at: the same of photos and strangers.
         num_violations: how many photos are refused.
         violations: the first refused photos, a sentence each.
         num_missing_author: of how many photos the licence asks for an author that the collection does not give.
@@ -31,6 +32,7 @@ class PhotoAudit:
     """
 
     by_license: dict[str, int]
+    looked_at: dict[str, int]
     num_violations: int
     violations: tuple[str, ...]
     num_missing_author: int
@@ -38,17 +40,17 @@ class PhotoAudit:
 
 
 def audit_photos(credits: CreditStore, policy: LicensePolicy, *, require_author: bool) -> PhotoAudit:
-    """Hold each photo's credit against the policy.
+    """Hold each photo against the policy, and each stranger.
 
     Args:
-        credits: of the split's photos.
+        credits: of the split's photos and strangers.
         policy: which licences are accepted.
         require_author: whether a missing author that the licence asks for is a violation too.
     """
-    by_license = credits.by_license()
-    asking = [license_id for license_id in by_license if needs_author(license_id)]
+    by_license, looked_at = credits.by_license(), credits.by_license(strangers=True)
+    asking = [license_id for license_id in looked_at if needs_author(license_id)]
     refusals: dict[tuple[str, bool], str] = {}
-    for license_id in by_license:
+    for license_id in looked_at:
         refusal = policy.refusal(license_id)
         if refusal is not None:
             refusals |= {(license_id, nameless): refusal for nameless in (False, True)}
@@ -57,7 +59,7 @@ def audit_photos(credits: CreditStore, policy: LicensePolicy, *, require_author:
     credits.refuse(refusals)
     num_violations, violations = credits.violations(NAMED)
     num_missing, missing = credits.missing_author(asking, LISTED)
-    return PhotoAudit(by_license, num_violations, tuple(violations), num_missing, tuple(missing))
+    return PhotoAudit(by_license, looked_at, num_violations, tuple(violations), num_missing, tuple(missing))
 
 
 @dataclass(frozen=True)

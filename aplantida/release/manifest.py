@@ -22,7 +22,9 @@ FORMAT = "aplantida.training_manifest/1"
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 FILE_NAME = "TRAINING_MANIFEST_{version}.yaml"
 _LINE_ENDS = re.compile("[\x85\u2028\u2029]")
-_SAID_OF_EACH = {"kind", "phase", "phase_version", "digest", "inputs", "environments"}
+_SAID_OF_EACH = {"kind": str, "phase": str, "phase_version": int, "digest": str, "inputs": list, "environments": list}
+_MAY_BE_SAID = {"config": dict, "resources": dict, "gates": dict, "files": dict}
+_NO_PART_OF_A_NAME = re.compile(r"[/\\$\x00-\x1f]")  # a folder's name beside others, and no path or variable
 _FILES_OF = ("checkpoint", "model_bundle")  # kinds whose files are listed one by one
 
 
@@ -75,7 +77,7 @@ def read_manifest(file: Path, *, checked: bool = True) -> dict[str, Any]:
         checked: refuse one whose seal is broken.
 
     Raises:
-        BadRequest: when it cannot be read, or is no training manifest.
+        BadRequest: when it cannot be read, is no training manifest, or calls an artifact by what is no folder's name.
         Altered: when it is no longer what it was.
     """
     manifest = read_yaml(file)
@@ -85,11 +87,25 @@ def read_manifest(file: Path, *, checked: bool = True) -> dict[str, Any]:
     if trouble is not None:
         raise Altered(f"{file} was altered: {trouble}")
     artifacts = manifest.get("artifacts")
-    named = artifacts if isinstance(artifacts, dict) else {"artifacts": artifacts}
-    for name, described in named.items():
-        if not isinstance(described, dict) or not described.keys() >= _SAID_OF_EACH:
-            raise BadRequest(f"{file}: {name}: want a mapping with {', '.join(sorted(_SAID_OF_EACH))}")
+    if not isinstance(artifacts, dict):
+        raise BadRequest(f"{file}: artifacts: want a mapping, found {type(artifacts).__name__}")
+    for name, described in artifacts.items():
+        trouble = _trouble_with(name, described)
+        if trouble:
+            raise BadRequest(f"{file}: artifacts: {name!r}: {trouble}")
     return manifest
+
+
+def _trouble_with(name: Any, described: Any) -> str:
+    """What an artifact's entry is not; empty when it may be read and looked for under its name."""
+    if not isinstance(name, str) or name in ("", ".", "..") or _NO_PART_OF_A_NAME.search(name):
+        return "want the plain name of a folder, without '/', '..' or '$'"
+    if not isinstance(described, dict) or not described.keys() >= _SAID_OF_EACH.keys():
+        return f"want a mapping with {', '.join(sorted(_SAID_OF_EACH))}"
+    for key, kind in {**_SAID_OF_EACH, **_MAY_BE_SAID}.items():
+        if key in described and not isinstance(described[key], kind):
+            return f"{key}: want {kind.__name__}, found {type(described[key]).__name__}"
+    return ""
 
 
 def redact(value: Any) -> Any:

@@ -32,6 +32,7 @@ class ReleaseFacts:
         bytes: of all files of the bundle.
         top1: share of the test photos by part (``all``, ``region europe``, ``band 10-49``), of parts with a photo.
         num_photos: test photos by part.
+        region: whose species alone it names; None where it names all that it learned.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ReleaseFacts:
     bytes: int
     top1: dict[str, float]
     num_photos: dict[str, int]
+    region: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For ``release.json``."""
@@ -76,6 +78,7 @@ def facts_of(bundle_json: Mapping[str, Any], sha256: str, test: Mapping[str, Any
         bytes=sum(entry["bytes"] for entry in files),
         top1={name: row["top1"] for name, row in parts},
         num_photos={name: row["num_photos"] for name, row in parts},
+        region=bundle_json.get("region"),
     )
 
 
@@ -133,10 +136,11 @@ def drops(before: ReleaseFacts, now: ReleaseFacts) -> list[Drop]:
 def changes(before: ReleaseFacts, now: ReleaseFacts) -> list[tuple[str, str, str]]:
     """What differs: (what, before, now)."""
     rows = [
-        (word, str(getattr(before, name)), str(getattr(now, name)))
+        (word, str(getattr(before, name) or "–"), str(getattr(now, name) or "–"))
         for name, word in (
             ("name", "name"),
             ("version", "version"),
+            ("region", "region"),
             ("num_classes", "species"),
             ("image_size", "pixels a side"),
             ("license", "licence of the weights"),

@@ -135,15 +135,17 @@ def _data(release: Release) -> list[str]:
 
 def _photos(release: Release) -> str:
     photos, named = release.licenses["photos"], release.facts["num_classes"]
+    nameless = photos["num_nameless"]
+    of_nameless = f" Of {nameless} of the photos no author is given." if nameless else ""
     if release.region is None:
         return (
-            f"{photos['num_photos']} photos of {named} species, for training, validation and test, each with its "
-            "licence and author in the bundle's `credits/`."
+            f"{photos['num_photos']} photos of {named} species, for training, validation and test. Their licences and "
+            f"authors are listed by species in the bundle's `credits/`.{of_nameless}"
         )
     return (
         f"{photos['num_photos']} photos of {photos['num_species']} species, for training, validation and test. The "
         f"authors of the {named} species that it names, with their licences, are in the bundle's `credits/`, all in "
-        "the list that `attributions.html` names."
+        f"the list that `attributions.html` names.{of_nameless}"
     )
 
 

@@ -24,7 +24,7 @@ class Release:
         evaluation: of the model in it.
         calibration: that decides in it.
         license_report: by which it was cleared.
-        validation: of this very bundle; None where none was given.
+        validations: of this very bundle, all that were given.
         everything: all artifacts that were given.
         lineage: they with all their ancestors.
     """
@@ -33,7 +33,7 @@ class Release:
     evaluation: Artifact
     calibration: Artifact
     license_report: Artifact
-    validation: Artifact | None
+    validations: tuple[Artifact, ...]
     everything: tuple[Artifact, ...]
     lineage: Lineage
 
@@ -80,6 +80,11 @@ class Release:
         """``license_report.json``."""
         return read_json(self.license_report, "license_report.json")
 
+    def made_from(self, name: str) -> list[Artifact]:
+        """The artifacts of the lineage that the bundle has as its input ``name``; empty where they cannot be read."""
+        digests = {given["digest"] for given in self.bundle.inputs.get(name, [])}
+        return [item for item in self.lineage.artifacts if item.digest in digests]
+
 
 def find_release(artifacts: Sequence[Artifact]) -> Release:
     """Put a release together; what belongs to the bundle is known by digest, not by name.
@@ -93,18 +98,22 @@ def find_release(artifacts: Sequence[Artifact]) -> Release:
         raise BadRequest(f"artifacts: want one model_bundle, found {found}")
     bundle = bundles[0]
     made_from = {name: _made_from(bundle, name, artifacts) for name in ("evaluation", "calibration", "license_report")}
-    of_it = [
-        item
-        for item in artifacts
-        if item.kind == "validation" and bundle.digest in {given["digest"] for given in item.inputs.get("bundle", [])}
-    ]
+    validations = tuple(item for item in artifacts if item.kind == "validation" and _is_of(item, bundle))
     return Release(
         bundle=bundle,
         **made_from,
-        validation=of_it[0] if of_it else None,
+        validations=tuple(
+            item
+            for item in validations
+            if bundle.digest in {given["digest"] for given in item.inputs.get("bundle", [])}
+        ),
         everything=tuple(artifacts),
         lineage=trace(artifacts),
     )
+
+
+def _is_of(validation: Artifact, bundle: Artifact) -> bool:
+    return bundle.digest in {given["digest"] for given in validation.inputs.get("bundle", [])}
 
 
 def _made_from(bundle: Artifact, name: str, artifacts: Sequence[Artifact]) -> Artifact:

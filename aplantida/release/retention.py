@@ -247,9 +247,9 @@ def _lock(stream: TextIO) -> bool:
 def _is_leased(path: Path) -> bool:
     try:
         session = json.loads((path / PROGRESS / SESSION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return session["host"] != platform.node() and time.time() - session["alive"] < LEASE_SECONDS
+    except (OSError, ValueError, KeyError, TypeError):  # damaged: of no session that lives, for that writes it whole
         return False
-    return session["host"] != platform.node() and time.time() - session["alive"] < LEASE_SECONDS
 
 
 def places_below(folder: Path, *, follow: bool = False) -> Places:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aplantida.data.withdrawn import COLUMNS, withdrawn_among
-from aplantida.domain.address_secrets import public_address
+from aplantida.domain.address_secrets import AddressSecrets
 from aplantida.domain.opt_out import OptOuts
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.errors import Altered, BadRequest
@@ -25,6 +25,7 @@ SHOWN = 10  # photos that are named
 _ID_COLUMNS = ("image_id", "image_id_a", "image_id_b")
 _ROWS_AT_ONCE = 65_536
 _MANY = 5_000
+_PIXELS = "pixel_sha256"
 _REFUSED = "reason"  # tables with this column list what was left out
 _SAMPLES = {"model_bundle", "validation"}  # kinds whose texts may name photos that they show
 _TEXTS = (".json", ".html", ".csv")
@@ -40,15 +41,17 @@ class Photos:
     """Those that are meant.
 
     Attributes:
-        ids: of all of them.
+        ids: of all of them, twins among them.
+        twins: of photos that show the same picture as one that is meant, and are not meant themselves.
         shown: a sentence for each of the first ``SHOWN``.
     """
 
     ids: set[str] = field(default_factory=set[str])
     shown: list[str] = field(default_factory=list[str])
+    twins: set[str] = field(default_factory=set[str])
 
 
-def photos_meant(artifacts: Iterable[Artifact], opt_outs: OptOuts, unread: list[str]) -> Photos:
+def photos_meant(artifacts: Sequence[Artifact], opt_outs: OptOuts, unread: list[str]) -> Photos:
     """The photos that a list of opt-outs speaks of, by all tables that know addresses and authors.
 
     Args:
@@ -64,10 +67,29 @@ def photos_meant(artifacts: Iterable[Artifact], opt_outs: OptOuts, unread: list[
                 photos.ids.add(row["image_id"])
                 if len(shown) < SHOWN and row["image_id"] not in shown:
                     shown.add(row["image_id"])
-                    photos.shown.append(_sentence(row))
+                    photos.shown.append(_sentence(row, opt_outs.secrets))
         except UNREADABLE as error:
             unread.append(unread_because(artifact, error))
+    photos.twins = _twins(artifacts, photos.ids, unread)
+    photos.ids |= photos.twins
     return photos
+
+
+def _twins(artifacts: Sequence[Artifact], ids: set[str], unread: list[str]) -> set[str]:
+    """Ids of stored photos whose pixels are those of one of ``ids``, without these."""
+    found: set[str] = set()
+    wanted = pa.array(sorted(ids), pa.string())
+    for artifact in artifacts if ids else ():
+        if artifact.kind != "image_shards":
+            continue
+        try:
+            shards = [pq.read_table(shard, columns=["image_id", _PIXELS]) for shard in artifact.files_under("shards")]
+            photos = pa.concat_tables(shards)
+            meant = photos.filter(pc.is_in(photos["image_id"], wanted))[_PIXELS].combine_chunks()
+            found.update(photos.filter(pc.is_in(photos[_PIXELS], meant))["image_id"].to_pylist())
+        except UNREADABLE as error:
+            unread.append(unread_because(artifact, error))
+    return found - ids
 
 
 def unread_because(artifact: Artifact, error: Exception) -> str:
@@ -86,9 +108,9 @@ def _rows_meant(artifact: Artifact, opt_outs: OptOuts) -> Iterator[dict[str, Any
             yield from withdrawn_among(pa.Table.from_batches([batch]), opt_outs).to_pylist()
 
 
-def _sentence(row: dict[str, Any]) -> str:
+def _sentence(row: dict[str, Any], secrets: AddressSecrets) -> str:
     name, author = row.get("scientific_name"), row["author"] or "(no author)"
-    return f"{row['image_id']}  {name}, {author}, {public_address(row['url'] or '(no address)')}"
+    return f"{row['image_id']}  {name}, {author}, {secrets.public(row['url'] or '(no address)')}"
 
 
 def rows_of(path: Path, ids: Sequence[str], columns: Sequence[str] = ()) -> pa.Table:

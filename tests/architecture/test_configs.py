@@ -68,7 +68,7 @@ def test_the_collections_file_names_every_field_and_each_is_some_phases() -> Non
     known = fields_of(CollectionFile)
     assert keys_of(read_yaml(CHECKOUT / SHARED), known) == known
     readers = [config for config in (load_phase(phase).config for phase in PHASES) if config.SHARED]
-    assert len(readers) == 10
+    assert len(readers) == 11
     assert known <= {name for config in readers for name in fields_of(config)}
     for config in readers:
         assert read_yaml(CONFIGS / f"{phase_of(config)}.yaml")["collection"] == SHARED

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import random
 
 import pyarrow as pa
@@ -8,9 +9,20 @@ import pytest
 from aplantida.data.addresses import host_of
 from aplantida.data.withdrawn import COLUMNS, withdrawn_among
 from aplantida.domain.opt_out import OptOuts
+from aplantida.phases._collection_file import OptOutSection, SecretSection
+from aplantida.phases._opt_outs import tell_unmatched
 
 HOSTS = ["a.org", "img.a.org", "ñandú.es", "xn--and-6ma2c.es", "b.example:8080", "A.ORG"]
 AUTHORS = ["Ana Pérez", "ANA PÉREZ", "Bo", None, "", "Ana"]
+
+
+def addresses(position: int) -> list[str]:
+    """With secrets in the query, and in the path."""
+    name = f"f {position % 50}ñ.jpg"
+    return [f"http://{host}/{name}?token={position}" for host in HOSTS] + [
+        f"http://a.org/t/token=x{position}/{name}",
+        f"http://a.org/t;sig=x{position}/{name}",
+    ]
 
 
 def photos(number: int) -> pa.Table:
@@ -19,7 +31,7 @@ def photos(number: int) -> pa.Table:
         {
             "image_id": f"{position:032x}",
             "author": draw.choice(AUTHORS),
-            "url": draw.choice([None, *[f"http://{host}/f {position % 50}ñ.jpg?token={position}" for host in HOSTS]]),
+            "url": draw.choice([None, *addresses(position)]),
         }
         for position in range(1000)
     ]
@@ -33,6 +45,7 @@ def photos(number: int) -> pa.Table:
         OptOuts.of([], ["a.org", "ÑANDÚ.es"]),
         OptOuts.of([], [], [f"{7:032X}", "http://A.org/f%207%C3%B1.jpg", "http://b.example:8080/f 9ñ.jpg"]),
         OptOuts.of([], [], [f"http://a.org/f {number}ñ.jpg" for number in range(40)]),
+        OptOuts.of([], [], ["http://a.org/t/f 7ñ.jpg", "http://a.org/t/token=another/f 8ñ.jpg"]),
         OptOuts.of(["Bo"], ["b.example"], [f"{3:032x}"]),
         OptOuts(),
     ],
@@ -47,3 +60,15 @@ def test_by_columns_the_same_photos_are_refused_as_one_by_one(opt_outs: OptOuts)
     found = withdrawn_among(table, opt_outs)
     assert dict(zip(found["image_id"].to_pylist(), found["refusal"].to_pylist(), strict=True)) == want
     assert bool(want) == bool(opt_outs)
+
+
+def test_what_is_listed_and_no_photo_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    table = photos(20261126)
+    there = [f"{7:032X}", "http://a.org/f 7ñ.jpg", "http://a.org/t/f 8ñ.jpg"]
+    for absent in ([], ["http://a.org/none.jpg?token=SECRET", "f" * 32]):
+        caplog.clear()
+        with caplog.at_level("WARNING"):
+            said = OptOutSection(images=[*there, *absent])
+            tell_unmatched([table[:500], table[500:]], said, SecretSection(), logging.getLogger("told"))
+        want = ["opt_out.images: 2 of 5 are of no photo here, the first is http://a.org/none.jpg"] if absent else []
+        assert [record.getMessage() for record in caplog.records] == want

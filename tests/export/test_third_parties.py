@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from aplantida.export.third_parties import BILL_FILE, PAGE_FILE, allows, refusals, third_parties
+from aplantida.export.third_parties import (
+    BILL_FILE,
+    PAGE_FILE,
+    allows,
+    bill_of_materials,
+    page,
+    refusals,
+    third_parties,
+)
 from aplantida.export.web_build import WEB, build_web
 
 NOTICES = WEB / "notices"
@@ -84,3 +92,25 @@ def test_no_notice_is_kept_for_nothing() -> None:
     kept = json.loads((NOTICES / "notices.json").read_text())
     files = [*kept["packages"].values(), *(part["file"] for parts in kept["compiled_in"].values() for part in parts)]
     assert {path.name for path in NOTICES.glob("*.txt")} == set(files)
+
+
+def test_a_package_in_a_package_is_judged_by_its_own_licence(tmp_path: Path) -> None:
+    """``b`` beside ``a`` is free, and another ``b`` inside of ``a`` is what ``a`` imports."""
+    metafile = _bundled(tmp_path, {"b": "MIT", "a": "MIT", "a/node_modules/b": "GPL-3.0-only"})
+    parties = third_parties([metafile], tmp_path / "node_modules", NOTICES)
+    assert [(party.name, party.license) for party in parties] == [("a", "MIT"), ("b", "GPL-3.0-only"), ("b", "MIT")]
+    (line,) = refusals(parties)
+    assert line.startswith("b 1.2.3: its licence is 'GPL-3.0-only'")
+    assert line.endswith("a/index.js > a/node_modules/b/index.js)")
+
+
+def test_two_copies_of_a_package_are_one_work_and_two_versions_two(tmp_path: Path) -> None:
+    metafile = _bundled(tmp_path, {"b": "MIT", "@s/a": "MIT", "@s/a/node_modules/b": "MIT"})
+    inner = tmp_path / "node_modules/@s/a/node_modules/b"
+    (inner / "LICENSE").write_text((tmp_path / "node_modules/b/LICENSE").read_text())
+    assert [party.name for party in third_parties([metafile], tmp_path / "node_modules", NOTICES)] == ["@s/a", "b"]
+    (inner / "package.json").write_text(json.dumps({"name": "b", "version": "2.0.0", "license": "MIT"}))
+    parties = third_parties([metafile], tmp_path / "node_modules", NOTICES)
+    assert [(party.name, party.version) for party in parties] == [("@s/a", "1.2.3"), ("b", "1.2.3"), ("b", "2.0.0")]
+    assert page(parties).count("<h2 ") == 3
+    assert len(bill_of_materials(parties)["components"]) == 3

@@ -98,6 +98,16 @@ def test_who_opted_out_by_the_collections_file_is_found_too(root: Path, phase: s
     assert BAD["image_id"] in {row["image_id"] for row in offenders(root)}
 
 
+def test_the_same_picture_under_another_id_is_found_too(root: Path) -> None:
+    twin = photo_row(4, 4)["image_id"]
+    same = {"pixel_sha256": BAD["pixel_sha256"]}
+    make_images("images", change=lambda row: {**row, **same} if row["image_id"] == twin else row)
+    make_split("split", "images")
+    with pytest.raises(GateFailed, match=rf"photo {twin} .*the same picture as the photo {BAD['image_id']}"):
+        learn("train_teacher", gates={"opt_out": {"images": [BAD["image_id"]]}})
+    assert {row["image_id"] for row in offenders(root)} == {twin, BAD["image_id"]}
+
+
 def test_what_is_stored_and_not_in_the_split_stops_nothing() -> None:
     lonely = photo_row(0, 0, scientific_name="Zea mays", license_id="CC-BY-ND-4.0")
     make_images("images", change=lambda row: {**row, **lonely} if row["image_id"] == lonely["image_id"] else row)

@@ -15,6 +15,7 @@ from aplantida.export.bundle import license_text
 from aplantida.phases.check_licenses import PHASE
 from aplantida.pipeline.artifact import Artifact
 from aplantida.pipeline.cli import main
+from aplantida.pipeline.config import load_config
 from aplantida.pipeline.errors import BadRequest, GateFailed, RecipeChanged
 from aplantida.pipeline.runner import execute
 from aplantida.pipeline.writer import ArtifactWriter
@@ -213,12 +214,14 @@ def test_who_opted_out_since_is_found_in_an_old_split(root: Path, who: str) -> N
     assert json.loads((root / "again/license_report.json").read_text())["production_safe"] is False
 
 
-def test_a_withdrawn_stranger_is_found_and_what_is_only_stored_is_not(root: Path) -> None:
-    stranger, stored = photo_row(2, 5)["image_id"], photo_row(2, 6)["image_id"]
-    make_images("images")
+STRANGER, STORED = photo_row(2, 5)["image_id"], photo_row(2, 6)["image_id"]
+
+
+def split_with_a_stranger() -> None:
+    """``split`` of ``images``, and a student: STRANGER is its stranger, STORED is no part of it."""
     table = pq.read_table(make_split("whole", "images").file("split.parquet"))
     row = {
-        "image_id": stranger,
+        "image_id": STRANGER,
         "shard": 0,
         "split": "stranger",
         "scientific_name": "x",
@@ -227,11 +230,63 @@ def test_a_withdrawn_stranger_is_found_and_what_is_only_stored_is_not(root: Path
     }
 
     def fill(output: ArtifactWriter) -> None:
-        output.write_table("split.parquet", table.filter(~pc.field("image_id").isin([stranger, stored])))
+        output.write_table("split.parquet", table.filter(~pc.field("image_id").isin([STRANGER, STORED])))
         output.write_table("strangers.parquet", pa.Table.from_pylist([row], STRANGER_SCHEMA))
 
     seal("split", "split", fill, {"images": "images"})
     make_checkpoint("student", LINEAGE)
-    with pytest.raises(GateFailed, match=f"1 licence violations.*\n.*photo {stranger}"):
-        check(["student"], opt_out={"images": [stranger, stored]})
-    assert check(["student"], "stored", opt_out={"images": [stored]}).metrics["violations"] == 0
+
+
+def test_a_withdrawn_stranger_is_found_and_what_is_only_stored_is_not() -> None:
+    make_images("images")
+    split_with_a_stranger()
+    with pytest.raises(GateFailed, match=f"1 licence violations.*\n.*photo {STRANGER}"):
+        check(["student"], opt_out={"images": [STRANGER, STORED]})
+    assert check(["student"], "stored", opt_out={"images": [STORED]}).metrics["violations"] == 0
+
+
+@pytest.mark.parametrize(
+    ("license_id", "policy", "why"),
+    [
+        ("CC-BY-NC-4.0", {}, "forbids commercial use"),
+        ("CC-BY-SA-4.0", {"allow_share_alike": False}, "share-alike"),
+        ("CC-BY-SA-4.0", {}, None),
+    ],
+)
+def test_strangers_are_asked_what_photos_are_and_have_no_credits(
+    root: Path, license_id: str, policy: dict[str, Any], why: str | None
+) -> None:
+    ids = (STRANGER, STORED)
+    make_images("images", change=lambda row: {**row, "license_id": license_id} if row["image_id"] in ids else row)
+    split_with_a_stranger()
+    if why is not None:
+        with pytest.raises(GateFailed, match=rf"1 licence violations.*\n.*photo {STRANGER}.*{why}"):
+            check(["student"], license_policy=policy)
+        assert [row["image_id"] for row in json.loads((root / "licenses/license_violations.json").read_text())] == [
+            STRANGER
+        ]
+        return
+    artifact = check(["student"], license_policy=policy)
+    report = json.loads(artifact.file("license_report.json").read_text())
+    assert report["decisions_needed"] == ["share-alike"]
+    assert report["decisions"][0]["by_license"] == {license_id: 1}
+    assert (report["photos"]["num_photos"], license_id in report["photos"]["by_license"]) == (58, False)
+    assert STRANGER not in pq.read_table(artifact.file("attributions.parquet"))["image_id"].to_pylist()
+
+
+@pytest.mark.parametrize(("key", "value"), [("by", "  "), ("decided", "\t"), ("date", "2999-01-01")])
+def test_a_decision_is_said_and_made_already(key: str, value: str) -> None:
+    said = {"about": "share-alike", "decided": "yes", "by": "Ana", "date": "2026-01-31", key: value}
+    with pytest.raises(BadRequest, match=rf"decisions\.0\.{key}"):
+        load_config(PHASE.config, [BASE], {"decisions": [said]})
+
+
+def test_the_same_picture_under_another_id_is_withdrawn_with_it(root: Path) -> None:
+    """STORED was set aside as a copy of TWIN, which is learned from."""
+    twin, pixels = photo_row(2, 7)["image_id"], photo_row(2, 6)["pixel_sha256"]
+    make_images("images", change=lambda row: {**row, "pixel_sha256": pixels} if row["image_id"] == twin else row)
+    split_with_a_stranger()
+    with pytest.raises(GateFailed, match=rf"1 licence violations.*\n.*photo {twin}.*the same picture as .*{STORED}"):
+        check(["student"], opt_out={"images": [STORED]})
+    (found,) = json.loads((root / "licenses/license_violations.json").read_text())
+    assert found["image_id"] == twin

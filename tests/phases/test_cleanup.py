@@ -19,6 +19,7 @@ from aplantida.pipeline.runner import execute
 from aplantida.pipeline.waiting import WaitingNodes
 from aplantida.pipeline.writer import ArtifactWriter
 from aplantida.release.records import write_records
+from aplantida.release.retention import is_being_written
 from tests.fixtures.artifacts import seal
 
 BASE = "configs/cleanup.yaml"
@@ -221,6 +222,9 @@ def test_work_in_progress_is_left_alone(runs: Path) -> None:
     session = runs / "demo" / "begun" / "_progress" / "session.json"
     session.write_text(json.dumps({"host": "another", "session_id": "x", "alive": time.time()}))
     assert kinds(clean(named=["demo/begun"])) == {}
+    for text in ("", "{}", "[]", "null", '{"host": "another", "alive": "now"}'):
+        session.write_text(text)
+        assert not is_being_written(session.parents[1])
     session.write_text(json.dumps({"host": "another", "session_id": "x", "alive": time.time() - 3600}))
     assert kinds(clean(named=["demo/begun"])) == {"demo/begun": "unfinished"}
 

@@ -161,6 +161,8 @@ def test_a_model_too_large_is_stopped_and_formats_are_made_once(root: Path) -> N
         make_bundle("large", gates={"max_model_bytes": limit})
     assert [path.stat().st_mtime_ns for path in files] == times
     assert load_card(root / "quantized").folded
+    records = [json.loads(file.read_text()) for file in (root / "_releases").glob("*.json")]
+    assert "large" not in json.dumps(records)  # it is no release
 
 
 def test_a_bundle_waits_for_what_somebody_must_decide(root: Path) -> None:

@@ -17,13 +17,15 @@ from aplantida.phases.generate_manifest import PHASE as MANIFEST
 from aplantida.phases.release_gate import PHASE
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.config import find_file, load_config
-from aplantida.pipeline.errors import Altered, BadRequest
+from aplantida.pipeline.errors import Altered, BadRequest, GateFailed
 from aplantida.release.gate_rows import ROWS, decision_problems, license_problems
 from aplantida.release.release_parts import find_release
 from aplantida.release.targets import load_targets
-from tests.fixtures.artifacts import seal
+from tests.fixtures.artifacts import photo_row, seal
 from tests.fixtures.exported import make_bundle, run_phase
 from tests.fixtures.released import MADE, NODES, gate, make_validation, refusal
+
+PHOTO = photo_row(0, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +60,7 @@ def test_a_release_has_its_notes_its_card_and_no_signature(root: Path) -> None:
     assert "Aplantida test photos, region spain" in measured
     assert any("training photos" in name for name in measured)
     assert "Never eat" in card
+    assert "authors are listed by species in the bundle's `credits/`.\n" in card  # each photo has one
     assert "always “unsure”" in card
     assert gate().digest == artifact.digest  # sealed: skipped
     assert gate("once_more").digest == artifact.digest
@@ -70,6 +73,16 @@ def no_validation(root: Path) -> dict[str, Any]:
 def far_from_torch(root: Path) -> dict[str, Any]:
     make_validation("far", 0.5)
     return {"nodes": ["far" if name == "validation" else name for name in NODES]}
+
+
+def a_second_that_is_far(root: Path) -> dict[str, Any]:
+    make_validation("far", 0.5)
+    return {"nodes": [*NODES, "far"]}
+
+
+def of_the_same_version(root: Path) -> dict[str, Any]:
+    make_bundle("other_bundle", model_license="MIT")
+    return {"previous": "other_bundle"}
 
 
 def another_validation(root: Path) -> dict[str, Any]:
@@ -128,11 +141,25 @@ def without_an_ancestor(root: Path) -> dict[str, Any]:
     return {"nodes": ["other_manifest" if name == "manifest" else name for name in NODES]}
 
 
+def withdrawn_since(root: Path) -> dict[str, Any]:
+    return {"gates": {"ship_unsure": True, "opt_out": {"images": [PHOTO["image_id"]]}}}
+
+
+def another_policy(root: Path) -> dict[str, Any]:
+    said = {"opt_out": {"authors": [PHOTO["author"]]}, "license_policy": {"allow_share_alike": False}}
+    (root / "mine.yaml").write_text(json.dumps(said))
+    return {"collection": str(root / "mine.yaml")}
+
+
 @pytest.mark.parametrize(
     ("plant", "row", "says"),
     [
+        (withdrawn_since, "licences", f"photo {PHOTO['image_id']} ("),
+        (another_policy, "licences", f"{PHOTO['author']}"),
         (no_validation, "parity", "no validation of this bundle"),
         (far_from_torch, "parity", "probabilities differ"),
+        (a_second_that_is_far, "parity", "far: "),
+        (of_the_same_version, "integrity", "tiny v1.0 was released with another bundle.json"),
         (another_validation, "parity", "no validation of this bundle"),
         (too_large, "size", "bundle: "),
         (no_yes, "quality", "target_precision is 0.9"),
@@ -201,6 +228,8 @@ def test_a_sealed_release_is_judged_again_by_changed_bounds(root: Path) -> None:
     assert "size: " in refusal(gates={"ship_unsure": True, "max_bundle_bytes": 9})
     assert "quality: " in refusal(gates={"ship_unsure": False})
     gate()
+    with pytest.raises(GateFailed, match=rf"licences: photo {PHOTO['image_id']}"):
+        gate(gates=withdrawn_since(root)["gates"])
 
 
 def test_what_is_no_release_is_a_bad_request(root: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aplantida.export.bundle import altered_files
-from aplantida.export.signing import KEY_VARIABLE, make_key, signer_of
+from aplantida.export.signing import KEY_VARIABLE, make_key, sign_bundle, signer_of
 from aplantida.pipeline.errors import BadRequest, RecipeChanged
 from aplantida.verify import main as verify
 from tests.fixtures.released import gate, refusal
@@ -74,6 +74,23 @@ def test_who_writes_a_new_bundle_json_cannot_sign_it(
     assert altered_files(pwa) == []
     assert verify([str(pwa)]) == 0
     assert verify([str(pwa), "--key", public, "--signature", str(root / "bundle.sig")]) == 4
+
+
+@pytest.mark.parametrize("covered", [[], ["THIRD_PARTY.html"], ["bundle.json"]])
+def test_a_signature_over_some_of_the_files_does_not_hold(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], covered: list[str]
+) -> None:
+    """The same key signed another folder, whose files are all in the bundle and as they were."""
+    key = make_key(tmp_path / "keys")
+    (tmp_path / "other").mkdir()
+    for name in covered:
+        shutil.copy(root / "bundle" / name, tmp_path / "other" / name)
+    sign_bundle(tmp_path / "other", key, tmp_path / "other.sig")
+    words = [str(root / "bundle"), "--key", str(tmp_path / "keys/public.pem"), "--signature"]
+    assert verify([*words, str(tmp_path / "other.sig")]) == 4
+    assert "other.sig: does not cover " in capsys.readouterr().out
+    sign_bundle(root / "bundle", key, tmp_path / "own.sig")
+    assert verify([*words, str(tmp_path / "own.sig")]) == 0
 
 
 def test_a_red_release_is_not_signed(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,9 +152,14 @@ def test_a_file_is_read_once_and_is_still_the_one_that_was_looked_at(
     given = model(name="mobilenetv2_100", pretrained="once.safetensors", weights_list=weights_list)
     ctx: Any = SimpleNamespace(output=SimpleNamespace(scratch=root))
     weights = [initial_weights(given) for _ in range(2)][1]  # as a source of the recipe, and for the training
-    assert placed(ctx, weights.initial, str(weights.origin)) == file
     assert read == [file]
+    copy = placed(ctx, weights.initial, str(weights.origin))
+    assert copy == root / "initial_weights.safetensors"
     file.write_bytes(b"other weights")
+    assert placed(ctx, weights.initial, str(weights.origin)) == copy
+    assert isinstance(copy, Path)
+    assert hash_file(copy) == sha256  # what a worker loads, whatever the file has become
+    copy.write_bytes(b"other weights")
     with pytest.raises(BadRequest, match=r"once\.safetensors .* is not the file of once\.safetensors sha256:"):
         placed(ctx, weights.initial, str(weights.origin))
     file.unlink()

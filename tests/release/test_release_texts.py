@@ -41,7 +41,7 @@ def release(decision: dict[str, Any] | None = None, license_id: str = "CC-BY-4.0
             "strangers": {"plant": None, "known": None},
         },
         "licenses": {
-            "photos": {"num_photos": 9, "by_license": dict.fromkeys(HOSTILE, 1)},
+            "photos": {"num_photos": 9, "num_nameless": 4, "by_license": dict.fromkeys(HOSTILE, 1)},
             "decisions": [
                 {"about": text, "num_photos": 1, "decision": {"by": text, "date": text, "decided": text}}
                 for text in HOSTILE
@@ -53,7 +53,7 @@ def release(decision: dict[str, Any] | None = None, license_id: str = "CC-BY-4.0
         Artifact(Path("x") / (text.replace("/", "_") or "_"), {"kind": text, "digest": text}) for text in HOSTILE
     ]
     nothing = cast("Artifact", None)
-    made = Release(nothing, nothing, nothing, nothing, None, (), Lineage(tuple(artifacts), ()))
+    made = Release(nothing, nothing, nothing, nothing, (), (), Lineage(tuple(artifacts), ()))
     made.__dict__.update(known)
     return made
 
@@ -111,6 +111,7 @@ def test_the_front_matter_is_what_the_hub_reads() -> None:
 
 def test_what_is_promised_is_said_with_what_was_measured() -> None:
     assert "On test it named 60.0 % of the photos; of those 91.0 % are right" in card(release())
+    assert "Of 4 of the photos no author is given." in card(release())
     unsure = {"strangers": {"plant": None, "known": None}, "unsure_because": ["val has 3 photos"]}
     text = card(release(unsure))
     assert "always “unsure”, because val has 3 photos" in text
