@@ -10,7 +10,7 @@ from aplantida.evaluation.answers import TOP, Answers
 from aplantida.evaluation.bounds import LEVEL
 from aplantida.evaluation.conformal import fit_sets, level_problem
 from aplantida.evaluation.decide import Decision, read_decision
-from aplantida.evaluation.decision_file import always_unsure, decision_json
+from aplantida.evaluation.decision_file import always_unsure, decision_json, with_outcomes
 from aplantida.evaluation.decisions import Threshold, at_threshold, find_threshold, precision_table
 from aplantida.evaluation.roll_up import fit_roll_up
 from aplantida.evaluation.stranger_choice import GateChoice, GateTarget
@@ -77,7 +77,6 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         ctx.log.warning(warning)
     seen = look(evaluation, classes, val, test, chosen.fit.temperature)
     threshold = _threshold(ctx, seen.on_val)
-    named = at_threshold(seen.on_test.confidences, seen.on_test.correct, threshold.value)
     limits = {"target_precision": config.target_precision, "min_accepted": config.min_accepted}
     roll_up = fit_roll_up(seen.on_val, seen.on_test, seen.taxonomy, threshold.value, bound=config.bound_level, **limits)
     rules, sets = fit_sets(seen.on_val, seen.on_test, config.sets.levels, classes.prevalence, seen.set_sizes)
@@ -85,7 +84,6 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         seen.temperature,
         threshold,
         config.target_precision,
-        named,
         temperatures=chosen.regional,
         roll_up=roll_up,
         sets=rules[config.sets.method],
@@ -96,17 +94,19 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     strangers = read_strangers(seen)
     gates = _gates(ctx, strangers, read_decision(decision))
     decision["strangers"] = gates_json(gates)
+    told = seen.rules(read_decision(decision))
+    decision = with_outcomes(decision, told["outcomes"])
     decision = _settle(ctx, decision, facts := _facts(threshold, seen.on_val, chosen.fit.at_bound))
     calibration = {
         "format": FORMAT,
         **chosen.report,
-        "threshold": _threshold_report(config, threshold, seen.on_val, named),
+        "threshold": _threshold_report(config, threshold, seen, told["outcomes"]["species"]),
         "precision_table": _precision_tables(config, seen),
         "roll_up": roll_up,
         "sets": {"method": config.sets.method, "methods": sets},
         "strangers": {name: choice.report for name, choice in gates.items()},
         "region_prior": {"floor": config.region_floor, "regions": seen.region_prior(config.region_floor)},
-        "rules": seen.rules(read_decision(decision)),
+        "rules": seen.rules(read_decision(decision)) if "unsure_because" in decision else told,
         "strangers_answered": answered(strangers, read_decision(decision)),
         **{name: decision[name] for name in ("unsure_because",) if name in decision},
     }
@@ -189,15 +189,20 @@ def _threshold(ctx: PhaseContext[CalibrateModelConfig], val: Answers) -> Thresho
 
 
 def _threshold_report(
-    config: CalibrateModelConfig, threshold: Threshold, val: Answers, on_test: dict[str, Any]
+    config: CalibrateModelConfig, threshold: Threshold, seen: Seen, named: dict[str, Any]
 ) -> dict[str, Any]:
+    """What the threshold does without the gates for strangers; ``named``: the test photos named with them."""
+    on = {
+        name: at_threshold(part.confidences, part.correct, threshold.value)
+        for name, part in (("val", seen.on_val), ("test", seen.on_test))
+    }
     return {
         "target_precision": config.target_precision,
         "bound_level": config.bound_level,
         "target_reached": threshold.target_reached,
-        "target_reached_on_test": (on_test["precision"] or 0.0) >= config.target_precision,
-        "val": at_threshold(val.confidences, val.correct, threshold.value),
-        "test": on_test,
+        "target_reached_on_test": named.get("precision", 0.0) >= config.target_precision,
+        "without_gates": True,
+        **on,
     }
 
 
@@ -206,7 +211,7 @@ PHASE = Phase(
     config=CalibrateModelConfig,
     inputs={"evaluation": "evaluation"},
     output="calibration",
-    version=4,
+    version=5,
     run=run,
     judge=judge,
 )
