@@ -76,7 +76,7 @@ def outcomes_of(table: DenseScores, labels: IntArray) -> Outcomes:
         counts[1, at] = (logits > true).sum(axis=1) + ((logits == true) & (positions < label)).sum(axis=1)
         shifted = np.subtract(logits, highest, out=logits)
         weights = np.exp(shifted, out=shifted)
-        total = weights.sum(axis=1).astype(np.float64)
+        total = weights.sum(axis=1, dtype=np.float64)
         likely = np.exp((true - highest)[:, 0].astype(np.float64)) / total
         values[0, at] = np.log(total) - (true - highest)[:, 0]
         values[1, at] = 1.0 / total

@@ -274,7 +274,7 @@ PHASE = Phase(
         "images": "image_shards",
     },
     output="model_bundle",
-    version=5,
+    version=6,
     run=run,
     judge=judge,
 )
