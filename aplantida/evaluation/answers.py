@@ -126,6 +126,12 @@ def answer(
     )
 
 
+def highest_probability(logits: npt.NDArray[np.floating], temperature: float) -> FloatArray:
+    """(n,) what :func:`answer` gives the likeliest class of (n, C) logits, without the rest."""
+    below = (logits - logits.max(axis=1, keepdims=True)) * logits.dtype.type(1.0 / temperature)
+    return 1.0 / np.exp(below, out=below).sum(axis=1, dtype=np.float64)
+
+
 def _of_no_class(answers: Answers) -> Answers:
     nothing = np.zeros(len(answers))
     values = {"labels": -1, "ranks": -1, "true_probabilities": 0.0, "mass_before": 0.0}

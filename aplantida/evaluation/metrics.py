@@ -104,7 +104,8 @@ def summarize(outcomes: Outcomes, groups: Groups | None = None) -> dict[str, Any
     """Top-1, 3 and 5, their macro means over species that have photos, mean NLL (nats) and Brier score, calibration.
 
     Every figure is None when there is no photo. ``top1_interval`` is Wilson's (1927): it takes photos for independent
-    and stays honest near 100 %; ``intervals`` resamples whole groups of photos and is given where they are known.
+    and stays honest near 100 %; ``intervals`` resamples whole groups of photos and is given where they are known;
+    it is None where there is one group only.
 
     Args:
         outcomes: of N photos.

@@ -105,7 +105,7 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         "roll_up": roll_up,
         "sets": {"method": config.sets.method, "methods": sets},
         "strangers": {name: choice.report for name, choice in gates.items()},
-        "region_prior": {"floor": config.region_floor, "regions": seen.region_prior(config.region_floor)},
+        "region_prior": {"floor": config.region_floor, "regions": seen.region_prior(read_decision(decision))},
         "rules": seen.rules(read_decision(decision)) if "unsure_because" in decision else told,
         "strangers_answered": answered(strangers, read_decision(decision)),
         **{name: decision[name] for name in ("unsure_because",) if name in decision},

@@ -164,6 +164,6 @@ PHASE = Phase(
     config=EvaluateModelConfig,
     inputs={"images": "image_shards", "split": "split", "checkpoint": "checkpoint"},
     output="evaluation",
-    version=3,
+    version=4,
     run=run,
 )

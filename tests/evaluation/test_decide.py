@@ -175,7 +175,8 @@ def test_a_genus_of_all_classes_is_named_by_who_chose_its_threshold_and_by_who_d
         table = ScoreTable(ids, np.zeros(200, np.int16), classes.class_ids, logits.astype(np.float16))
         answers = answers_of(table, labels, temperature, taxonomy)  # adds float32 numbers up; decide those of float64
         assert answers.genus_probabilities.max() <= 1.0
-        fitted = fit_roll_up(answers, answers, taxonomy, 0.9, target_precision=0.9, min_accepted=20, bound=0.9)
+        limits: dict[str, Any] = {"target_precision": 0.9, "min_accepted": 20, "bound": 0.9}
+        fitted = fit_roll_up(answers, answers, taxonomy, 0.9, **limits)
         threshold = fitted["genus"]["threshold"]
         if threshold is None:
             continue
