@@ -70,14 +70,7 @@ def prior_report(
     names = sorted({name for row in regions_by_country for name in row})
     inside = {name: np.array([name in row for row in regions_by_country], dtype=bool) for name in names}
     weights = {name: place_weights(classes, name, floor) for name in names}
-    best = {name: np.full(len(table), -1, np.int64) for name in names}
-    sure = {name: np.full(len(table), _REFUSED) for name in names}
-    for at, logits in scan(table):
-        for name in names:
-            rows = np.flatnonzero(inside[name][at])
-            moved = with_prior(logits[rows], weights[name], temperatures[name])
-            best[name][at.start + rows] = moved.argmax(axis=1)
-            sure[name][at.start + rows] = highest_probability(moved, temperatures[name])
+    best, sure = _at_places(table, inside, weights, temperatures)
     plain, right = np.where(passed, answers.confidences, _REFUSED), answers.correct
     report: dict[str, Any] = {}
     for name, mask in inside.items():
@@ -93,3 +86,21 @@ def prior_report(
             "named_with_prior": at_threshold(np.where(passed, sure[name], _REFUSED)[mask], hits, threshold),
         }
     return report
+
+
+def _at_places(
+    table: DenseScores,
+    inside: Mapping[str, npt.NDArray[np.bool_]],
+    weights: Mapping[str, FloatArray],
+    temperatures: Mapping[str, float],
+) -> tuple[dict[str, npt.NDArray[np.int64]], dict[str, FloatArray]]:
+    """By place (N,) likeliest classes, and their probabilities, of the photos that are ``inside``."""
+    best = {name: np.full(len(table), -1, np.int64) for name in inside}
+    sure = {name: np.full(len(table), _REFUSED) for name in inside}
+    for at, logits in scan(table):
+        for name, mask in inside.items():
+            rows = np.flatnonzero(mask[at])
+            moved = with_prior(logits[rows], weights[name], temperatures[name])
+            best[name][at.start + rows] = moved.argmax(axis=1)
+            sure[name][at.start + rows] = highest_probability(moved, temperatures[name])
+    return best, sure
