@@ -82,7 +82,13 @@ def stranger_tables(strangers: Mapping[str, Any], answered: Mapping[str, Any]) -
         answered: what all rules together tell them.
     """
     found = [(what, strangers[name]) for name, what in STRANGERS.items() if name in strangers]
-    head = ("strangers, on test", "photos", "named as a species without a gate", "with it", "one-sided 90 % bounds")
+    head = (
+        "strangers, on test",
+        "photos",
+        "named as a species without a gate",
+        "with it",
+        "one-sided bounds, of others",
+    )
     head = (*head, "known photos refused", "known photos named", "the gate")
     parts = [table(head, [_effect(what, report) for what, report in found]), _answered(answered)]
     for what, report in found:
@@ -104,7 +110,7 @@ def _answered(answered: Mapping[str, Any]) -> str:
         return ""
     shares = next(found["shares"] for found in answered.values() if found["num_photos"])
     outcomes = [name.replace("_", " ") for name in shares]
-    head = ("what all rules together say, on test", "photos", *outcomes, "a species at most, one-sided 90 %")
+    head = ("what all rules together say, on test", "photos", *outcomes, "a species at most, of others, one-sided 90 %")
     return table(head, rows)
 
 

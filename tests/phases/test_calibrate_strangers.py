@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from aplantida.domain.scores import ScoreTable
-from aplantida.domain.stored_scores import StoredScores, features_to_arrow
+from aplantida.domain.stored_scores import StoredFeatures, StoredScores, features_to_arrow
 from aplantida.evaluation.answers import answers_of
+from aplantida.evaluation.bounds import independent, upper_bound
 from aplantida.evaluation.decide import facts_of, read_decision, rule_of
 from aplantida.evaluation.roll_up import right_taxon
 from aplantida.evaluation.taxa import Taxonomy
@@ -83,3 +85,20 @@ def test_precision_and_coverage_are_those_of_all_rules_that_ship(root: Path) -> 
     assert alone["without_gates"] is True
     assert alone["test"]["coverage"] > decision["coverage"]  # the gate refuses photos of known species too
     assert alone["target_reached_on_test"] == (decision["precision"] >= 0.9)
+
+
+def test_the_most_that_pictures_are_named_is_said_of_other_kinds(root: Path) -> None:
+    evaluation_with_strangers()
+    artifact = calibrate()
+    rules = read_decision(read(artifact, "decision.json"))
+    rows = pq.read_table(root / "evaluation" / "strangers.parquet").to_pydict()
+    test = np.asarray(rows["part"]) == "test"
+    table = StoredScores(root / "evaluation" / "scores_strangers.parquet")
+    answers = answers_of(table, None, rules.temperature, Taxonomy.of(CLASSES)).where(test)
+    pooled = StoredFeatures(root / "evaluation" / "features_strangers.parquet").rows(np.flatnonzero(test))
+    named = np.array([rule_of(facts, rules)[0] == "species" for facts in facts_of(answers, rules, pooled)])
+    told = read(artifact, "calibration.json")["strangers_answered"]["non_plant"]
+    assert told["shares"]["species"] == pytest.approx(named.mean())
+    wanted = upper_bound(*independent(named, np.asarray(rows["group"])[test]))
+    assert told["species_at_most"] == pytest.approx(float(wanted))
+    assert told["species_at_most"] > named.mean()
