@@ -100,6 +100,8 @@ def _at_places(
     for at, logits in scan(table):
         for name, mask in inside.items():
             rows = np.flatnonzero(mask[at])
+            if not len(rows):
+                continue
             moved = with_prior(logits[rows], weights[name], temperatures[name])
             best[name][at.start + rows] = moved.argmax(axis=1)
             sure[name][at.start + rows] = highest_probability(moved, temperatures[name])
