@@ -93,7 +93,7 @@ def rows_of(calibration: dict[str, Any]) -> list[Row]:
         if not found["num_photos"]:
             continue
         share = 100 * found["shares"]["species"]
-        note = f"of {found['num_photos']}; at most {100 * found['species_at_most']:.1f} at the one-sided 90 % level"
+        note = f"of {found['num_photos']}; of others {100 * found['species_at_most']:.1f} at most, one-sided 90 %"
         without = report["named_without_gate"].get("test", math.nan)
         note += f"; {100 * without:.1f} without a gate; gate: {report.get('score') or report.get('reason')}"
         rows.append(Row(name, share, most, "%", most / max(share, 0.1), 1, note))

@@ -93,7 +93,10 @@ def answers_of(
 def answer(
     logits: npt.NDArray[np.floating], labels: npt.NDArray[np.integer], temperature: float, taxonomy: Taxonomy
 ) -> Answers:
-    """The same of (n, C) logits in memory, computed in their own precision; ``logits`` may be overwritten."""
+    """The same of (n, C) logits in memory, computed in their own precision; ``logits`` may be overwritten.
+
+    They are added up in float64; no sum of them is above 1.
+    """
     dtype, highest = logits.dtype.type, logits.max(axis=1, keepdims=True)
     top = largest_positions(logits, min(TOP, logits.shape[1]))
     label = np.asarray(labels, np.int64)[:, None]
@@ -101,7 +104,7 @@ def answer(
     before = (logits > true) | ((logits == true) & (np.arange(logits.shape[1])[None, :] < label))
     below = np.multiply(np.subtract(logits, highest, out=logits), dtype(1.0 / temperature), out=logits)
     weights = np.exp(below)
-    total = weights.sum(axis=1).astype(np.float64)
+    total = weights.sum(axis=1, dtype=np.float64)
     genera, genus_sums = taxonomy.genus.best(weights)
     families, family_sums = taxonomy.family.best(weights)
     shares = np.take_along_axis(weights, top, axis=1) / total[:, None]
@@ -113,14 +116,20 @@ def answer(
         probabilities=shares,
         ranks=before.sum(axis=1),
         true_probabilities=likely,
-        mass_before=np.einsum("nc,nc->n", weights, before) / total,
+        mass_before=np.minimum(np.einsum("nc,nc->n", weights, before) / total, 1.0),
         genera=genera,
-        genus_probabilities=genus_sums / total,
+        genus_probabilities=np.minimum(genus_sums / total, 1.0),
         families=families,
-        family_probabilities=family_sums / total,
+        family_probabilities=np.minimum(family_sums / total, 1.0),
         energies=highest[:, 0].astype(np.float64) + temperature * np.log(total),
         entropies=np.log(total) - mean,
     )
+
+
+def highest_probability(logits: npt.NDArray[np.floating], temperature: float) -> FloatArray:
+    """(n,) what :func:`answer` gives the likeliest class of (n, C) logits, without the rest."""
+    below = (logits - logits.max(axis=1, keepdims=True)) * logits.dtype.type(1.0 / temperature)
+    return 1.0 / np.exp(below, out=below).sum(axis=1, dtype=np.float64)
 
 
 def _of_no_class(answers: Answers) -> Answers:

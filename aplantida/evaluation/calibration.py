@@ -131,7 +131,7 @@ def at_temperatures(
         weights = np.empty_like(below)
         for row, temperature in enumerate(temperatures):
             np.exp(np.multiply(below, np.float32(1.0 / temperature), out=weights), out=weights)
-            total = weights.sum(axis=1).astype(np.float64)
+            total = weights.sum(axis=1, dtype=np.float64)
             losses[row, at] = np.log(total) - true / temperature
             values[row, at] = 1.0 / total
     return losses, values, correct

@@ -76,7 +76,7 @@ def true_scores(answers: Answers, method: Method, prevalence: FloatArray) -> Flo
     if method == "prevalence":
         return -likely / prevalence[answers.labels]
     penalty = PENALTY * np.maximum(answers.ranks + 1 - FREE_RANKS, 0) if method == "raps" else 0.0
-    return answers.mass_before + likely + penalty
+    return np.minimum(answers.mass_before + likely, 1.0) + penalty
 
 
 def fit_threshold(scores: FloatArray, level: float) -> float:
@@ -93,7 +93,7 @@ def set_size(probabilities: FloatArray, rule: SetRule) -> int:
     """
     mass, held = 0.0, 0
     for place, share in enumerate(probabilities.tolist()):
-        mass += share
+        mass = min(1.0, mass + share)  # rounded, a sum may be above
         penalty = rule.penalty * max(place + 1 - FREE_RANKS, 0) if rule.method == "raps" else 0.0
         if (1.0 - share if rule.method == "lac" else mass + penalty) > rule.threshold:
             break
@@ -114,7 +114,7 @@ def set_sizes(
         below = np.subtract(logits, logits.max(axis=1, keepdims=True), out=logits)
         shares = np.exp(np.multiply(below, np.float32(1.0 / temperature), out=below), out=below)
         shares /= shares.sum(axis=1, keepdims=True)
-        ordered = np.cumsum(-np.sort(-shares, axis=1), axis=1)
+        ordered = np.minimum(np.cumsum(-np.sort(-shares, axis=1), axis=1), np.float32(1.0))
         for row, rule in enumerate(rules):
             if rule.method == "lac":
                 held = shares >= 1.0 - rule.threshold

@@ -88,7 +88,6 @@ def decision_json(
     temperature: float,
     threshold: Threshold,
     target_precision: float,
-    test: Mapping[str, Any],
     *,
     temperatures: Mapping[str, float] | None = None,
     roll_up: Mapping[str, Mapping[str, Any]] | None = None,
@@ -97,16 +96,14 @@ def decision_json(
     strangers: Mapping[str, Any] | None = None,
     region_floor: float = 1.0,
 ) -> dict[str, Any]:
-    """The decision.
+    """The decision, before it is measured: :func:`with_outcomes`.
 
-    ``coverage`` and ``precision`` of the species are those measured on the test photos, which chose nothing. A set rule
-    without a finite threshold is left out.
+    A set rule without a finite threshold is left out.
 
     Args:
         temperature: of the probabilities.
         threshold: of the species.
         target_precision: that it was chosen for.
-        test: what it did on test.
         temperatures: by region.
         roll_up: by rank; see :func:`~aplantida.evaluation.roll_up.fit_roll_up`.
         sets: of one method, a rule a level.
@@ -125,8 +122,8 @@ def decision_json(
         "threshold": threshold.value,
         "target_precision": target_precision,
         "target_reached": threshold.target_reached,
-        "precision": test["precision"],
-        "coverage": test["coverage"],
+        "precision": None,
+        "coverage": None,
         "temperatures": dict(temperatures or {}),
         "roll_up": {rank: _rank_json((roll_up or {}).get(rank, {})) for rank in ("genus", "family")},
         "sets": _sets_json(sets or [], max_set_size),
@@ -134,6 +131,20 @@ def decision_json(
         "region_prior": {"floor": region_floor},
         "fusion": "mean_log_probability",
     }
+
+
+def with_outcomes(decision: Mapping[str, Any], outcomes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The decision that says what all its rules together, gates for strangers included, did to the test photos.
+
+    Test photos chose nothing. A rule that is asked later sees only what the earlier ones left.
+
+    Args:
+        decision: of :func:`decision_json`, whole: with the gates that ship.
+        outcomes: of :func:`~aplantida.evaluation.rule_report.rule_report` by this decision.
+    """
+    roll_up = {rank: {**row, "precision": outcomes[rank].get("precision")} for rank, row in decision["roll_up"].items()}
+    species = outcomes["species"]
+    return {**decision, "precision": species.get("precision"), "coverage": species["share"], "roll_up": roll_up}
 
 
 def always_unsure(decision: Mapping[str, Any], because: Sequence[str]) -> dict[str, Any]:
@@ -161,7 +172,7 @@ def always_unsure(decision: Mapping[str, Any], because: Sequence[str]) -> dict[s
 
 
 def _rank_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"threshold": row.get("threshold"), "precision": (row.get("test") or {}).get("precision")}
+    return {"threshold": row.get("threshold"), "precision": None}
 
 
 def _sets_json(sets: list[SetRule], max_size: int) -> dict[str, Any]:

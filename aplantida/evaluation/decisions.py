@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from aplantida.evaluation.bounds import lower_bound
 from aplantida.evaluation.metrics import BoolArray, FloatArray, wilson_interval
 
 _DIGITS = 1_000_000  # thresholds are whole millionths
+_HIGHEST = _DIGITS - 1  # of 1 it would be chance, and the floats' precision, whether a sum of probabilities reaches it
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ def find_threshold(
 ) -> Threshold:
     """The threshold of widest coverage whose precision reaches the target.
 
+    It is a whole number of millionths below 1: a sum of probabilities that is 1 but for rounding reaches it, whoever
+    adds it up, in whatever order.
+
     When none does, the one of highest precision (then widest coverage) is returned with ``target_reached`` false.
 
     Args:
@@ -59,9 +64,10 @@ def find_threshold(
     count = len(confidence)
     if count == 0:
         raise ValueError("choosing a threshold needs at least one photo")
+    confidence = np.asarray(confidence, np.float64)
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence, hits = confidence[order], np.cumsum(correct[order])
-    candidates = np.unique(np.floor(confidence * _DIGITS).astype(np.int64))  # rising
+    candidates = np.unique(_floors(confidence))  # rising
     accepted = np.searchsorted(-sorted_confidence, -(candidates / _DIGITS), side="right")
     kept = accepted >= min(min_accepted, count)
     candidates, accepted = candidates[kept], accepted[kept]
@@ -76,6 +82,12 @@ def find_threshold(
         num_accepted=int(accepted[best]),
         target_reached=bool(len(reaching)),
     )
+
+
+def _floors(confidence: FloatArray) -> npt.NDArray[np.int64]:
+    """(N,) the highest threshold, in millionths, that each photo reaches: the lowest of them names all."""
+    floors = np.minimum(np.floor(confidence * _DIGITS), _HIGHEST).astype(np.int64)
+    return floors - (floors / _DIGITS > confidence)  # the product was rounded up
 
 
 def at_threshold(confidence: FloatArray, correct: BoolArray, threshold: float) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def outcomes_of(table: DenseScores, labels: IntArray) -> Outcomes:
         counts[1, at] = (logits > true).sum(axis=1) + ((logits == true) & (positions < label)).sum(axis=1)
         shifted = np.subtract(logits, highest, out=logits)
         weights = np.exp(shifted, out=shifted)
-        total = weights.sum(axis=1).astype(np.float64)
+        total = weights.sum(axis=1, dtype=np.float64)
         likely = np.exp((true - highest)[:, 0].astype(np.float64)) / total
         values[0, at] = np.log(total) - (true - highest)[:, 0]
         values[1, at] = 1.0 / total
@@ -104,7 +104,8 @@ def summarize(outcomes: Outcomes, groups: Groups | None = None) -> dict[str, Any
     """Top-1, 3 and 5, their macro means over species that have photos, mean NLL (nats) and Brier score, calibration.
 
     Every figure is None when there is no photo. ``top1_interval`` is Wilson's (1927): it takes photos for independent
-    and stays honest near 100 %; ``intervals`` resamples whole groups of photos and is given where they are known.
+    and stays honest near 100 %; ``intervals`` resamples whole groups of photos and is given where they are known;
+    it is None where there is one group only.
 
     Args:
         outcomes: of N photos.

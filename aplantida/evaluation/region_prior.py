@@ -7,7 +7,7 @@ photos were taken, so counts speak where a distribution is silent. The floor is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,11 @@ import numpy.typing as npt
 
 from aplantida.domain.class_index import ClassIndex
 from aplantida.domain.scores import DenseScores
-from aplantida.evaluation.metrics import check_labels
+from aplantida.evaluation.answers import Answers, highest_probability
+from aplantida.evaluation.decisions import at_threshold
 from aplantida.evaluation.scanning import scan
+
+_REFUSED = -1.0  # below every threshold
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -41,33 +44,65 @@ def with_prior(logits: npt.NDArray[np.floating], weights: FloatArray, temperatur
 
 def prior_report(
     table: DenseScores,
-    labels: npt.NDArray[np.integer],
+    answers: Answers,
     regions_by_country: Sequence[Sequence[str]],
     classes: ClassIndex,
     floor: float,
-    temperature: float,
+    *,
+    temperatures: Mapping[str, float],
+    threshold: float,
+    passed: npt.NDArray[np.bool_],
 ) -> dict[str, Any]:
-    """By region: accuracy of the photos whose own country lies in it, without and with the prior, and how many changed.
+    """By region, of the photos whose own country lies in it: accuracy and named species without and with the prior.
 
     A photo's country is also what put the region among its class', so of photos that made the index this says too much.
+
+    Args:
+        table: dense, N rows.
+        answers: to its photos where no place is given.
+        regions_by_country: N lists of the regions of a photo's country.
+        classes: of the table.
+        floor: weight of a class that lives elsewhere.
+        temperatures: of every region: that of its own, or that of all; see :func:`~aplantida.evaluation.decide.decide`.
+        threshold: least probability of a species that is named.
+        passed: (N,) whether the gates for strangers let a photo pass; they do not look at a place.
     """
-    labels = check_labels(table, labels)
     names = sorted({name for row in regions_by_country for name in row})
     inside = {name: np.array([name in row for row in regions_by_country], dtype=bool) for name in names}
-    logs = {name: temperature * np.log(place_weights(classes, name, floor)).astype(np.float32) for name in names}
-    plain, moved = np.empty(len(table), np.int64), {name: np.full(len(table), -1, np.int64) for name in names}
-    for at, logits in scan(table):
-        plain[at] = logits.argmax(axis=1)
-        for name in names:
-            rows = np.flatnonzero(inside[name][at])
-            moved[name][at.start + rows] = (logits[rows] + logs[name]).argmax(axis=1)
-    return {
-        name: {
+    weights = {name: place_weights(classes, name, floor) for name in names}
+    best, sure = _at_places(table, inside, weights, temperatures)
+    plain, right = np.where(passed, answers.confidences, _REFUSED), answers.correct
+    report: dict[str, Any] = {}
+    for name, mask in inside.items():
+        hits = best[name][mask] == answers.labels[mask]
+        report[name] = {
             "num_photos": int(mask.sum()),
-            "num_classes": int((logs[name] == 0).sum()),
-            "top1": float((plain[mask] == labels[mask]).mean()),
-            "top1_with_prior": float((moved[name][mask] == labels[mask]).mean()),
-            "changed": int((plain[mask] != moved[name][mask]).sum()),
+            "num_classes": int((weights[name] == 1.0).sum()),
+            "temperature": temperatures[name],
+            "top1": float(right[mask].mean()),
+            "top1_with_prior": float(hits.mean()),
+            "changed": int((answers.top[mask, 0] != best[name][mask]).sum()),
+            "named": at_threshold(plain[mask], right[mask], threshold),
+            "named_with_prior": at_threshold(np.where(passed, sure[name], _REFUSED)[mask], hits, threshold),
         }
-        for name, mask in inside.items()
-    }
+    return report
+
+
+def _at_places(
+    table: DenseScores,
+    inside: Mapping[str, npt.NDArray[np.bool_]],
+    weights: Mapping[str, FloatArray],
+    temperatures: Mapping[str, float],
+) -> tuple[dict[str, npt.NDArray[np.int64]], dict[str, FloatArray]]:
+    """By place (N,) likeliest classes, and their probabilities, of the photos that are ``inside``."""
+    best = {name: np.full(len(table), -1, np.int64) for name in inside}
+    sure = {name: np.full(len(table), _REFUSED) for name in inside}
+    for at, logits in scan(table):
+        for name, mask in inside.items():
+            rows = np.flatnonzero(mask[at])
+            if not len(rows):
+                continue
+            moved = with_prior(logits[rows], weights[name], temperatures[name])
+            best[name][at.start + rows] = moved.argmax(axis=1)
+            sure[name][at.start + rows] = highest_probability(moved, temperatures[name])
+    return best, sure

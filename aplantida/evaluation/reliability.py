@@ -19,7 +19,8 @@ def calibration_error(
     """Expected calibration error and the reliability bins it is made of.
 
     ``equal_width`` cuts 0..1 in equal intervals, right-closed, as Guo et al. do; ``equal_mass`` puts equally many
-    photos in each bin (Nguyen & O'Connor 2015), which says more when most confidences crowd near 1.
+    photos in each bin (Nguyen & O'Connor 2015), which says more when most confidences crowd near 1; photos of equal
+    confidence are in one bin, that of the first of them, whatever the order they come in.
 
     Args:
         confidence: (N,) in 0..1.
@@ -80,9 +81,8 @@ def _bins(confidence: FloatArray, num_bins: int, scheme: Scheme) -> npt.NDArray[
     """(N,) the bin of each photo."""
     if scheme == "equal_width":
         return np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
-    bins = np.empty(len(confidence), np.int64)
-    bins[np.argsort(confidence, kind="stable")] = np.arange(len(confidence)) * num_bins // len(confidence)
-    return bins
+    _, inverse, counts = np.unique(confidence, return_inverse=True, return_counts=True)
+    return ((np.cumsum(counts) - counts) * num_bins // len(confidence))[inverse]
 
 
 def _range(values: FloatArray) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aplantida.evaluation.bounds import lower_bound, upper_bound
+from aplantida.evaluation.bounds import independent, lower_bound, upper_bound
 from aplantida.evaluation.decide import Gate
 from aplantida.evaluation.stranger_candidates import (
     CANDIDATES,
@@ -91,17 +91,18 @@ def choose_gate(
         return GateChoice(None, {"reason": "too few strangers", **report})
     learned = {name: _out_of_fold(name, *val) for name in CANDIDATES}
     cuts = {name: _threshold(*learned[name], target) for name in CANDIDATES}
-    report["scores"] = [_row(name, learned[name], cuts[name][0], val, test, target) for name in CANDIDATES]
+    report["scores"] = [_row(name, learned[name], cuts[name], val, test, target) for name in CANDIDATES]
     without = named["val"] if misled is None else misled
     if upper_bound(without.sum(), len(val[1]), target.level) <= target.max_passed:
         return GateChoice(None, {"reason": "so few strangers are misled without a gate that none is needed", **report})
     fitting = [row for row in report["scores"] if row["fits"]]
-    telling = [row for row in fitting if _tells(*learned[row["score"]], cuts[row["score"]][0], target, len(fitting))]
+    telling = [row for row in fitting if _tells(*learned[row["score"]], cuts[row["score"]], target, len(fitting))]
     if not telling:
         return GateChoice(None, {"reason": "no score refuses more strangers than known photos", **report})
     best = min(telling, key=lambda row: (row["val_passed_at_limit"], -row["val_auroc"], row["bytes"]))
     winner = best["score"]
-    gate, chosen = _chosen(winner, learned[winner], cuts[winner], (val, test), threshold)
+    gate, chosen = _chosen(winner, learned[winner], cuts[winner], (val, test), threshold, target.level)
+    chosen["target_reached"] = chosen["val"]["passed_at_most"] <= target.max_passed
     limits = {"max_passed": target.max_passed, "max_refused": target.max_refused, "level": target.level}
     return GateChoice(gate, {**report, **chosen, "target": limits})
 
@@ -109,21 +110,20 @@ def choose_gate(
 def _chosen(
     winner: Kind,
     learned: tuple[FloatArray, FloatArray],
-    chosen: tuple[float, bool],
+    cut: float,
     parts: tuple[tuple[Sample, Sample], tuple[Sample, Sample]],
     threshold: float,
+    level: float,
 ) -> tuple[Gate, dict[str, Any]]:
     """The gate, learned from all of val, and what it does: on val by what learned from the other folds."""
     val, test = parts
     score = _learned(winner, *val)
-    cut, reached = chosen
     found = (score.of(test[0].answers, test[0].features), score.of(test[1].answers, test[1].features))
     return Gate(score, cut), {
         "score": winner,
         "threshold": cut,
-        "target_reached": reached,
-        "val": _effect(*learned, val[0].answers.confidences, val[1].answers.confidences, cut, threshold),
-        "test": _effect(*found, test[0].answers.confidences, test[1].answers.confidences, cut, threshold),
+        "val": _effect(learned, val, cut, threshold, level),
+        "test": _effect(found, test, cut, threshold, level),
         "curve": _curve(*found),
     }
 
@@ -202,9 +202,12 @@ def _passed_at(known: FloatArray, strangers: FloatArray, max_refused: float) -> 
     return float((strangers >= np.quantile(known, max_refused, method="lower")).mean())
 
 
-def _threshold(known: FloatArray, strangers: FloatArray, target: GateTarget) -> tuple[float, bool]:
+def _threshold(known: FloatArray, strangers: FloatArray, target: GateTarget) -> float:
     """The lowest threshold at which few enough strangers pass and enough known photos are refused, as far as
-    ``max_refused`` and ties let it."""
+    ``max_refused`` and ties let it.
+
+    Strangers are taken for independent: a handful of species or kinds, counted as such, would speak for nothing.
+    """
     strictest = float(np.quantile(known, target.max_refused, method="lower"))
     least = min(float(np.quantile(known, target.min_refused, method="higher")), strictest)
     cuts = np.unique(np.concatenate([strangers[strangers < strictest], [strictest]]))
@@ -212,30 +215,32 @@ def _threshold(known: FloatArray, strangers: FloatArray, target: GateTarget) -> 
     cuts[-1] = strictest
     passed = (strangers[None, :] >= cuts[:, None]).sum(axis=1)
     reaching = np.flatnonzero(upper_bound(passed, len(strangers), target.level) <= target.max_passed)
-    return (max(float(cuts[reaching[0]]), least), True) if len(reaching) else (strictest, False)
+    return max(float(cuts[reaching[0]]), least) if len(reaching) else strictest
 
 
 def _effect(
-    known: FloatArray,
-    strangers: FloatArray,
-    sure: FloatArray,
-    sure_strangers: FloatArray,
-    cut: float,
-    threshold: float,
+    scores: tuple[FloatArray, FloatArray], samples: tuple[Sample, Sample], cut: float, threshold: float, level: float
 ) -> dict[str, Any]:
-    """Who passes, and who is then named as a species."""
-    named = int(((strangers >= cut) & (sure_strangers >= threshold)).sum())
-    count = len(strangers)
+    """Who passes, and who is then named as a species.
+
+    Bounds are one-sided and of strangers of other species, or pictures of other kinds, as those of one are alike.
+    """
+    known, strangers = scores
+    sure, sure_strangers = (sample.answers.confidences for sample in samples)
+    passed, groups, count = strangers >= cut, samples[1].groups, len(strangers)
+    named = passed & (sure_strangers >= threshold)
+    hits, worth = independent(named, groups)
     return {
         "num_known": len(known),
         "known_refused": float((known < cut).mean()) if len(known) else None,
         "known_named": float(((known >= cut) & (sure >= threshold)).mean()) if len(known) else None,
         "num_strangers": count,
-        "passed": float((strangers >= cut).mean()) if count else None,
-        "named_as_species": named / count if count else None,
+        "passed": float(passed.mean()) if count else None,
+        "passed_at_most": float(upper_bound(*independent(passed, groups), level)),
+        "named_as_species": float(named.mean()) if count else None,
         "named_as_species_bounds": [
-            float(lower_bound(named, max(count, 1))) if count else 0.0,
-            float(upper_bound(named, count)),
+            float(lower_bound(hits, max(worth, 1.0), level)) if count else 0.0,
+            float(upper_bound(hits, worth, level)),
         ],
         "named_without_gate": float((sure_strangers >= threshold).mean()) if count else None,
     }

@@ -31,14 +31,15 @@ class Rank:
         places = {name: at for at, name in enumerate(known)}
         return cls(tuple(known), np.array([places.get(name or "", -1) for name in names], np.int64))
 
-    def best(self, weights: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.floating]]:
+    def best(self, weights: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """The taxon of the largest sum of (n, C) weights, and that sum, (n,) each; -1 and 0 where there is none."""
         if not self.names:
-            return np.full(len(weights), -1, np.int64), np.zeros(len(weights), weights.dtype)
+            return np.full(len(weights), -1, np.int64), np.zeros(len(weights))
         order = np.argsort(self.of_class, kind="stable")
         order = order[np.searchsorted(self.of_class[order], 0) :]
         ordered = weights if np.array_equal(order, np.arange(weights.shape[1])) else weights[:, order]
-        sums = np.add.reduceat(ordered, np.searchsorted(self.of_class[order], np.arange(len(self.names))), axis=1)
+        starts = np.searchsorted(self.of_class[order], np.arange(len(self.names)))
+        sums = np.add.reduceat(ordered, starts, axis=1, dtype=np.float64)
         best = sums.argmax(axis=1)
         return best, np.take_along_axis(sums, best[:, None], axis=1)[:, 0]
 

@@ -36,8 +36,9 @@ def shortfalls(config: Any, metrics: Mapping[str, Any]) -> list[str]:
     least = float(lower_bound(right, max(named, 1), gates.level))
     if least < config.target_precision:
         found.append(
-            f"{right} of the {named} val photos that are named are right: at the one-sided level {gates.level} that "
-            f"speaks for a precision of {least:.3f}; target_precision is {config.target_precision:g}"
+            f"{right} of the {named} val photos that are named are right: at the one-sided level {gates.level}, were "
+            f"they independent, that speaks for a precision of {least:.3f}; "
+            f"target_precision is {config.target_precision:g}"
         )
     if photos < gates.min_photos:
         found.append(f"val has {photos} photos; gates.min_photos is {gates.min_photos}")

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 from aplantida.domain.class_index import ClassIndex, class_index_digest
 from aplantida.domain.stored_scores import StoredFeatures, StoredScores
 from aplantida.evaluation.answers import Answers, answers_of
+from aplantida.evaluation.bounds import independent, lower_bound
 from aplantida.evaluation.conformal import SetRule, set_sizes
 from aplantida.evaluation.decide import Decision, Facts, facts_of
 from aplantida.evaluation.region_prior import prior_report
-from aplantida.evaluation.rule_report import rule_report
+from aplantida.evaluation.rule_report import apply_rules, rule_report
 from aplantida.evaluation.taxa import Taxonomy
 from aplantida.evaluation.temperatures import CalibrationPart
 from aplantida.pipeline.artifact import Artifact
@@ -87,24 +88,46 @@ class Seen:
     on_val: Answers
     on_test: Answers
 
+    def precision_at_least(self, threshold: float, level: float) -> float:
+        """What the val photos that ``threshold`` names speak for, at the one-sided ``level``, by their groups."""
+        named = self.on_val.confidences >= threshold
+        groups = np.arange(len(named)) if self.val.groups is None else self.val.groups
+        hits, worth = independent(self.on_val.correct[named], groups[named])
+        return float(lower_bound(hits, max(worth, 1.0), level))
+
     def set_sizes(self, rules: list[SetRule]) -> npt.NDArray[np.int64]:
         """(R, N) sizes of the test photos' sets."""
         return set_sizes(self.test.scores, self.temperature, rules, self.classes.prevalence)
 
-    def region_prior(self, floor: float) -> dict[str, Any]:
-        """What a visitor's word for the region does to the test photos taken there."""
-        test, index = self.test, self.classes.index
-        return prior_report(test.scores, test.labels, test.regions_by_country, index, floor, self.temperature)
-
     def rules(self, decision: Decision) -> dict[str, Any]:
-        """What the rules do to the test photos; gates that look at features see them a row group at a time."""
+        """What the rules do to the test photos."""
+        return rule_report(self.on_test, self._facts(decision), decision, self.taxonomy)
+
+    def region_prior(self, decision: Decision) -> dict[str, Any]:
+        """What a visitor's word for the region does to the test photos taken there."""
+        outcomes = apply_rules(self._facts(decision), decision)[0]
+        own = dict(decision.temperatures)
+        regions = {name for row in self.test.regions_by_country for name in row}
+        return prior_report(
+            self.test.scores,
+            self.on_test,
+            self.test.regions_by_country,
+            self.classes.index,
+            decision.floor,
+            temperatures={name: own.get(name, decision.temperature) for name in regions},
+            threshold=decision.threshold,
+            passed=~np.isin(outcomes, ("not_a_plant", "unknown")),
+        )
+
+    def _facts(self, decision: Decision) -> list[Facts]:
+        """Of the test photos; gates that look at features see them a row group at a time."""
         name = "features_test.parquet"
         if name not in self.evaluation.files:
-            return rule_report(self.on_test, facts_of(self.on_test, decision), decision, self.taxonomy)
+            return facts_of(self.on_test, decision)
         facts: list[Facts] = []
         for at, features in StoredFeatures(self.evaluation.file(name)).blocks():
             facts += facts_of(self.on_test.where(at), decision, features)
-        return rule_report(self.on_test, facts, decision, self.taxonomy)
+        return facts
 
 
 def look(

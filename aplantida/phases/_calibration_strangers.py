@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from aplantida.domain.stored_scores import StoredFeatures, StoredScores
 from aplantida.evaluation.answers import Answers, answers_of
-from aplantida.evaluation.bounds import upper_bound
+from aplantida.evaluation.bounds import independent, upper_bound
 from aplantida.evaluation.decide import Decision, facts_of
 from aplantida.evaluation.rule_report import OUTCOMES, apply_rules
 from aplantida.evaluation.stranger_candidates import Sample
@@ -79,7 +79,7 @@ def gates_json(choices: dict[str, GateChoice]) -> dict[str, Any]:
 
 
 def answered(strangers: Strangers | None, decision: Decision) -> dict[str, Any]:
-    """What all rules together tell the test strangers: shares of outcomes, and the most that a species is."""
+    """What all rules together tell the test strangers: shares of outcomes, and the most that a species is of others."""
     found: dict[str, Any] = {}
     if strangers is None:
         return found
@@ -89,7 +89,9 @@ def answered(strangers: Strangers | None, decision: Decision) -> dict[str, Any]:
         found[kind] = {
             "num_photos": count,
             "shares": {name: number / count for name, number in counts.items()} if count else None,
-            "species_at_most": float(upper_bound(counts["species"], count)) if count else None,
+            "species_at_most": float(upper_bound(*independent(outcomes == "species", sample.groups)))
+            if count
+            else None,
         }
     return found
 

@@ -69,7 +69,7 @@ PHASE = Phase(
     config=BuildDashboardConfig,
     inputs={"artifacts": "*+"},
     output="dashboard",
-    version=4,
+    version=5,
     run=run,
     sources={"targets": targets_digest},
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -10,7 +11,7 @@ from aplantida.evaluation.answers import TOP, Answers
 from aplantida.evaluation.bounds import LEVEL
 from aplantida.evaluation.conformal import fit_sets, level_problem
 from aplantida.evaluation.decide import Decision, read_decision
-from aplantida.evaluation.decision_file import always_unsure, decision_json
+from aplantida.evaluation.decision_file import always_unsure, decision_json, with_outcomes
 from aplantida.evaluation.decisions import Threshold, at_threshold, find_threshold, precision_table
 from aplantida.evaluation.roll_up import fit_roll_up
 from aplantida.evaluation.stranger_choice import GateChoice, GateTarget
@@ -76,8 +77,7 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     for warning in chosen.warnings:
         ctx.log.warning(warning)
     seen = look(evaluation, classes, val, test, chosen.fit.temperature)
-    threshold = _threshold(ctx, seen.on_val)
-    named = at_threshold(seen.on_test.confidences, seen.on_test.correct, threshold.value)
+    threshold = _threshold(ctx, seen)
     limits = {"target_precision": config.target_precision, "min_accepted": config.min_accepted}
     roll_up = fit_roll_up(seen.on_val, seen.on_test, seen.taxonomy, threshold.value, bound=config.bound_level, **limits)
     rules, sets = fit_sets(seen.on_val, seen.on_test, config.sets.levels, classes.prevalence, seen.set_sizes)
@@ -85,7 +85,6 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         seen.temperature,
         threshold,
         config.target_precision,
-        named,
         temperatures=chosen.regional,
         roll_up=roll_up,
         sets=rules[config.sets.method],
@@ -96,17 +95,19 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     strangers = read_strangers(seen)
     gates = _gates(ctx, strangers, read_decision(decision))
     decision["strangers"] = gates_json(gates)
+    told = seen.rules(read_decision(decision))
+    decision = with_outcomes(decision, told["outcomes"])
     decision = _settle(ctx, decision, facts := _facts(threshold, seen.on_val, chosen.fit.at_bound))
     calibration = {
         "format": FORMAT,
         **chosen.report,
-        "threshold": _threshold_report(config, threshold, seen.on_val, named),
+        "threshold": _threshold_report(config, threshold, seen, told["outcomes"]["species"]),
         "precision_table": _precision_tables(config, seen),
         "roll_up": roll_up,
         "sets": {"method": config.sets.method, "methods": sets},
         "strangers": {name: choice.report for name, choice in gates.items()},
-        "region_prior": {"floor": config.region_floor, "regions": seen.region_prior(config.region_floor)},
-        "rules": seen.rules(read_decision(decision)),
+        "region_prior": {"floor": config.region_floor, "regions": seen.region_prior(read_decision(decision))},
+        "rules": seen.rules(read_decision(decision)) if "unsure_because" in decision else told,
         "strangers_answered": answered(strangers, read_decision(decision)),
         **{name: decision[name] for name in ("unsure_because",) if name in decision},
     }
@@ -165,17 +166,16 @@ def _gates(
             ctx.log.info("strangers (%s): no gate, for %s", name, choice.report["reason"])
         elif not choice.report["target_reached"]:
             ctx.log.warning(
-                "strangers (%s): %.1f %% pass on val where %.1f %% of the known are refused; more was not allowed",
+                "strangers (%s): %.1f %% pass on val where %.1f %% of the known are refused; of others %.1f %% may",
                 name,
-                100 * choice.report["val"]["passed"],
-                100 * choice.report["val"]["known_refused"],
+                *(100 * choice.report["val"][key] for key in ("passed", "known_refused", "passed_at_most")),
             )
     return gates
 
 
-def _threshold(ctx: PhaseContext[CalibrateModelConfig], val: Answers) -> Threshold:
-    """Of the species, chosen on val."""
-    config = ctx.config
+def _threshold(ctx: PhaseContext[CalibrateModelConfig], seen: Seen) -> Threshold:
+    """Of the species, chosen on val as if photos were independent; whether the target is reached is said by groups."""
+    config, val = ctx.config, seen.on_val
     threshold = find_threshold(
         val.confidences, val.correct, config.target_precision, config.min_accepted, config.bound_level
     )
@@ -185,19 +185,34 @@ def _threshold(ctx: PhaseContext[CalibrateModelConfig], val: Answers) -> Thresho
             config.target_precision,
             threshold.precision,
         )
-    return threshold
+        return threshold
+    least = seen.precision_at_least(threshold.value, config.bound_level)
+    if least < config.target_precision:
+        ctx.log.warning(
+            "the threshold speaks for a precision of %s on val if photos were independent, by their groups for %.3f "
+            "only: target_reached is false",
+            config.target_precision,
+            least,
+        )
+    return replace(threshold, target_reached=least >= config.target_precision)
 
 
 def _threshold_report(
-    config: CalibrateModelConfig, threshold: Threshold, val: Answers, on_test: dict[str, Any]
+    config: CalibrateModelConfig, threshold: Threshold, seen: Seen, named: dict[str, Any]
 ) -> dict[str, Any]:
+    """What the threshold does without the gates for strangers; ``named``: the test photos named with them."""
+    on = {
+        name: at_threshold(part.confidences, part.correct, threshold.value)
+        for name, part in (("val", seen.on_val), ("test", seen.on_test))
+    }
     return {
         "target_precision": config.target_precision,
         "bound_level": config.bound_level,
         "target_reached": threshold.target_reached,
-        "target_reached_on_test": (on_test["precision"] or 0.0) >= config.target_precision,
-        "val": at_threshold(val.confidences, val.correct, threshold.value),
-        "test": on_test,
+        "target_reached_on_test": named.get("precision", 0.0) >= config.target_precision,
+        "without_gates": True,
+        "precision_at_least": seen.precision_at_least(threshold.value, config.bound_level),
+        **on,
     }
 
 
@@ -206,7 +221,7 @@ PHASE = Phase(
     config=CalibrateModelConfig,
     inputs={"evaluation": "evaluation"},
     output="calibration",
-    version=4,
+    version=5,
     run=run,
     judge=judge,
 )

@@ -158,6 +158,6 @@ PHASE = Phase(
     config=NarrowEvaluationConfig,
     inputs={"evaluation": "evaluation", "checkpoint": "checkpoint"},
     output="evaluation",
-    version=1,
+    version=2,
     run=run,
 )

@@ -20,6 +20,7 @@ def calibration_tables(calibration: Mapping[str, Any]) -> str:
         f"<p>Temperature {calibration['temperature']:.3f}. Target precision {chosen['target_precision']:.0%} on the "
         f"validation photos: {reached}, at confidence {chosen['val']['threshold']:.3f}.</p>"
     )
+    intro += _named(calibration.get("rules", {}).get("outcomes", {}).get("species", {}))
     because = calibration.get("unsure_because", [])
     if because:
         intro += f"<p>The decision is always “unsure”: {for_html('; '.join(because))}.</p>"
@@ -38,9 +39,20 @@ def calibration_tables(calibration: Mapping[str, Any]) -> str:
         )
         for row in thresholds
     ]
-    head = ("threshold", "accepted of test", "photos", "precision", "95 % interval")
+    head = ("threshold, without gates for strangers", "accepted of test", "photos", "precision", "95 % interval")
     errors = table(("", "ECE, equal width", "ECE, equal mass"), ece)
     return intro + errors + table(head, rows) + _sets(calibration.get("sets", {}))
+
+
+def _named(species: Mapping[str, Any]) -> str:
+    """What all rules together name of the test photos, the gates for strangers among them."""
+    if not species.get("num_photos"):
+        return ""
+    return (
+        f"<p>With all rules, gates for strangers among them, {percent(species['share'])} of the test photos are named "
+        f"as a species; {percent(species['precision'])} of these are right "
+        f"(95 % interval {between(species['precision_interval'])}).</p>"
+    )
 
 
 def _sets(sets: Mapping[str, Any]) -> str:
@@ -70,7 +82,13 @@ def stranger_tables(strangers: Mapping[str, Any], answered: Mapping[str, Any]) -
         answered: what all rules together tell them.
     """
     found = [(what, strangers[name]) for name, what in STRANGERS.items() if name in strangers]
-    head = ("strangers, on test", "photos", "named as a species without a gate", "with it", "one-sided 90 % bounds")
+    head = (
+        "strangers, on test",
+        "photos",
+        "named as a species without a gate",
+        "with it",
+        "one-sided bounds, of others",
+    )
     head = (*head, "known photos refused", "known photos named", "the gate")
     parts = [table(head, [_effect(what, report) for what, report in found]), _answered(answered)]
     for what, report in found:
@@ -92,7 +110,7 @@ def _answered(answered: Mapping[str, Any]) -> str:
         return ""
     shares = next(found["shares"] for found in answered.values() if found["num_photos"])
     outcomes = [name.replace("_", " ") for name in shares]
-    head = ("what all rules together say, on test", "photos", *outcomes, "a species at most, one-sided 90 %")
+    head = ("what all rules together say, on test", "photos", *outcomes, "a species at most, of others, one-sided 90 %")
     return table(head, rows)
 
 

@@ -28,8 +28,8 @@ class Gain:
 def paired_gains(better: Artifact, worse: Artifact) -> dict[str, Gain] | None:
     """The gains of ``better`` over ``worse``: top1, top5, macro_top1, macro_top5; None where they cannot be paired.
 
-    Both must have scored the same test photos of the same species. Each resampling draws whole groups of photos, the
-    same ones for both models: what is hard for both does not widen the interval.
+    Both must have scored the same test photos, of two groups at least, of the same species. Each resampling draws whole
+    groups of photos, the same ones for both models: what is hard for both does not widen the interval.
     """
     if better.file("class_index.json").read_bytes() != worse.file("class_index.json").read_bytes():
         return None
@@ -45,6 +45,8 @@ def paired_gains(better: Artifact, worse: Artifact) -> dict[str, Gain] | None:
     values = {name: (ours.ranks < most).astype(float) - (theirs.ranks < most) for name, most in _RANKS.items()}
     groups = Groups(np.asarray(test["group"].to_pylist(), dtype=str))
     intervals = bootstrap_intervals(values, list(_RANKS), labels, groups)
+    if intervals is None:
+        return None
     differences = {name: float(value.mean()) for name, value in values.items()}
     differences |= {f"macro_{name}": _macro(value, labels) for name, value in values.items()}
     return {name: Gain(differences[name], (low, high)) for name, (low, high) in intervals.items()}

@@ -97,6 +97,17 @@ def test_equal_mass_bins_hold_equally_many_photos() -> None:
     assert 0.0 < error < 0.1
 
 
+def test_equal_confidences_are_in_one_bin_whatever_their_order() -> None:
+    confidence, correct = np.repeat([0.5, 0.9], [100, 50]), np.arange(150) < 50
+    correct[100:145] = True
+    orders = [np.arange(150), np.arange(150)[::-1], np.random.default_rng(1).permutation(150)]
+    for order in orders:
+        error, bins = calibration_error(confidence[order], correct[order], 15, "equal_mass")
+        assert error == pytest.approx(0.0)
+        assert [row["num_photos"] for row in bins] == [100, 50]
+    assert perfect_error(confidence, 15, "equal_mass") == pytest.approx(perfect_error(confidence), abs=1e-12)
+
+
 def test_fewer_photos_than_bins() -> None:
     error, bins = calibration_error(np.array([0.9, 0.4]), np.array([True, False]), 15, "equal_mass")
     assert len(bins) == 2

@@ -160,3 +160,32 @@ def test_roll_up_is_chosen_on_photos_without_a_species_and_reported_on_test() ->
         fit_roll_up(*parts, TAXONOMY, 0.7, target_precision=1.0, min_accepted=20, bound=0.9)["genus"]["threshold"]
         is None
     )
+
+
+@pytest.mark.parametrize("size", [2, 3, 8])
+def test_a_genus_of_all_classes_is_named_by_who_chose_its_threshold_and_by_who_decides(size: int) -> None:
+    classes = ClassIndex.of(PlantClass(class_id=f"Ophrys s{at}") for at in range(size))
+    taxonomy, chosen = Taxonomy.of(classes), 0
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        labels, temperature = random.integers(0, size, 200), float(random.uniform(0.6, 1.6))
+        logits = random.normal(size=(200, size))
+        logits[np.arange(200), labels] += random.normal(2, 1, 200)
+        ids = np.array([f"{at:032x}" for at in range(200)])
+        table = ScoreTable(ids, np.zeros(200, np.int16), classes.class_ids, logits.astype(np.float16))
+        answers = answers_of(table, labels, temperature, taxonomy)  # adds float32 numbers up; decide those of float64
+        assert answers.genus_probabilities.max() <= 1.0
+        limits: dict[str, Any] = {"target_precision": 0.9, "min_accepted": 20, "bound": 0.9}
+        fitted = fit_roll_up(answers, answers, taxonomy, 0.9, **limits)
+        threshold = fitted["genus"]["threshold"]
+        if threshold is None:
+            continue
+        chosen += 1
+        assert threshold < 1.0
+        rules = Decision(temperature, 0.9, genus=threshold)
+        for row in np.flatnonzero(answers.confidences < 0.8999):
+            found = decide(logits[row].astype(np.float16), classes.class_ids, taxonomy, rules)
+            assert found.decision == "genus"
+            assert found.probability is not None
+            assert found.probability <= 1.0
+    assert chosen > 5

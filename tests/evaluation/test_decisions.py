@@ -67,6 +67,22 @@ def test_what_is_reported_is_what_the_stored_threshold_does(
     assert found.num_accepted >= min(min_accepted, len(rows))
 
 
+@pytest.mark.parametrize("value", [np.nextafter(5e-6, 0.0), np.nextafter(1.0, 0.0), 1.0, 0.0, np.nextafter(0.3, 0.0)])
+@pytest.mark.parametrize("right", [True, False])
+def test_a_threshold_lies_below_1_and_is_reached_by_the_photos_it_was_chosen_by(value: float, right: bool) -> None:
+    for confidence in (np.full(100, value), np.full(100, value, np.float32)):
+        found = find_threshold(confidence, np.full(100, right), 0.9, 20, 0.9)
+        assert found.num_accepted == (confidence >= found.value).sum() == 100
+        assert found.value <= 0.999999
+
+
+def test_no_flooring_lifts_a_threshold_above_its_photo() -> None:
+    millionths = np.arange(1, 1_000_001, 7) / 1e6
+    for confidence in (np.nextafter(millionths, 0.0), millionths, np.nextafter(millionths, 1.0)):
+        found = find_threshold(confidence, np.ones(len(confidence), np.bool_), 0.9)
+        assert found.num_accepted == len(confidence)
+
+
 def test_precision_table() -> None:
     rows = precision_table(CONFIDENCE, CORRECT, [0.0, 0.75, 0.99])
     assert [row["num_accepted"] for row in rows] == [7, 3, 0]

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from aplantida.domain.class_index import ClassIndex, PlantClass
 from aplantida.domain.scores import ScoreTable
 from aplantida.evaluation.answers import Answers, answers_of
+from aplantida.evaluation.bounds import independent, lower_bound, upper_bound
 from aplantida.evaluation.stranger_candidates import CANDIDATES, Sample, scores_of, size_in_page
 from aplantida.evaluation.stranger_choice import MAX_BYTES, GateTarget, _threshold, auroc, choose_gate
 from aplantida.evaluation.stranger_scores import StrangerScore
@@ -165,10 +166,9 @@ def test_a_gate_refuses_as_many_known_photos_as_it_is_told_to_even_where_fewer_w
 @pytest.mark.parametrize(("share", "count"), [(0.02, 20), (0.02, 99), (0.02, 1000), (0.0, 50), (0.05, 60)])
 def test_the_least_share_is_refused_whatever_the_number_of_photos(share: float, count: int) -> None:
     known, strangers = np.random.default_rng(count).normal(3.0, 1.0, count), np.full(count, -9.0)
-    cut, reached = _threshold(known, strangers, GateTarget(0.5, 0.2, 0.9, share))
-    assert reached
+    cut = _threshold(known, strangers, GateTarget(0.5, 0.2, 0.9, share))
     assert share <= (known < cut).mean() <= share + 1 / count
-    cut, _ = _threshold(known, strangers, GateTarget(0.5, share, 0.9, share))
+    cut = _threshold(known, strangers, GateTarget(0.5, share, 0.9, share))
     assert (known < cut).mean() <= share  # no more than may be, whatever is to be
 
 
@@ -178,3 +178,24 @@ def test_a_gate_is_needed_where_strangers_are_misled_without_being_named_a_speci
     assert "none is needed" in choose_gate(known, strangers, never, TARGET).report["reason"]
     assert choose_gate(known, strangers, never, TARGET, np.ones(200, np.bool_)).gate is not None
     assert choose_gate(known, strangers, 0.3, TARGET, np.zeros(200, np.bool_)).gate is None
+
+
+def test_what_is_claimed_of_strangers_is_claimed_of_other_kinds() -> None:
+    known, strangers = (sample(1, 600, True, 6.0), sample(2, 600, True, 6.0)), (mixed(3, 6.0), mixed(4, 6.0))
+    alike = [
+        Sample(part.answers, part.features, np.repeat(list("abcdefghij"), 20)) for part in strangers
+    ]  # all, or none
+    found = choose_gate(known, (strangers[0], alike[1]), 0.7, TARGET)
+    assert found.gate is not None
+    passed = found.gate.score.of(alike[1].answers, alike[1].features) >= found.gate.threshold
+    named = passed & (alike[1].answers.confidences >= 0.7)
+    test = found.report["test"]
+    assert test["passed_at_most"] == upper_bound(*independent(passed, alike[1].groups), 0.9)
+    assert test["passed_at_most"] > upper_bound(passed.sum(), 200, 0.9) + 0.05
+    bounds = [float(bound(*independent(named, alike[1].groups), 0.9)) for bound in (lower_bound, upper_bound)]
+    assert test["named_as_species_bounds"] == pytest.approx(bounds)
+    again = choose_gate(known, strangers, 0.7, TARGET)
+    assert again.gate is not None
+    assert again.gate.threshold == found.gate.threshold  # what is chosen hangs on no test photo
+    for report in (found.report, again.report):
+        assert report["target_reached"] == (report["val"]["passed_at_most"] <= TARGET.max_passed)

@@ -151,3 +151,38 @@ def test_the_likeliest_of_many_come_first_and_ties_in_class_order(tmp_path: Path
             top = node.decide([(logits, none)], k)["top"]
             order = np.argsort(-logits, kind="stable")[:k]
             assert [item["scientific_name"] for item in top] == [node.info.class_ids[at] for at in order]
+
+
+@pytest.mark.parametrize("size", [2, 3, 7, 24])
+def test_sums_of_all_probabilities_are_1_and_reach_the_highest_threshold(tmp_path: Path, size: int) -> None:
+    folder, none = write_bundle(tmp_path / "bundle", num_classes=size), np.zeros(0, np.float32)
+    index = json.loads((folder / "classes.json").read_text())
+    for item in index["classes"]:
+        item["genus"] = "Ophrys"
+    (folder / "classes.json").write_text(json.dumps(index))
+    value = decision("aps", None, None) | {"temperature": 0.87, "threshold": 0.999999}
+    value["roll_up"]["genus"]["threshold"] = 0.999999
+    (folder / "decision.json").write_text(json.dumps(value))
+    write_manifest(folder)
+    classes, random = ClassIndex.load(folder / "classes.json"), np.random.default_rng(size)
+    taxonomy, rules = Taxonomy.of(classes), read_decision(value)
+    with NodeClassifier(folder) as node:
+        for _ in range(100):
+            logits = random.normal(0, 2, size).astype(np.float32)
+            found, wanted = node.decide([(logits, none)]), decide(logits, classes.class_ids, taxonomy, rules)
+            assert (found["decision"], wanted.decision) == ("genus", "genus")
+            assert max(found["probability"], wanted.probability or 0.0) <= 1.0
+
+
+def test_probabilities_too_small_to_tell_are_ordered_by_their_logits(tmp_path: Path) -> None:
+    folder, none = write_bundle(tmp_path / "bundle", num_classes=250), np.zeros(0, np.float32)
+    (folder / "decision.json").write_text(json.dumps(decision("lac", None, None) | {"temperature": 0.05}))
+    write_manifest(folder)
+    random = np.random.default_rng(1)
+    with NodeClassifier(folder) as node:
+        for k in (5, 40):
+            logits = random.normal(0, 400, 250).astype(np.float32)
+            top = node.decide([(logits, none)], k)["top"]
+            assert top[-1]["probability"] == 0.0
+            order = np.argsort(-logits, kind="stable")[:k]
+            assert [item["scientific_name"] for item in top] == [node.info.class_ids[at] for at in order]

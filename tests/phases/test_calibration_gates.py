@@ -104,7 +104,7 @@ def test_a_sealed_decision_that_is_always_unsure_needs_its_yes_and_its_reason(ro
 
 
 def test_an_always_unsure_decision_switches_off_all_that_speaks() -> None:
-    decision = decision_json(1.0, Threshold(0.0, 1.0, 1.0, 5, True), 0.9, {"precision": 1.0, "coverage": 1.0})
+    decision = decision_json(1.0, Threshold(0.0, 1.0, 1.0, 5, True), 0.9)
     gate = {"score": "energy", "threshold": 1e9}
     decision["strangers"] = {"plant": gate, "known": gate}
     decision["sets"]["levels"] = [{"level": 0.9, "threshold": 1.0}]

@@ -77,6 +77,11 @@ def calibrated(val: Answers, test: Answers) -> dict[str, object]:
         "ece": {"before": 0.1, "after": 0.02},
         "ece_equal_mass": {"before": 0.1, "after": 0.02},
         "sets": {"method": "lac", "methods": sets},
+        "rules": {
+            "outcomes": {
+                "species": {"num_photos": 9, "share": 0.45, "precision": 0.875, "precision_interval": [0.75, 0.95]}
+            }
+        },
     }
 
 
@@ -100,6 +105,10 @@ def test_thresholds_with_what_they_accept_their_precision_and_its_interval_and_s
             assert row[4] == f"{found['mean_size']:.4g}"
             assert row[5:] == [cell(found["resampled"][name]) for name in ("coverage", "macro_coverage")]
     assert page.row("lac (ships)")
+    assert page.row("threshold, without gates for strangers")
+    html = calibration_tables(calibration)
+    assert "45.0 % of the test photos are named as a species; 87.5 % of these are right" in html
+    assert "of the test photos are named" not in calibration_tables({**calibration, "rules": {}})
 
 
 def test_plants_are_said_to_be_an_upper_bound_where_nobody_observed_them() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from aplantida.phases.release_gate import ReleaseGates
-from aplantida.release.gate_rows import ROWS, judge_rows, shortened
+from aplantida.release.gate_rows import ROWS, judge_rows, quality_figures, shortened
+from tests.release.test_release_texts import release
 
 GREEN: dict[str, Any] = {
     "rows": {},
@@ -74,6 +75,26 @@ def test_a_yes_to_unsure_helps_only_what_is_always_unsure() -> None:
     assert judged(unsure, ship_unsure=True) == {}
     integrity = {**unsure, "rows": {"integrity": ["a byte"]}}
     assert judged(integrity, ship_unsure=True) == {"integrity": ["a byte"]}
+
+
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        (
+            {"num_photos": 300, "precision": 0.85, "precision_interval": [0.8, 0.88]},
+            ["of 300 test photos", "0.850 are"],
+        ),
+        ({"num_photos": 300, "precision": 0.88, "precision_interval": [0.84, 0.91]}, []),
+        ({"num_photos": 0, "share": 0.0}, []),
+    ],
+)
+def test_a_promise_is_judged_by_what_all_rules_name(named: dict[str, Any], says: list[str]) -> None:
+    made, alone = release(), {"precision": 0.1, "precision_interval": [0.1, 0.1], "num_accepted": 9}
+    threshold = {"target_precision": 0.9, "test": alone}  # without the gates for strangers, which ship
+    made.__dict__["calibrated"] = {"threshold": threshold, "rules": {"outcomes": {"species": named}}}
+    problems = quality_figures(made, [], [], [])["problems"]
+    assert len(problems) == bool(says)
+    assert all(text in problems[0] for text in says)
 
 
 def test_long_lists_are_cut() -> None:

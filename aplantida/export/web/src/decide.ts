@@ -105,14 +105,14 @@ function bestTaxon(rank: Rank, probabilities: Float64Array): { name: string | nu
   sums.forEach((sum, place) => {
     if (best < 0 || sum > sums[best]) best = place;
   });
-  return best < 0 ? { name: null, probability: 0 } : { name: rank.names[best], probability: sums[best] };
+  return best < 0 ? { name: null, probability: 0 } : { name: rank.names[best], probability: Math.min(1, sums[best]) };
 }
 
 function setSize(best: readonly number[], method: string, threshold: number, penalty: number): number {
   let mass = 0;
   let held = 0;
   for (const [place, share] of best.entries()) {
-    mass += share;
+    mass = Math.min(1, mass + share); // rounded, a sum may be above
     const extra = method === "raps" ? penalty * Math.max(place + 1 - FREE_RANKS, 0) : 0;
     if ((method === "lac" ? 1 - share : mass + extra) > threshold) break;
     held += 1;
@@ -146,17 +146,20 @@ function spreadOf(logits: Float32Array, temperature: number): Spread {
   return { maxSoftmax, energy: highest + temperature * Math.log(total), entropy };
 }
 
-/** The `count` largest, best first, ties in class order; a few of many are picked without sorting the rest. */
-function likeliest(probabilities: Float64Array, count: number): number[] {
-  if (count > probabilities.length / 8) {
-    const all = Array.from(probabilities.keys());
-    return all.sort((a, b) => probabilities[b] - probabilities[a] || a - b).slice(0, count);
+/**
+ * The classes of the `count` largest logits, best first, ties in class order; a few of many are picked without sorting
+ * the rest. Of probabilities many may be 0, so that they tell no order.
+ */
+function likeliest(logits: Float32Array | Float64Array, count: number): number[] {
+  if (count > logits.length / 8) {
+    const all = Array.from(logits.keys());
+    return all.sort((a, b) => logits[b] - logits[a] || a - b).slice(0, count);
   }
   const found: number[] = [];
-  for (let at = 0; at < probabilities.length; at += 1) {
-    if (found.length === count && probabilities[at] <= probabilities[found[count - 1]]) continue;
+  for (let at = 0; at < logits.length; at += 1) {
+    if (found.length === count && logits[at] <= logits[found[count - 1]]) continue;
     let place = found.length;
-    while (place > 0 && probabilities[found[place - 1]] < probabilities[at]) place -= 1;
+    while (place > 0 && logits[found[place - 1]] < logits[at]) place -= 1;
     found.splice(place, 0, at);
     if (found.length > count) found.pop();
   }
@@ -212,7 +215,7 @@ export function decide(
 ): Answer & { top: Candidate[] } {
   const { logits, temperature } = place ? atPlace(outputs.logits, classes, decision, place) : { ...outputs, ...decision };
   const probabilities = softmax(logits, temperature);
-  const order = likeliest(probabilities, Math.max(k, TOP));
+  const order = likeliest(logits, Math.max(k, TOP));
   const top = order.slice(0, k).map((index) => ({
     scientific_name: classes[index].class_id,
     common_names: classes[index].common_names,
