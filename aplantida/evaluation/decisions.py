@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aplantida.evaluation.bounds import lower_bound
+from aplantida.evaluation.bounds import design_effect, lower_bound
 from aplantida.evaluation.metrics import BoolArray, FloatArray, wilson_interval
 
 _DIGITS = 1_000_000  # thresholds are whole millionths
+_MOST_TRIES = 16  # each counts more photos as one; two or three are the rule
 _HIGHEST = _DIGITS - 1  # of 1 it would be chance, and the floats' precision, whether a sum of probabilities reaches it
 
 
@@ -26,6 +27,7 @@ class Threshold:
         coverage: share of photos that are named, 0..1.
         num_accepted: how many photos are named.
         target_reached: whether ``precision`` (or what it is at least, where a bound was asked for) reaches the target.
+        design_effect: how many photos were counted as one, where a bound and groups were given.
     """
 
     value: float
@@ -33,6 +35,7 @@ class Threshold:
     coverage: float
     num_accepted: int
     target_reached: bool
+    design_effect: float = 1.0
 
 
 def find_threshold(
@@ -41,6 +44,7 @@ def find_threshold(
     target_precision: float,
     min_accepted: int = 1,
     bound: float | None = None,
+    groups: npt.NDArray[Any] | None = None,
 ) -> Threshold:
     """The threshold of widest coverage whose precision reaches the target.
 
@@ -57,14 +61,36 @@ def find_threshold(
             there are fewer photos than that, all must be named.
         bound: what must reach the target is what the precision is at least, at this one-sided level; None for the
             precision itself.
+        groups: (N,) photos of one group are not independent: the bound counts those that a threshold names for as many
+            as they are worth, :func:`~aplantida.evaluation.bounds.design_effect`.
 
     Raises:
         ValueError: when there is no photo.
     """
-    count = len(confidence)
-    if count == 0:
+    if len(confidence) == 0:
         raise ValueError("choosing a threshold needs at least one photo")
     confidence = np.asarray(confidence, np.float64)
+    found = _widest(confidence, correct, target_precision, min_accepted, bound, 1.0)
+    if bound is None or groups is None:
+        return found
+    for _ in range(_MOST_TRIES):
+        named = confidence >= found.value
+        effect = design_effect(correct[named], groups[named])
+        if effect <= found.design_effect:
+            break
+        found = _widest(confidence, correct, target_precision, min_accepted, bound, effect)
+    return found
+
+
+def _widest(
+    confidence: npt.NDArray[np.float64],
+    correct: BoolArray,
+    target_precision: float,
+    min_accepted: int,
+    bound: float | None,
+    effect: float,
+) -> Threshold:
+    count = len(confidence)
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence, hits = confidence[order], np.cumsum(correct[order])
     candidates = np.unique(_floors(confidence))  # rising
@@ -72,7 +98,8 @@ def find_threshold(
     kept = accepted >= min(min_accepted, count)
     candidates, accepted = candidates[kept], accepted[kept]
     precision = hits[accepted - 1] / accepted
-    judged = precision if bound is None else lower_bound(hits[accepted - 1], accepted, bound)
+    worth = np.maximum(accepted / effect, 1.0)
+    judged = precision if bound is None else lower_bound(precision * worth, worth, bound)
     reaching = np.flatnonzero(judged >= target_precision)
     best = int(reaching[0]) if len(reaching) else int(np.argmax(judged))
     return Threshold(
@@ -81,6 +108,7 @@ def find_threshold(
         coverage=float(accepted[best] / count),
         num_accepted=int(accepted[best]),
         target_reached=bool(len(reaching)),
+        design_effect=effect,
     )
 
 

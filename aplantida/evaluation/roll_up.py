@@ -27,6 +27,7 @@ def fit_roll_up(
     target_precision: float,
     min_accepted: int,
     bound: float,
+    groups: npt.NDArray[Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """By rank: ``threshold`` (None where no sum reaches the target), and what it does on val and test.
 
@@ -38,20 +39,23 @@ def fit_roll_up(
         target_precision: what the right share of named taxa must be at least, at the level ``bound``.
         min_accepted: thresholds that name fewer val photos are not considered.
         bound: level of the one-sided bound.
+        groups: (N,) of val: photos of one group are not independent.
     """
     left = [part.where(part.confidences < threshold) for part in (val, test)]
+    groups = None if groups is None else groups[val.confidences < threshold]
     report: dict[str, dict[str, Any]] = {}
     for rank in RANKS:
         pairs = [_pairs(part, taxonomy, rank) for part in left]
         row: dict[str, Any] = {"threshold": None, "val": None, "test": None}
         if len(pairs[0][0]) >= min_accepted:
-            found = find_threshold(*pairs[0], target_precision, min_accepted, bound)
+            found = find_threshold(*pairs[0], target_precision, min_accepted, bound, groups)
             if found.target_reached and found.value > 0.0:
                 row = {
                     "threshold": found.value,
                     "val": at_threshold(*pairs[0], found.value),
                     "test": at_threshold(*pairs[1], found.value),
                 }
+                groups = None if groups is None else groups[pairs[0][0] < found.value]
                 left = [part.where(pair[0] < found.value) for part, pair in zip(left, pairs, strict=True)]
         report[rank] = row
     return report

@@ -24,7 +24,8 @@ def shortfalls(config: Any, metrics: Mapping[str, Any]) -> list[str]:
 
     Args:
         config: of calibrate_model.
-        metrics: its ``temperature``, ``temperature_at_bound``, ``num_val_photos``, ``num_named`` and ``num_right``.
+        metrics: its ``temperature``, ``temperature_at_bound``, ``num_val_photos``, ``num_named``, ``num_right`` and
+            ``design_effect``.
     """
     gates: CalibrationGates = config.gates
     found: list[str] = []
@@ -33,11 +34,13 @@ def shortfalls(config: Any, metrics: Mapping[str, Any]) -> list[str]:
         found.append(
             f"the temperature ran to its bound, {metrics['temperature']:g}: val does not tell how sure the model is"
         )
-    least = float(lower_bound(right, max(named, 1), gates.level))
+    effect = metrics.get("design_effect", 1.0)
+    worth = max(named / effect, 1.0)
+    least = float(lower_bound(right / max(named, 1) * worth, worth, gates.level))
     if least < config.target_precision:
         found.append(
-            f"{right} of the {named} val photos that are named are right: at the one-sided level {gates.level}, were "
-            f"they independent, that speaks for a precision of {least:.3f}; "
+            f"{right} of the {named} val photos that are named are right: at the one-sided level {gates.level}, "
+            f"{effect:.2f} of them counted as one, that speaks for a precision of {least:.3f}; "
             f"target_precision is {config.target_precision:g}"
         )
     if photos < gates.min_photos:

@@ -88,11 +88,15 @@ class Seen:
     on_val: Answers
     on_test: Answers
 
+    @property
+    def val_groups(self) -> npt.NDArray[Any]:
+        """(N,) which val photos belong together; each by itself where nothing is known."""
+        return np.arange(len(self.on_val)) if self.val.groups is None else self.val.groups
+
     def precision_at_least(self, threshold: float, level: float) -> float:
         """What the val photos that ``threshold`` names speak for, at the one-sided ``level``, by their groups."""
         named = self.on_val.confidences >= threshold
-        groups = np.arange(len(named)) if self.val.groups is None else self.val.groups
-        hits, worth = independent(self.on_val.correct[named], groups[named])
+        hits, worth = independent(self.on_val.correct[named], self.val_groups[named])
         return float(lower_bound(hits, max(worth, 1.0), level))
 
     def set_sizes(self, rules: list[SetRule]) -> npt.NDArray[np.int64]:

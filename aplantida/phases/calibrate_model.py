@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -79,7 +78,15 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
     seen = look(evaluation, classes, val, test, chosen.fit.temperature)
     threshold = _threshold(ctx, seen)
     limits = {"target_precision": config.target_precision, "min_accepted": config.min_accepted}
-    roll_up = fit_roll_up(seen.on_val, seen.on_test, seen.taxonomy, threshold.value, bound=config.bound_level, **limits)
+    roll_up = fit_roll_up(
+        seen.on_val,
+        seen.on_test,
+        seen.taxonomy,
+        threshold.value,
+        bound=config.bound_level,
+        groups=seen.val_groups,
+        **limits,
+    )
     rules, sets = fit_sets(seen.on_val, seen.on_test, config.sets.levels, classes.prevalence, seen.set_sizes)
     decision = decision_json(
         seen.temperature,
@@ -144,6 +151,7 @@ def _facts(threshold: Threshold, val: Answers, at_bound: bool) -> dict[str, Any]
         "num_val_photos": len(val),
         "num_named": int(named.sum()),
         "num_right": int(val.correct[named].sum()),
+        "design_effect": threshold.design_effect,
     }
 
 
@@ -174,27 +182,18 @@ def _gates(
 
 
 def _threshold(ctx: PhaseContext[CalibrateModelConfig], seen: Seen) -> Threshold:
-    """Of the species, chosen on val as if photos were independent; whether the target is reached is said by groups."""
+    """Of the species, chosen on val; photos of one group count for as many independent ones as they are worth."""
     config, val = ctx.config, seen.on_val
     threshold = find_threshold(
-        val.confidences, val.correct, config.target_precision, config.min_accepted, config.bound_level
+        val.confidences, val.correct, config.target_precision, config.min_accepted, config.bound_level, seen.val_groups
     )
     if not threshold.target_reached:
         ctx.log.warning(
-            "no threshold speaks for a precision of %s on val; the best, %.3f, is taken and target_reached is false",
+            "no threshold speaks for a precision of %s on val; taking %.3f",
             config.target_precision,
             threshold.precision,
         )
-        return threshold
-    least = seen.precision_at_least(threshold.value, config.bound_level)
-    if least < config.target_precision:
-        ctx.log.warning(
-            "the threshold speaks for a precision of %s on val if photos were independent, by their groups for %.3f "
-            "only: target_reached is false",
-            config.target_precision,
-            least,
-        )
-    return replace(threshold, target_reached=least >= config.target_precision)
+    return threshold
 
 
 def _threshold_report(

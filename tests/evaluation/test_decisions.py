@@ -97,3 +97,19 @@ def test_a_bound_asks_for_more_than_the_share_itself() -> None:
     assert lower_bound(round(bounded.precision * bounded.num_accepted), bounded.num_accepted) >= 0.9
     few = find_threshold(confidence[:10], correct[:10], 0.9, bound=0.9)
     assert not few.target_reached  # ten of ten speak for 0.79 only
+
+
+def test_photos_of_one_plant_are_counted_as_many_as_they_are_worth() -> None:
+    plants = np.linspace(1, 0.01, 400)
+    right = np.random.default_rng(4).random(400) < 0.8 + 0.2 * plants
+    confidence, correct = plants.repeat(3), right.repeat(3)
+    alone = find_threshold(confidence, correct, 0.9, bound=0.9)
+    each = find_threshold(confidence, correct, 0.9, bound=0.9, groups=np.arange(1200))
+    together = find_threshold(confidence, correct, 0.9, bound=0.9, groups=np.arange(400).repeat(3))
+    assert (alone.value, alone.design_effect) == (each.value, 1.0)
+    assert together.design_effect == pytest.approx(3.0, abs=0.1)
+    assert together.num_accepted < alone.num_accepted
+    worth = together.num_accepted / 3
+    assert lower_bound(together.precision * worth, worth) >= 0.899
+    one_plant = find_threshold(confidence, correct, 0.9, bound=0.9, groups=np.zeros(1200))
+    assert not one_plant.target_reached

@@ -53,7 +53,7 @@ def test_noise_is_refused_and_every_bound_named(root: Path) -> None:
 
 def test_a_perfect_model_on_too_few_photos_has_shown_nothing(root: Path) -> None:
     of_a_perfect_model(18)
-    with pytest.raises(GateFailed, match=r"9 of the 9 val photos .* speaks for a precision of 0\.774"):
+    with pytest.raises(GateFailed, match=r"9 of the 9 val photos .* speaks for a precision of 0\.631"):
         calibrate(gates={"min_photos": 1})
 
 
