@@ -77,16 +77,9 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         ctx.log.warning(warning)
     seen = look(evaluation, classes, val, test, chosen.fit.temperature)
     threshold = _threshold(ctx, seen)
-    limits = {"target_precision": config.target_precision, "min_accepted": config.min_accepted}
-    roll_up = fit_roll_up(
-        seen.on_val,
-        seen.on_test,
-        seen.taxonomy,
-        threshold.value,
-        bound=config.bound_level,
-        groups=seen.val_groups,
-        **limits,
-    )
+    limits: dict[str, Any] = {"target_precision": config.target_precision, "min_accepted": config.min_accepted}
+    limits |= {"bound": config.bound_level, "groups": seen.val_groups}
+    roll_up = fit_roll_up(seen.on_val, seen.on_test, seen.taxonomy, threshold.value, **limits)
     rules, sets = fit_sets(seen.on_val, seen.on_test, config.sets.levels, classes.prevalence, seen.set_sizes)
     decision = decision_json(
         seen.temperature,
