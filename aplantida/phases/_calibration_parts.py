@@ -18,6 +18,7 @@ from aplantida.evaluation.bounds import independent, lower_bound
 from aplantida.evaluation.conformal import SetRule, set_sizes
 from aplantida.evaluation.decide import Decision, Facts, facts_of
 from aplantida.evaluation.region_prior import prior_report
+from aplantida.evaluation.roll_up import fit_roll_up
 from aplantida.evaluation.rule_report import apply_rules, rule_report
 from aplantida.evaluation.taxa import Taxonomy
 from aplantida.evaluation.temperatures import CalibrationPart
@@ -92,6 +93,10 @@ class Seen:
     def val_groups(self) -> npt.NDArray[Any]:
         """(N,) which val photos belong together; each by itself where nothing is known."""
         return np.arange(len(self.on_val)) if self.val.groups is None else self.val.groups
+
+    def roll_up(self, threshold: float, **limits: Any) -> dict[str, dict[str, Any]]:
+        """Genus and family behind the species' ``threshold``; ``limits``: of :func:`~.roll_up.fit_roll_up`."""
+        return fit_roll_up(self.on_val, self.on_test, self.taxonomy, threshold, groups=self.val_groups, **limits)
 
     def precision_at_least(self, threshold: float, level: float) -> float:
         """What the val photos that ``threshold`` names speak for, at the one-sided ``level``, by their groups."""

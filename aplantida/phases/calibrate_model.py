@@ -12,7 +12,6 @@ from aplantida.evaluation.conformal import fit_sets, level_problem
 from aplantida.evaluation.decide import Decision, read_decision
 from aplantida.evaluation.decision_file import always_unsure, decision_json, with_outcomes
 from aplantida.evaluation.decisions import Threshold, at_threshold, find_threshold, precision_table
-from aplantida.evaluation.roll_up import fit_roll_up
 from aplantida.evaluation.stranger_choice import GateChoice, GateTarget
 from aplantida.evaluation.temperatures import choose_temperatures
 from aplantida.phases._calibration_gates import CalibrationGates, judge, shortfalls
@@ -77,9 +76,8 @@ def run(ctx: PhaseContext[CalibrateModelConfig]) -> dict[str, Any]:
         ctx.log.warning(warning)
     seen = look(evaluation, classes, val, test, chosen.fit.temperature)
     threshold = _threshold(ctx, seen)
-    limits: dict[str, Any] = {"target_precision": config.target_precision, "min_accepted": config.min_accepted}
-    limits |= {"bound": config.bound_level, "groups": seen.val_groups}
-    roll_up = fit_roll_up(seen.on_val, seen.on_test, seen.taxonomy, threshold.value, **limits)
+    limits = {"target_precision": config.target_precision, "min_accepted": config.min_accepted}
+    roll_up = seen.roll_up(threshold.value, bound=config.bound_level, **limits)
     rules, sets = fit_sets(seen.on_val, seen.on_test, config.sets.levels, classes.prevalence, seen.set_sizes)
     decision = decision_json(
         seen.temperature,
