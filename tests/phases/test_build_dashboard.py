@@ -98,7 +98,8 @@ def nodes(root: Path) -> list[str]:
     make_evaluation("evaluation_baseline", *noisy(1, 1.0))
     make_evaluation("evaluation_distilled", *noisy(1, 2.0))
     make_evaluation("evaluation", *noisy(1, 2.0))
-    execute(CALIBRATE, values={"inputs": {"evaluation": "evaluation"}, "output": "calibration"})
+    asked = {"inputs": {"evaluation": "evaluation"}, "target_precision": 0.85, "output": "calibration"}
+    execute(CALIBRATE, values=asked)
     seal("dist/demo_v1.0", "model_bundle", bundle)
     seal("validation", "validation", validation)
     made = "records images split student evaluation_baseline evaluation_distilled evaluation calibration validation"
