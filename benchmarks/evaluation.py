@@ -86,6 +86,7 @@ def prepare(num_photos: int) -> None:
                 "image": [str(number).encode() for number in inside],
                 "license_id": ["CC0-1.0"] * len(inside),
                 "source": ["herbarium"] * len(inside),
+                "observation_id": [ids[number] for number in inside],
             }
             writer.write_table(f"shards/shard-{shard:05d}.parquet", pa.table(files), ["image"])
 
@@ -129,9 +130,9 @@ def run_here(phase: Phase[Any], values: dict[str, Any]) -> None:
     print(json.dumps({"seconds": time.perf_counter() - started, "peak_mb": peak_mb()}))
 
 
-def measured(phase: Phase[Any], inputs: dict[str, str]) -> dict[str, float]:
+def measured(phase: Phase[Any], inputs: dict[str, str], **more: Any) -> dict[str, float]:
     """The same in a process of its own."""
-    values = json.dumps({"inputs": inputs, "output": phase.output})
+    values = json.dumps({"inputs": inputs, "output": phase.output, **more})
     words = [sys.executable, "-m", "benchmarks.evaluation", "--run", phase.name, values]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -145,8 +146,9 @@ def main(num_photos: int) -> None:
         os.environ["APLANTIDA_ROOT"] = folder
         prepare(num_photos)
         judging = {"images": "image_shards", "split": "split", "checkpoint": "checkpoint"}
-        for phase, inputs in ((EVALUATE, judging), (CALIBRATE, {"evaluation": "evaluation"})):
-            got = measured(phase, inputs)
+        reached = {"target_precision": 0.6}  # seven in ten of the made scores are right
+        for phase, inputs, more in ((EVALUATE, judging, {}), (CALIBRATE, {"evaluation": "evaluation"}, reached)):
+            got = measured(phase, inputs, **more)
             note = f"{num_photos:,} photos, {got['seconds']:.0f} s; peer: the logits alone; limit {LIMIT_MB:,} MB"
             goal = round(raw / LIMIT_MB, 2)
             what = f"{phase.name}, peak memory at 9,000 classes"
