@@ -6,7 +6,7 @@ import { showCredits } from "./credits-view";
 import { nameExamples, showExamples } from "./examples";
 import { folderOf } from "./folder";
 import { keepOffline, type OfflineNews } from "./offline";
-import { goodTime, waitAfter } from "./patience";
+import { waitAgain } from "./patience";
 import { hearPhotos } from "./photo-input";
 import { rememberedPlace, rememberPlace, showPlaces } from "./place-choice";
 import { Previews } from "./previews";
@@ -287,7 +287,7 @@ async function start(): Promise<void> {
       showProblem(loadProblem(error as Error));
       looked ??= look(null).catch((problem) => console.warn(problem));
       if (!passes(error as Error)) return;
-      await goodTime(waitAfter(tries));
+      await waitAgain(tries, (error as { code?: string }).code === "altered", FOLDER);
     }
   }
 }

@@ -104,16 +104,15 @@ class Keeper {
     this.behind = false;
     const { serviceWorker } = navigator;
     const known = await serviceWorker.getRegistration(this.folder);
-    known?.addEventListener("updatefound", () => void this.follow(known));
+    if (known) known.onupdatefound = () => void this.follow(known);
     try {
       const registration = await serviceWorker.register(this.addressOf(this.wanted));
-      registration.addEventListener("updatefound", () => void this.follow(registration));
+      registration.onupdatefound = () => void this.follow(registration);
       await this.follow(registration);
     } catch (error) {
       if (!known?.active) throw error;
       console.warn(error);
-      this.behind = true;
-      care(known.active);
+      this.serves(known.active);
     }
   }
 
@@ -124,17 +123,21 @@ class Keeper {
     if (!coming || this.seen.has(coming)) return;
     this.seen.add(coming);
     const whole = await settled(coming);
-    if (whole && active) this.news.newer(() => switchTo(coming));
-    else if (whole) care((await navigator.serviceWorker.ready).active);
-    else if (this.wanted !== null && coming.scriptURL === this.addressOf(this.wanted)) await this.failed(active);
+    if (whole && !active) return care((await navigator.serviceWorker.ready).active);
+    if (this.wanted === null || coming.scriptURL !== this.addressOf(this.wanted)) return; // not what the server has
+    if (!whole) return this.failed(active);
+    if (active?.scriptURL !== coming.scriptURL) this.news.newer(() => switchTo(coming));
+  }
+
+  /** A worker goes on serving, of the wanted edition or of the one before. */
+  private serves(active: ServiceWorker): void {
+    this.behind = this.wanted !== null && active.scriptURL !== this.addressOf(this.wanted);
+    care(active);
   }
 
   /** The worker that was wanted could not be installed. */
   private async failed(active: ServiceWorker | null): Promise<void> {
-    if (active) {
-      this.behind = true;
-      return care(active);
-    }
+    if (active) return this.serves(active);
     const { told, wanted } = this;
     const why = () => told.get(wanted ?? "");
     for (let waited = 0; !why() && waited < WORD_LIMIT; waited += 100) await pause(100);

@@ -53,7 +53,7 @@ async function install(): Promise<void> {
     await source.settled();
     for (const problem of lost.values()) throw problem;
     await kept.keep(MANIFEST, edition.bytes, "application/json", edition.digest);
-    await keepHeaders(kept, true);
+    await keepHeaders(kept, edition.manifest.files[INDEX], true);
     if (kept.trouble) throw new AplantidaError("offline", kept.trouble);
     await mended(source, edition.manifest, EXTRAS);
     await source.settled();
@@ -90,7 +90,7 @@ async function mend(source: HttpSource, known: BundleManifest): Promise<Trouble 
 async function care(asker: ExtendableMessageEvent["source"], credits: boolean): Promise<void> {
   const kept = await store;
   const read = await ownManifest();
-  const known = read && (await kept.has(MANIFEST)) ? read : ((await recovered()) ?? read);
+  const known = (await kept.read(MANIFEST, DIGEST)) ? read : ((await recovered()) ?? read);
   const source = new HttpSource(kept);
   const trouble = known ? await mend(source, known) : "unavailable";
   asker?.postMessage({ folder: FOLDER, bundle: DIGEST, trouble, cared: true });
@@ -99,7 +99,7 @@ async function care(asker: ExtendableMessageEvent["source"], credits: boolean): 
   if (credits) names.push(...Object.keys(known.files).filter((name) => CREDITS.test(name)));
   await mended(source, known, names);
   await source.settled();
-  await keepHeaders(kept, false);
+  await keepHeaders(kept, known.files[INDEX], false);
 }
 
 /** bundle.json of this worker's edition, from the server, when that still has it. */
@@ -128,7 +128,7 @@ async function answer(request: Request, name: string): Promise<Response> {
   if (!entry) return fetch(request);
   try {
     const bytes = await new HttpSource(kept).file(name, entry);
-    return respond(name, bytes, name.endsWith(".html") ? await keptHeaders(kept) : {});
+    return respond(name, bytes, name.endsWith(".html") ? await keptHeaders(kept, entry) : {});
   } catch (error) {
     const refused = error instanceof AplantidaError && error.code !== "offline";
     if (refused && SHELL.some((one) => one === name)) await giveWay();
