@@ -104,12 +104,12 @@ def third_parties(metafiles: Iterable[Path], modules: Path, notices: Path) -> li
 
 
 def _package(place: str, path: tuple[str, ...], folder: Path, notices: Path, texts_kept: Mapping[str, str]) -> Work:
-    name = _name_at(place)
-    kept = texts_kept.get(name)
     described = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    name = described.get("name") or _name_at(place)  # an alias lies under another name than its own
+    kept = texts_kept.get(name)
     given = described.get("license") or ""
     texts = [file for file in sorted(folder.iterdir()) if file.is_file() and file.name.lower().startswith(_TEXT_NAMES)]
-    if kept is not None:
+    if kept is not None and (place == name or not texts):  # not for another version, inside another package
         texts = [notices / kept]
     text = "\n\n".join(file.read_text(encoding="utf-8") for file in texts)
     return Work(name, described["version"], given if isinstance(given, str) else str(given), text, path)

@@ -49,7 +49,11 @@ def _bundled(folder: Path, licenses: dict[str, str | None]) -> Path:
     for name, given in licenses.items():
         package = folder / "node_modules" / name
         package.mkdir(parents=True)
-        described = {"name": name, "version": "1.2.3", **({} if given is None else {"license": given})}
+        described = {
+            "name": name.rpartition("node_modules/")[2],
+            "version": "1.2.3",
+            **({} if given is None else {"license": given}),
+        }
         (package / "package.json").write_text(json.dumps(described))
         (package / "LICENSE").write_text(f"Copyright the authors of {name}")
         inputs[previous] = {"imports": [{"path": f"../node_modules/{name}/index.js"}]}
@@ -113,4 +117,6 @@ def test_two_copies_of_a_package_are_one_work_and_two_versions_two(tmp_path: Pat
     parties = third_parties([metafile], tmp_path / "node_modules", NOTICES)
     assert [(party.name, party.version) for party in parties] == [("@s/a", "1.2.3"), ("b", "1.2.3"), ("b", "2.0.0")]
     assert page(parties).count("<h2 ") == 3
+    (inner / "package.json").write_text(json.dumps({"name": "c", "version": "2.0.0", "license": "MIT"}))  # an alias
+    assert [party.name for party in third_parties([metafile], tmp_path / "node_modules", NOTICES)] == ["@s/a", "b", "c"]
     assert len(bill_of_materials(parties)["components"]) == 3
