@@ -1,7 +1,7 @@
 """One-sided bounds of a share that was counted: what it is at least, or at most, however few photos there were.
 
 They take photos for independent. Photos of one plant, of one species of strangers, or of one kind of picture are not:
-what is claimed is bounded by as many independent ones as they are worth, :func:`independent`.
+what is claimed is bounded by as many independent ones as they are worth, :func:`at_least` and :func:`at_most`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 LEVEL = 0.9  # of all bounds that thresholds are chosen by
 Numbers = npt.NDArray[np.float64]
@@ -29,27 +32,63 @@ def upper_bound(hits: npt.ArrayLike, count: npt.ArrayLike, level: float = LEVEL)
     return 1.0 - lower_bound(count - hits, np.maximum(count, 1.0), level) * (count > 0)
 
 
-def design_effect(hits: npt.NDArray[np.bool_], groups: npt.NDArray[Any]) -> float:
-    """How many photos are worth one that is independent of the others (Kish 1965, *Survey sampling*, ch. 8).
+def design_effects(hits: npt.NDArray[np.bool_], groups: npt.NDArray[Any]) -> tuple[FloatArray, IntArray]:
+    """Of the first photo, the first two, … all N: how many are worth one that is independent; and their groups.
 
-    The variance of the share among whole groups over that among independent photos, at least 1. Where all photos are
-    hits, or none, they say nothing of how alike those of a group are: a group then is worth one photo.
+    The design effect (Kish 1965, *Survey sampling*, ch. 8) is the variance of the share among whole groups over that
+    among independent photos; here at least 1. Where all photos are hits, or none, they say nothing of how alike those
+    of a group are: a group then is worth one photo.
 
     Args:
-        hits: (N,), N >= 1.
+        hits: (N,).
         groups: (N,) any values that can be compared.
+
+    Returns:
+        (N,) design effects and (N,) numbers of groups.
     """
-    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    count, num_groups, share = len(hits), len(sizes), float(hits.mean())
-    if not 0.0 < share < 1.0 or num_groups < 2:
-        return count / num_groups
-    spread = float((np.bincount(group, hits - share) ** 2).sum()) * num_groups / (num_groups - 1)
-    return min(max(1.0, spread / (count * share * (1.0 - share))), float(count))
+    count = np.arange(1, len(hits) + 1)
+    _, group = np.unique(groups, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    begins = np.flatnonzero(np.diff(group[order], prepend=-1))
+    first = np.repeat(begins, np.diff(begins, append=len(hits)))  # place of its group's first photo, in group order
+    hit = hits.astype(np.float64)
+    of_group, hits_before = np.empty(len(hits)), np.empty(len(hits))
+    of_group[order] = np.arange(len(hits)) - first  # photos of its group before each
+    before = np.cumsum(hit[order]) - hit[order]
+    hits_before[order] = before - before[first]
+    # sums over groups of hits squared, sizes squared and their product: what one more photo adds to each
+    hits_squared = np.cumsum(hit * (2 * hits_before + 1))
+    sizes_squared = np.cumsum(2 * of_group + 1)
+    product = np.cumsum(hits_before + hit * of_group + hit)
+    num_groups, share = np.cumsum(of_group == 0), np.cumsum(hit) / count
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = (hits_squared - 2 * share * product + share**2 * sizes_squared) * num_groups / (num_groups - 1)
+        effects = np.clip(spread / (count * share * (1 - share)), 1.0, count)
+    says_nothing = (share <= 0) | (share >= 1) | (num_groups < 2)
+    return np.where(says_nothing, count / num_groups, effects), num_groups
 
 
-def independent(hits: npt.NDArray[np.bool_], groups: npt.NDArray[Any]) -> tuple[float, float]:
-    """Hits and count, fractions, of as many independent photos as these (N,) are worth; 0 and 0 of none."""
+def share_at_least(
+    hits: npt.ArrayLike, count: npt.ArrayLike, effect: npt.ArrayLike, num_groups: npt.ArrayLike, level: float = LEVEL
+) -> FloatArray:
+    """What ``hits`` of ``count`` photos in ``num_groups`` groups speak for at least, ``effect`` of them worth one.
+
+    It is never more than groups without any error speak for: an effect that is told by a few errors is uncertain.
+    """
+    count = np.asarray(count, np.float64)
+    worth = np.maximum(count / np.asarray(effect, np.float64), 1.0)
+    found = lower_bound(np.asarray(hits) / np.maximum(count, 1.0) * worth, worth, level)
+    return np.where(count > 0, np.minimum(found, lower_bound(num_groups, np.maximum(num_groups, 1), level)), 0.0)
+
+
+def at_least(hits: npt.NDArray[np.bool_], groups: npt.NDArray[Any], level: float = LEVEL) -> float:
+    """What the share of hits among (N,) photos is at least, those of a group alike; 0 of none."""
     if not len(hits):
-        return 0.0, 0.0
-    effect = design_effect(hits, groups)
-    return float(hits.sum()) / effect, len(hits) / effect
+        return 0.0
+    effects, num_groups = design_effects(hits, groups)
+    return float(share_at_least(hits.sum(), len(hits), effects[-1], num_groups[-1], level))
+
+
+def at_most(hits: npt.NDArray[np.bool_], groups: npt.NDArray[Any], level: float = LEVEL) -> float:
+    """What the share of hits among (N,) photos is at most, those of a group alike; 1 of none."""
+    return 1.0 - at_least(~hits, groups, level)

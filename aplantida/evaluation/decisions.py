@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aplantida.evaluation.bounds import design_effect, lower_bound
+from aplantida.evaluation.bounds import design_effects, share_at_least
 from aplantida.evaluation.metrics import BoolArray, FloatArray, wilson_interval
 
 _DIGITS = 1_000_000  # thresholds are whole millionths
-_MOST_TRIES = 16  # each counts more photos as one; two or three are the rule
 _HIGHEST = _DIGITS - 1  # of 1 it would be chance, and the floats' precision, whether a sum of probabilities reaches it
 
 
@@ -27,7 +26,8 @@ class Threshold:
         coverage: share of photos that are named, 0..1.
         num_accepted: how many photos are named.
         target_reached: whether ``precision`` (or what it is at least, where a bound was asked for) reaches the target.
-        design_effect: how many photos were counted as one, where a bound and groups were given.
+        design_effect: how many of these photos count as one, by their groups.
+        num_groups: how many groups they are of.
     """
 
     value: float
@@ -36,6 +36,7 @@ class Threshold:
     num_accepted: int
     target_reached: bool
     design_effect: float = 1.0
+    num_groups: int = 0
 
 
 def find_threshold(
@@ -62,54 +63,46 @@ def find_threshold(
         bound: what must reach the target is what the precision is at least, at this one-sided level; None for the
             precision itself.
         groups: (N,) photos of one group are not independent: the bound counts those that a threshold names for as many
-            as they are worth, :func:`~aplantida.evaluation.bounds.design_effect`.
+            as they are worth, :func:`~aplantida.evaluation.bounds.share_at_least`.
 
     Raises:
         ValueError: when there is no photo.
     """
     if len(confidence) == 0:
         raise ValueError("choosing a threshold needs at least one photo")
-    confidence = np.asarray(confidence, np.float64)
-    found = _widest(confidence, correct, target_precision, min_accepted, bound, 1.0)
-    if bound is None or groups is None:
-        return found
-    for _ in range(_MOST_TRIES):
-        named = confidence >= found.value
-        effect = design_effect(correct[named], groups[named])
-        if effect <= found.design_effect:
-            break
-        found = _widest(confidence, correct, target_precision, min_accepted, bound, effect)
-    return found
-
-
-def _widest(
-    confidence: npt.NDArray[np.float64],
-    correct: BoolArray,
-    target_precision: float,
-    min_accepted: int,
-    bound: float | None,
-    effect: float,
-) -> Threshold:
-    count = len(confidence)
-    order = np.argsort(-confidence, kind="stable")
-    sorted_confidence, hits = confidence[order], np.cumsum(correct[order])
-    candidates = np.unique(_floors(confidence))  # rising
-    accepted = np.searchsorted(-sorted_confidence, -(candidates / _DIGITS), side="right")
-    kept = accepted >= min(min_accepted, count)
-    candidates, accepted = candidates[kept], accepted[kept]
-    precision = hits[accepted - 1] / accepted
-    worth = np.maximum(accepted / effect, 1.0)
-    judged = precision if bound is None else lower_bound(precision * worth, worth, bound)
+    confidences = np.asarray(confidence, np.float64)
+    candidates, (right, accepted, effects, num_groups) = _named(confidences, correct, groups, min_accepted)
+    precision = right / accepted
+    judged = precision if bound is None else share_at_least(right, accepted, effects, num_groups, bound)
     reaching = np.flatnonzero(judged >= target_precision)
     best = int(reaching[0]) if len(reaching) else int(np.argmax(judged))
     return Threshold(
         value=int(candidates[best]) / _DIGITS,
         precision=float(precision[best]),
-        coverage=float(accepted[best] / count),
+        coverage=float(accepted[best] / len(confidence)),
         num_accepted=int(accepted[best]),
         target_reached=bool(len(reaching)),
-        design_effect=effect,
+        design_effect=float(effects[best]),
+        num_groups=int(num_groups[best]),
     )
+
+
+def _named(
+    confidence: npt.NDArray[np.float64], correct: BoolArray, groups: npt.NDArray[Any] | None, min_accepted: int
+) -> tuple[npt.NDArray[np.int64], tuple[npt.NDArray[Any], ...]]:
+    """Thresholds in millionths, rising, and of what each names: photos that are right, all, their effect, groups."""
+    count = len(confidence)
+    order = np.argsort(-confidence, kind="stable")
+    sorted_confidence, hits = confidence[order], np.cumsum(correct[order])
+    candidates = np.unique(_floors(confidence))
+    accepted = np.searchsorted(-sorted_confidence, -(candidates / _DIGITS), side="right")
+    kept = accepted >= min(min_accepted, count)
+    candidates, accepted = candidates[kept], accepted[kept]
+    effects, num_groups = np.ones(count), np.arange(1, count + 1)
+    if groups is not None:
+        effects, num_groups = design_effects(correct[order], groups[order])
+    last = accepted - 1
+    return candidates, (hits[last], accepted, effects[last], num_groups[last])
 
 
 def _floors(confidence: FloatArray) -> npt.NDArray[np.int64]:

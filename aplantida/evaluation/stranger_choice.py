@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aplantida.evaluation.bounds import independent, lower_bound, upper_bound
+from aplantida.evaluation.bounds import at_least, at_most, lower_bound, upper_bound
 from aplantida.evaluation.decide import Gate
 from aplantida.evaluation.stranger_candidates import (
     CANDIDATES,
@@ -229,19 +229,15 @@ def _effect(
     sure, sure_strangers = (sample.answers.confidences for sample in samples)
     passed, groups, count = strangers >= cut, samples[1].groups, len(strangers)
     named = passed & (sure_strangers >= threshold)
-    hits, worth = independent(named, groups)
     return {
         "num_known": len(known),
         "known_refused": float((known < cut).mean()) if len(known) else None,
         "known_named": float(((known >= cut) & (sure >= threshold)).mean()) if len(known) else None,
         "num_strangers": count,
         "passed": float(passed.mean()) if count else None,
-        "passed_at_most": float(upper_bound(*independent(passed, groups), level)),
+        "passed_at_most": at_most(passed, groups, level),
         "named_as_species": float(named.mean()) if count else None,
-        "named_as_species_bounds": [
-            float(lower_bound(hits, max(worth, 1.0), level)) if count else 0.0,
-            float(upper_bound(hits, worth, level)),
-        ],
+        "named_as_species_bounds": [at_least(named, groups, level), at_most(named, groups, level)],
         "named_without_gate": float((sure_strangers >= threshold).mean()) if count else None,
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from aplantida.evaluation.bounds import LEVEL, lower_bound
+from aplantida.evaluation.bounds import LEVEL, share_at_least
 from aplantida.pipeline.config import Section
 
 
@@ -24,8 +24,8 @@ def shortfalls(config: Any, metrics: Mapping[str, Any]) -> list[str]:
 
     Args:
         config: of calibrate_model.
-        metrics: its ``temperature``, ``temperature_at_bound``, ``num_val_photos``, ``num_named``, ``num_right`` and
-            ``design_effect``.
+        metrics: its ``temperature``, ``temperature_at_bound``, ``num_val_photos``, ``num_named``, ``num_right``,
+            ``design_effect`` and ``num_groups``.
     """
     gates: CalibrationGates = config.gates
     found: list[str] = []
@@ -34,9 +34,8 @@ def shortfalls(config: Any, metrics: Mapping[str, Any]) -> list[str]:
         found.append(
             f"the temperature ran to its bound, {metrics['temperature']:g}: val does not tell how sure the model is"
         )
-    effect = metrics.get("design_effect", 1.0)
-    worth = max(named / effect, 1.0)
-    least = float(lower_bound(right / max(named, 1) * worth, worth, gates.level))
+    effect, num_groups = metrics.get("design_effect", 1.0), metrics.get("num_groups", named)
+    least = float(share_at_least(right, named, effect, num_groups, gates.level))
     if least < config.target_precision:
         found.append(
             f"{right} of the {named} val photos that are named are right: at the one-sided level {gates.level}, "

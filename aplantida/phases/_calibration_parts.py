@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from aplantida.domain.class_index import ClassIndex, class_index_digest
 from aplantida.domain.stored_scores import StoredFeatures, StoredScores
 from aplantida.evaluation.answers import Answers, answers_of
-from aplantida.evaluation.bounds import independent, lower_bound
+from aplantida.evaluation.bounds import at_least
 from aplantida.evaluation.conformal import SetRule, set_sizes
 from aplantida.evaluation.decide import Decision, Facts, facts_of
 from aplantida.evaluation.region_prior import prior_report
@@ -101,8 +101,7 @@ class Seen:
     def precision_at_least(self, threshold: float, level: float) -> float:
         """What the val photos that ``threshold`` names speak for, at the one-sided ``level``, by their groups."""
         named = self.on_val.confidences >= threshold
-        hits, worth = independent(self.on_val.correct[named], self.val_groups[named])
-        return float(lower_bound(hits, max(worth, 1.0), level))
+        return at_least(self.on_val.correct[named], self.val_groups[named], level)
 
     def set_sizes(self, rules: list[SetRule]) -> npt.NDArray[np.int64]:
         """(R, N) sizes of the test photos' sets."""

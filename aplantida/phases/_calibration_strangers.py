@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from aplantida.domain.stored_scores import StoredFeatures, StoredScores
 from aplantida.evaluation.answers import Answers, answers_of
-from aplantida.evaluation.bounds import independent, upper_bound
+from aplantida.evaluation.bounds import at_most
 from aplantida.evaluation.decide import Decision, facts_of
 from aplantida.evaluation.rule_report import OUTCOMES, apply_rules
 from aplantida.evaluation.stranger_candidates import Sample
@@ -89,9 +89,7 @@ def answered(strangers: Strangers | None, decision: Decision) -> dict[str, Any]:
         found[kind] = {
             "num_photos": count,
             "shares": {name: number / count for name, number in counts.items()} if count else None,
-            "species_at_most": float(upper_bound(*independent(outcomes == "species", sample.groups)))
-            if count
-            else None,
+            "species_at_most": at_most(outcomes == "species", sample.groups) if count else None,
         }
     return found
 

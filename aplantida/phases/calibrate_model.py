@@ -143,6 +143,7 @@ def _facts(threshold: Threshold, val: Answers, at_bound: bool) -> dict[str, Any]
         "num_named": int(named.sum()),
         "num_right": int(val.correct[named].sum()),
         "design_effect": threshold.design_effect,
+        "num_groups": threshold.num_groups,
     }
 
 
@@ -200,7 +201,6 @@ def _threshold_report(
         "bound_level": config.bound_level,
         "target_reached": threshold.target_reached,
         "target_reached_on_test": named.get("precision", 0.0) >= config.target_precision,
-        "without_gates": True,
         "precision_at_least": seen.precision_at_least(threshold.value, config.bound_level),
         **on,
     }

@@ -113,3 +113,13 @@ def test_photos_of_one_plant_are_counted_as_many_as_they_are_worth() -> None:
     assert lower_bound(together.precision * worth, worth) >= 0.899
     one_plant = find_threshold(confidence, correct, 0.9, bound=0.9, groups=np.zeros(1200))
     assert not one_plant.target_reached
+
+
+def test_a_plant_below_a_threshold_costs_nothing_above_it() -> None:
+    draw = np.random.default_rng(3)
+    confidence = np.concatenate([0.5 + 0.05 * draw.random(60), 0.6 + 0.39 * draw.random(900)])
+    correct = np.concatenate([np.zeros(60, np.bool_), np.arange(900) % 50 != 0])
+    groups = np.concatenate([np.zeros(60, np.int64), np.arange(1, 901)])  # one plant, wrong, and many
+    found = find_threshold(confidence, correct, 0.9, 20, 0.9, groups)
+    assert found.target_reached
+    assert found.num_accepted >= 900
