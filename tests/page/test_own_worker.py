@@ -159,6 +159,30 @@ def test_a_page_that_is_kept_has_its_hosts_policies(host: WebHost, page: Page) -
     comes_to(page, lambda: page.evaluate(noted)["permissions-policy"], "camera=(), microphone=()")
 
 
+def maintenance(answer: Answer, query: str) -> Answer:
+    """A notice in place of the page, with headers under which the page could not run."""
+    policies = {"Content-Security-Policy": "sandbox", "Refresh": "5", "X-Policy-Of-Tomorrow": "none"}
+    return Answer(200, b"<!doctype html><title>Back soon</title>", {"Content-Type": "text/html", **policies})
+
+
+def test_a_notice_of_maintenance_does_not_leave_its_headers_on_the_page(host: WebHost, page: Page) -> None:
+    host.headers |= POLICIES
+    page.goto(host.url)
+    kept_offline(page)
+    before = len(host.asked)
+    host.faults["index.html"] = maintenance
+    page.goto(host.url)
+    view(page, "ready")
+    comes_to(page, lambda: {"/", "/index.html"} <= {asked.path for asked in host.asked[before:]}, True)
+    down(host)
+    answer = page.goto(host.url)
+    assert answer
+    assert answer.headers["content-security-policy"] == POLICIES["Content-Security-Policy"]
+    assert answer.headers["x-policy-of-tomorrow"] == "strict"
+    assert "refresh" not in answer.headers
+    view(page, "ready")
+
+
 def quota(page: Page, origin: str, size: int) -> None:
     """As much as the browser has room for."""
     session = page.context.new_cdp_session(page)

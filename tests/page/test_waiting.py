@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, Route, expect
 
+from tests.fixtures.bundle import write_manifest
 from tests.fixtures.pages import SECONDS, comes_to, settled, view
 from tests.fixtures.web_host import WebHost
 from tests.page.test_messages import SPANISH
@@ -88,6 +91,32 @@ def test_it_tries_at_once_when_the_connection_is_back(bundle: Path, page: Page) 
         assert settled(page) == "problem"
         page.evaluate("dispatchEvent(new Event('online'))")
         view(page, "ready")
+
+
+def test_weights_that_are_altered_for_good_are_not_fetched_for_ever(bundle: Path, tmp_path: Path, page: Page) -> None:
+    page.add_init_script(WAITS.replace("SCALE", "1000").replace(": wait,", ": wait / 20,"))
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    weights = folder / "model" / "weights.bin"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with WebHost(folder) as host:
+        page.goto(host.url)
+        assert settled(page) == "problem"
+
+        def again(done: Callable[[], bool]) -> None:
+            comes_to(page, lambda: page.evaluate("dispatchEvent(new Event('online'))") and done(), True)
+
+        sent: list[int] = []
+        for _ in range(7):
+            looks = len(host.asked)
+            again(lambda looks=looks: len(host.asked) > looks)
+            if settled(page) == "problem":
+                sent.append(host.sent("weights.bin"))
+        assert sent[0] > len(whole)  # it was tried again
+        assert sent[-1] == sent[-3]
+        weights.write_bytes(whole)
+        write_manifest(folder, version="v2.0")
+        again(lambda: settled(page) == "ready")
 
 
 def test_a_problem_that_is_tried_again_is_no_problem_meanwhile(bundle: Path, page: Page) -> None:
