@@ -55,7 +55,9 @@ _USER = re.compile(rf"^({_SCHEME})(?:[/\\]*[^/\\?#]*@)+", re.IGNORECASE)
 _TORN_USER = re.compile(rf"^({_SCHEME}|)(?!\[)[^/\\?#:@]+:(?!\d*(?:[/\\?#]|$)).*@", re.IGNORECASE | re.DOTALL)
 # looked for from the beginning of a word only: each letter of a long one would be tried
 _ADDRESS = re.compile(
-    r"""(?:(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:)?[/\\]{2}(?:(?!https?:[/\\])[^\s<>"'`])+""", re.IGNORECASE
+    r"""(?:(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:)?[/\\]{2}(?:(?!https?:[/\\])[^\s<>"'`])+|"""
+    r"""(?<![\w@/\\.:%-])(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?[/?][^\s<>"'`]+""",  # without a scheme: photos.org/ana?token=…
+    re.IGNORECASE,
 )
 ESCAPED = re.compile(r"%(?:25)*(?:3a|3f|26|40)", re.IGNORECASE)  # what an address, a query or a user may lie behind
 _MARKS = re.compile(rf"[?@;&=]|{ESCAPED.pattern}", re.IGNORECASE)
