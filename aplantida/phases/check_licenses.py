@@ -37,6 +37,7 @@ NAMED_AUTHORS = 1000  # of most photos, on the page
 LicenseClass = Literal["share-alike"]
 MEMBERS: dict[str, Callable[[str], bool]] = {"share-alike": is_share_alike}
 UNDECIDED = "%s: no release before somebody decides: say who, what and when under `decisions`, and make %s anew"
+NAMELESS = "the licences of %d photos ask for the author, and none is given; the report lists them"
 QUESTIONS = {"share-alike": "May a model that learned from these photos be given under another licence than theirs?"}
 
 
@@ -98,8 +99,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
     config, images, split = ctx.config, ctx.input("images"), ctx.input("split")
     policy = LicensePolicy(config.license_policy.allow_share_alike, config.license_policy.also_allowed)
     with scratch_database(ctx, "credits", config.resources.memory_mb) as database:
-        secrets = config.secret_parameters.to_secrets()
-        credits = CreditStore(database, split.file("split.parquet"), _strangers(split), secrets)
+        credits = CreditStore(database, *_listed(split), config.secret_parameters.to_secrets())
         _read_credits(ctx, credits)
         photos = audit_photos(credits, policy, require_author=config.license_policy.require_author)
         lineage = trace(ctx.input_list("checkpoints"))
@@ -135,10 +135,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
     for about in needed:
         ctx.log.warning(UNDECIDED, about, ctx.output.path)
     if photos.num_missing_author:
-        number = photos.num_missing_author
-        ctx.log.warning(
-            "the licences of %d photos ask for the author, and none is given; the report lists them", number
-        )
+        ctx.log.warning(NAMELESS, photos.num_missing_author)
     ctx.log.info("%d photos and %d checkpoints pass", summary["num_photos"], len(weights.checkpoints))
     return {"num_photos": summary["num_photos"], "num_missing_author": photos.num_missing_author, "violations": 0}
 
@@ -178,9 +175,9 @@ def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) 
         raise BadRequest(f"{images.path}: lacks {num_absent} photos of {split.path}, {first} among them")
 
 
-def _strangers(split: Artifact) -> Path | None:
-    """Where the split lists photos of species that are no classes: a model is calibrated on them."""
-    return split.file(STRANGERS_FILE) if STRANGERS_FILE in split.files else None
+def _listed(split: Artifact) -> tuple[Path, Path | None]:
+    """Where the split lists photos, and where those of species that are no classes: a model is calibrated on them."""
+    return split.file("split.parquet"), split.file(STRANGERS_FILE) if STRANGERS_FILE in split.files else None
 
 
 def _list_offenders(
