@@ -90,7 +90,11 @@ def _shown_with(artifacts: Sequence[Artifact], columns: tuple[str, str], of: set
         for shard in artifact.files_under("shards") if artifact.kind == "image_shards" else ():
             try:
                 photos = pq.read_table(shard, columns=list(columns))
-                found.update(photos.filter(pc.is_in(photos[columns[0]], values))[columns[1]].to_pylist())
+                if len(of) > _MANY:  # Arrow would build its table of them for each shard
+                    rows = zip(*(photos[name].to_pylist() for name in columns), strict=True)
+                    found.update(shown for key, shown in rows if key in of)
+                else:
+                    found.update(photos.filter(pc.is_in(photos[columns[0]], values))[columns[1]].to_pylist())
             except UNREADABLE as error:
                 unread.append(unread_because(artifact, error))
     return found - {None}

@@ -81,7 +81,7 @@ def test_no_credit_has_a_secret_of_an_address(root: Path, told: str) -> None:
     make_split("split", "images")
     make_checkpoint("student", LINEAGE)
     secrets = {"secret_parameters": {"always": [*ALWAYS, "garden_key"]}}
-    artifact = check(["student"], **secrets)
+    artifact = check(["student"], "licenses", **secrets)
     with pytest.raises(GateFailed):
         check(["student"], "refused", **secrets, opt_out={"authors": [told.format(SECRET)]})
     rows = pq.read_table(artifact.file("attributions.parquet")).to_pylist()

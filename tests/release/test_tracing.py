@@ -80,7 +80,11 @@ def test_a_copy_behind_a_link_is_a_copy(tmp_path: Path, linked: str) -> None:
     assert unread == []
 
 
-def test_the_same_picture_is_found_in_another_shard_and_in_another_artifact(root: Path) -> None:
+@pytest.mark.parametrize("many", [0, 5_000])
+def test_the_same_picture_is_found_in_another_shard_and_in_another_artifact(
+    root: Path, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr("aplantida.release.sightings._MANY", many)
     meant, first, second = photo_row(2, 5), photo_row(0, 1)["image_id"], photo_row(4, 2)["image_id"]
     same = {"pixel_sha256": meant["pixel_sha256"]}
     make_images("images", change=lambda row: {**row, **same} if row["image_id"] == first else row)
