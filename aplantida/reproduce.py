@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +23,14 @@ from aplantida.phases.registry import load_phase
 from aplantida.pipeline.artifact import open_artifact
 from aplantida.pipeline.child import run_in_child
 from aplantida.pipeline.cli import exit_code_of
-from aplantida.pipeline.config import resolve
+from aplantida.pipeline.config import load_config, resolve
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.logs import LOGGER, configure_console
+from aplantida.pipeline.phase import Phase
 from aplantida.pipeline.runner import execute
 from aplantida.release.manifest import read_manifest
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _LEFT_OUT = ("(absolute)/", "://***@")  # what the manifest does not say
 
 
@@ -58,6 +61,7 @@ def reproduce(manifest: Mapping[str, Any], into: str, given: Mapping[str, str]) 
         raise BadRequest(f"--given {unknown[0]}: the manifest has {', '.join(described)}")
     before: list[str] = []
     for name, item in described.items():
+        _check_entry(name, item, before, manifest)
         if name not in given:
             _check(name, item, before, manifest)
         before.append(name)
@@ -74,6 +78,25 @@ def reproduce(manifest: Mapping[str, Any], into: str, given: Mapping[str, str]) 
     return compared
 
 
+def _check_entry(name: str, item: Mapping[str, Any], before: Collection[str], manifest: Mapping[str, Any]) -> None:
+    """Whether an entry, of what is made or given, can be told from others and says on what it was made."""
+    if _DIGEST.fullmatch(item["digest"]) is None:
+        raise BadRequest(f"{name}: digest: want 64 digits of 0-9a-f, found {item['digest']!r}")
+    alike = next((other for other in before if other.casefold() == name.casefold()), None)
+    if alike is not None or name.startswith("_"):
+        trouble = (
+            "begins as our own folders do" if alike is None else f"some file systems cannot tell it from {alike!r}"
+        )
+        raise BadRequest(f"{name!r}: {trouble}: want another name of a folder")
+    environments = manifest.get("environments")
+    if not isinstance(environments, dict) or not all(isinstance(value, dict) for value in environments.values()):
+        raise BadRequest("environments: want a mapping of mappings: what each entry was made on, by name")
+    unknown = sorted(set(map(str, item["environments"])) - set(environments))
+    if unknown or not item["environments"]:
+        trouble = f"the manifest has none called {unknown[0]!r}" if unknown else "want one at least"
+        raise BadRequest(f"{name}: environments: {trouble}")
+
+
 def _check(name: str, item: Mapping[str, Any], before: Collection[str], manifest: Mapping[str, Any]) -> None:
     """Whether an entry can be followed: it makes an artifact of its kind, by a phase as it is here, from earlier ones.
 
@@ -84,9 +107,6 @@ def _check(name: str, item: Mapping[str, Any], before: Collection[str], manifest
     if phase.output is None or phase.output != item["kind"]:
         makes = phase.output or "no artifact"
         raise BadRequest(f"{name}: {phase.name} makes {makes}, the manifest says {item['kind']!r}")
-    unknown = sorted(set(map(str, item["environments"])) - set(manifest.get("environments") or {}))
-    if unknown:
-        raise BadRequest(f"{name}: environments: the manifest has none called {unknown[0]!r}")
     if phase.version != item["phase_version"]:
         commits = sorted({str(manifest["environments"][key].get("commit")) for key in item["environments"]})
         raise BadRequest(
@@ -96,25 +116,58 @@ def _check(name: str, item: Mapping[str, Any], before: Collection[str], manifest
     hidden = _hidden(_said(item))
     if hidden:
         raise BadRequest(f"{name}: {hidden} is left out of the manifest (a credential, or an absolute path)")
+    _check_inputs(name, item, phase, {earlier: manifest["artifacts"][earlier] for earlier in before})
+    placed = sorted({"inputs", "output", "reuse"} & item.get("config", {}).keys())
+    if placed:
+        raise BadRequest(f"{name}: config.{placed[0]}: no part of what is made: a manifest says nothing of places")
+    try:
+        load_config(phase.config, [], {**_values(item, phase), "output": name})
+    except BadRequest as error:
+        raise BadRequest(f"{name}: {error}") from None
+
+
+def _check_inputs(name: str, item: Mapping[str, Any], phase: Phase[Any], before: Mapping[str, Any]) -> None:
+    """Whether an entry's inputs are those its phase takes, each the artifact that an earlier entry describes."""
+    given: list[str] = []
     for entry in item["inputs"]:
-        if not isinstance(entry, dict) or entry.get("name") not in phase.input_specs:
+        word = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(word, str) or word not in phase.input_specs:
             raise BadRequest(f"{name}: inputs: {entry!r}: {phase.name} takes {', '.join(phase.input_specs) or 'none'}")
-        if entry.get("node") is None:
-            digest = str(entry.get("digest"))[:12]
-            raise BadRequest(f"{name}: its input {entry['name']} ({digest}) is not in the manifest")
-        if entry["node"] not in before:
-            raise BadRequest(f"{name}: its input {entry['name']} is {entry['node']!r}, which no earlier entry makes")
+        node, digest, spec = entry.get("node"), entry.get("digest"), phase.input_specs[word]
+        if node is None:
+            raise BadRequest(f"{name}: its input {word} ({str(digest)[:12]}) is not in the manifest")
+        if not isinstance(node, str) or node not in before:
+            raise BadRequest(f"{name}: its input {word} is {node!r}, which no earlier entry makes")
+        if digest != before[node]["digest"]:
+            raise BadRequest(
+                f"{name}: its input {word} has digest {str(digest)[:12]}, {node} is {before[node]['digest'][:12]}"
+            )
+        if not spec.accepts(before[node]["kind"]):
+            raise BadRequest(f"{name}: its input {word} is a {before[node]['kind']}, {phase.name} takes {spec.kind}")
+        if word in given and not spec.many:
+            raise BadRequest(f"{name}: two inputs are called {word}, {phase.name} takes one")
+        given.append(word)
+    missing = [word for word, spec in phase.input_specs.items() if not spec.optional and word not in given]
+    if missing:
+        raise BadRequest(f"{name}: no input is called {missing[0]}, which {phase.name} needs")
 
 
 def _said(item: Mapping[str, Any]) -> dict[str, Any]:
     return {key: item.get(key, {}) for key in ("config", "resources", "gates")}
 
 
+def _values(item: Mapping[str, Any], phase: Phase[Any]) -> dict[str, Any]:
+    """What the manifest says of an entry's config."""
+    parts = _said(item)
+    return {
+        **parts["config"],
+        **{key: parts[key] for key in ("resources", "gates") if key in phase.config.model_fields},
+    }
+
+
 def _make(name: str, item: Mapping[str, Any], paths: Mapping[str, str], manifest: Mapping[str, Any]) -> Compared:
-    phase, parts = load_phase(item["phase"]), _said(item)
-    known = phase.config.model_fields
-    values = {**parts["config"], **{key: parts[key] for key in ("resources", "gates") if key in known}}
-    values |= {"inputs": _inputs(item, phase.input_specs, paths), "output": paths[name]}
+    phase = load_phase(item["phase"])
+    values = {**_values(item, phase), "inputs": _inputs(item, phase.input_specs, paths), "output": paths[name]}
     logging.getLogger(LOGGER).info("%s", name)
     artifact = run_in_child(phase.name, execute, phase, values=values).artifact
     assert artifact is not None  # a phase with an output, see _check
@@ -146,7 +199,7 @@ def _note(item: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     if any(environment.get("gpus") for environment in made):
         notes.append("made beside a GPU")
     cores = sorted({environment.get("usable_cores") for environment in made} - {None, usable_cores()})
-    if cores and item["resources"].get("num_threads", 0) is None:
+    if cores and item.get("resources", {}).get("num_threads", 0) is None:
         notes.append(f"made on {', '.join(map(str, cores))} cores, here are {usable_cores()}")
     return "; ".join(notes)
 

@@ -12,7 +12,7 @@ import yaml
 from aplantida.domain.seals import sealed_text
 from aplantida.phases.generate_manifest import PHASE as MANIFEST
 from aplantida.pipeline.artifact import open_artifact
-from aplantida.reproduce import main
+from aplantida.reproduce import _note, main  # pyright: ignore[reportPrivateUsage]
 from tests.fixtures.exported import run_phase
 
 GIVEN = ["images", "split", "model"]
@@ -76,7 +76,14 @@ def test_a_manifest_or_a_given_artifact_that_is_not_the_one_is_refused(
 ) -> None:
     assert main(["--manifest", str(root / "none.yaml"), "--into", "x"]) == 2
     assert again(root, given=[*GIVEN, "stranger"]) == 2
-    edit(root, lambda artifacts: artifacts["split"].update({"digest": "00" * 32}))
+
+    def another(artifacts: dict[str, Any]) -> None:
+        artifacts["split"]["digest"] = "00" * 32
+        for item in artifacts.values():
+            for entry in item["inputs"]:
+                entry.update({"digest": "00" * 32} if entry["node"] == "split" else {})
+
+    edit(root, another)
     assert again(root) == 2
     assert "--given split: digest" in capsys.readouterr().err
     (root / FILE).write_bytes((root / FILE).read_bytes().replace(b"seeds", b"needs"))
@@ -98,9 +105,37 @@ def _rename(name: str) -> Any:
     return change
 
 
+def _twice(artifacts: dict[str, Any]) -> None:
+    artifacts["quantized"]["inputs"].append(artifacts["quantized"]["inputs"][0])
+
+
+def _of_another_kind(artifacts: dict[str, Any]) -> None:
+    given = next(entry for entry in artifacts["quantized"]["inputs"] if entry["name"] == "checkpoint")
+    given.update({"node": "split", "digest": artifacts["split"]["digest"]})
+
+
+def _says(**said: Any) -> Any:
+    return lambda artifacts: artifacts["licenses"].update(said)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (_says(config={"nonsense": 1}), "licenses: "),
+        (_says(config={"opt_out": {"hosts": "x"}}), "opt_out.hosts"),
+        (_says(config={"opt_out": {"hosts": ["https://a.org/x"]}, "output": "elsewhere"}), "config.output: no part"),
+        (_says(config={"reuse": ["elsewhere"]}), "config.reuse: no part"),
+        (_says(resources={"memory_mb": "much"}), "resources.memory_mb"),
+        (_says(digest="../../x"), "licenses: digest: want 64 digits"),
+        (_says(environments=[]), "licenses: environments: want one at least"),
+        (_says(inputs=[]), "licenses: no input is called"),
+        (lambda artifacts: artifacts["licenses"]["inputs"][0].update({"name": ["images"]}), "check_licenses takes"),
+        (lambda artifacts: artifacts["licenses"]["inputs"][0].update({"node": ["images"]}), "which no earlier entry"),
+        (lambda artifacts: artifacts["licenses"]["inputs"][0].update({"digest": "0" * 64}), "has digest 000000000000"),
+        (_twice, "quantized: two inputs are called"),
+        (_of_another_kind, "quantized: its input checkpoint is a split, quantize_model takes checkpoint"),
+        (_rename("Quantized"), "some file systems cannot tell it from 'quantized'"),
+        (_rename("_releases"), "begins as our own folders do"),
         (_cleanup, "quantized: cleanup makes no artifact, the manifest says"),
         (lambda artifacts: artifacts["licenses"].update({"kind": "split"}), "licenses: check_licenses makes license_"),
         (lambda artifacts: artifacts["licenses"].update({"kind": None}), "'licenses': kind: want str, found NoneType"),
@@ -118,7 +153,25 @@ def test_a_hostile_manifest_does_nothing(
 ) -> None:
     (root / "precious/kept").mkdir(parents=True)
     edit(root, change)
+    capsys.readouterr()
     before = sorted(path for path in root.parent.rglob("*"))
     assert again(root) == 2
     assert message in capsys.readouterr().err
     assert sorted(path for path in root.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("environments", [None, [], ["environment_1"], {"environment_1": None}])
+def test_a_manifest_that_does_not_say_on_what_it_was_made_is_refused(
+    root: Path, capsys: pytest.CaptureFixture[str], environments: Any
+) -> None:
+    manifest = yaml.safe_load((root / FILE).read_text())
+    del manifest["seal"]
+    manifest["environments"] = environments
+    (root / FILE).write_text(sealed_text(yaml.safe_dump(manifest, sort_keys=False)))
+    assert again(root) == 2
+    assert "environments: want a mapping of mappings" in capsys.readouterr().err
+    assert not (root / "again").exists()
+
+
+def test_what_a_manifest_does_not_say_of_an_entry_has_no_note() -> None:
+    assert _note({"environments": ["one"]}, {"environments": {"one": {"usable_cores": 99_999}}}) == ""

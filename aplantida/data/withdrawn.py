@@ -16,12 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aplantida.data.addresses import host_of
+from aplantida.domain.address_secrets import ESCAPED
 from aplantida.domain.opt_out import OptOuts, address_key
 
 COLUMNS = ("image_id", "author", "url")
-_AUTHORITY = r"://(?P<authority>[^/?#]*)"
+_AUTHORITY = r"^[A-Za-z][A-Za-z0-9+.-]*://(?P<authority>[^/?#]*)"
 _PATH = re.compile(r"[^:]*://[^/?]*([^?]*)")
-_MAY_DIFFER = re.compile(r"[/;&]|%[0-9A-Fa-f]{2}")  # letters that are sent otherwise, and where secrets were left out
+_MAY_DIFFER = re.compile(r"%[0-9A-Fa-f]{2}|[^0-9A-Za-z]")  # what is sent otherwise, and where secrets were left out
+_MAY_HOLD_ANOTHER = rf"(?i){ESCAPED.pattern}"  # an escaped address inside, which is written anew without its secrets
 _REMEMBERED = 16_384  # hosts, which come again in every shard
 _NONE: Mapping[str, str] = MappingProxyType({})
 _FEW = 32  # addresses that are looked for one by one; more are compared photo by photo
@@ -94,18 +96,25 @@ def _may_be_meant(photos: pa.Table, opt_outs: OptOuts) -> pa.ChunkedArray:
     if opt_outs.hosts:
         found = pc.struct_field(pc.extract_regex(urls, _AUTHORITY), "authority")
         hosts = [text for text in pc.unique(found).to_pylist() if text and _is_at(text, opt_outs)]
-        meant = pc.or_(meant, pc.is_in(found, _values(hosts)))
+        meant = pc.or_(meant, pc.or_(pc.is_in(found, _values(hosts)), _lacks(found, urls)))
     if len(opt_outs.addresses) > _FEW:
         return pc.or_(meant, pc.is_valid(urls))
+    if opt_outs.addresses:
+        meant = pc.or_(meant, pc.fill_null(pc.match_substring_regex(urls, _MAY_HOLD_ANOTHER), False))
     for address in sorted(opt_outs.addresses):
         meant = pc.or_(meant, pc.fill_null(pc.match_substring_regex(urls, _parts_of(address)), False))
     return meant
 
 
+def _lacks(found: pa.ChunkedArray, urls: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Addresses of no plain form."""
+    return pc.and_(pc.is_null(found), pc.is_valid(urls))
+
+
 def _parts_of(address: str) -> str:
-    """A pattern of what a withdrawn address has of a stored one, which may have secrets in its path."""
+    """A pattern of what a withdrawn address has of a stored one, which may have secrets in its path: plain letters."""
     path = _PATH.match(address)
-    return "(?s)" + ".*".join(re.escape(part) for part in _MAY_DIFFER.split("" if path is None else path[1]) if part)
+    return "(?s)" + ".*".join(part for part in _MAY_DIFFER.split("" if path is None else path[1]) if part)
 
 
 @lru_cache(maxsize=_REMEMBERED)

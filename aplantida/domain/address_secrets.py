@@ -55,10 +55,12 @@ _USER = re.compile(rf"^({_SCHEME})(?:[/\\]*[^/\\?#]*@)+", re.IGNORECASE)
 _TORN_USER = re.compile(rf"^({_SCHEME}|)(?!\[)[^/\\?#:@]+:(?!\d*(?:[/\\?#]|$)).*@", re.IGNORECASE | re.DOTALL)
 # looked for from the beginning of a word only: each letter of a long one would be tried
 _ADDRESS = re.compile(
-    r"""(?:(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:)?[/\\]{2}(?:(?!https?:[/\\])[^\s<>"'`])+""", re.IGNORECASE
+    r"""(?:(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:)?[/\\]{2}(?:(?!https?:[/\\])[^\s<>"'`])+|"""
+    r"""(?<![\w@/\\.:%-])(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?[/?][^\s<>"'`]+""",  # without a scheme: photos.org/ana?token=…
+    re.IGNORECASE,
 )
-_ESCAPED = re.compile(r"%(?:25)*(?:3a|3f|26|40)", re.IGNORECASE)  # what an address, a query or a user may lie behind
-_MARKS = re.compile(rf"[?@;&=]|{_ESCAPED.pattern}", re.IGNORECASE)
+ESCAPED = re.compile(r"%(?:25)*(?:3a|3f|26|40)", re.IGNORECASE)  # what an address, a query or a user may lie behind
+_MARKS = re.compile(rf"[?@;&=]|{ESCAPED.pattern}", re.IGNORECASE)
 _INNER_USER = re.compile(
     r"(?<!^)((?:https?|ftp):[/\\]+)(?:[/\\]*[^/\\?#&]*@)+|(?<!^)(?<![:/\\])(//)[^/\\?#&:@]+:[^/\\?#&]*@", re.IGNORECASE
 )
@@ -121,7 +123,7 @@ class AddressSecrets:
         given = [_given(part) for part in _BETWEEN.split(query)[::2]]
         given += [_given(found[0][1:]) for found in _IN_PATH.finditer(path)]
         signed = max((self._strength(name) for name, _ in given), default=0)
-        if not any(self._holds(*one, signed) for one in given) and not _ESCAPED.search(rest):
+        if not any(self._holds(*one, signed) for one in given) and not ESCAPED.search(rest):
             return url
         path = _IN_PATH.sub(lambda found: self._segment(found, signed), path)
         path = "/".join(self._inside(segment, depth) for segment in path.split("/"))
@@ -151,7 +153,7 @@ class AddressSecrets:
 
     def _inside(self, text: str, depth: int) -> str:
         """A value, or a segment of a path, which may be an escaped address."""
-        if not _ESCAPED.search(text):
+        if not ESCAPED.search(text):
             return text
         if depth == _DEEPEST:
             return ""

@@ -12,7 +12,7 @@ from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.host_names import ascii_host
 from aplantida.domain.people import in_reading_order, name_key, names_in
 from aplantida.domain.people_frames import without_frame
-from aplantida.domain.text import clean_text, valid_address
+from aplantida.domain.text import clean_text, is_invisible, valid_address
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{32}")  # as domain/record.image_id_of makes them
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)")
@@ -64,6 +64,11 @@ class OptOuts:
         for text in written:
             if text not in ids and not _has_host(text):
                 raise ValueError(f"image {text!r}: want the id of a photo (32 digits 0-9a-f) or an address (https://…)")
+            if unseen := next(filter(is_invisible, text), None):
+                raise ValueError(
+                    f"image {text!r}: holds an invisible character (U+{ord(unseen):04X}): want the address without, "
+                    f"or with {quote(unseen)} where the photo's own has it"
+                )
         addresses = frozenset(address_key(text, secrets) for text in written if text not in ids)
         return cls(frozenset(names), frozenset(plain.values()), frozenset(map(str.lower, ids)), addresses, secrets)
 
@@ -121,7 +126,9 @@ def without_photo(images: Iterable[str], found: Set[str], secrets: AddressSecret
         secrets: of addresses.
     """
     return [
-        secrets.public(text) for text in images if found.isdisjoint((text.strip().lower(), address_key(text, secrets)))
+        secrets.public(text)
+        for text in images
+        if found.isdisjoint((valid_address(text).lower(), address_key(text, secrets)))
     ]
 
 

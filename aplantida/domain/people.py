@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from aplantida.domain.people_frames import ADDRESS, SIGNS, led, unframed, without_markup, without_nobody
-from aplantida.domain.text import unpaired
+from aplantida.domain.text import is_unseen, seen_letters, unpaired
 
 _SIGNS_BETWEEN = re.compile(r"[;/|&+·•،؛、\r\n\u2028\u2029()\[\]{}<>\"«»“”„—]|\s[-–~@]+\s|\s@(?=\S)|:(?!/)")
 _BETWEEN_TEXTS = re.compile(r"[;()\[\]\r\n]")
@@ -29,7 +29,6 @@ _ONE_LETTER = {
 }
 _PLAIN = str.maketrans("`-_", "'  ")
 _MARKS = re.compile("[\u0300-\u036f]+")
-_JOINERS = "\u200c\u200d"  # which shape letters
 _INITIAL = re.compile(r"(?<![^\W_])([^\W\d_])\.\s*(?=[^\W\d_])")
 
 
@@ -39,7 +38,7 @@ def names_in(text: str) -> frozenset[str]:
     One comma may stand in one name, in the order of lists ("Pérez, Ana"), or between two people: both are read, but
     that a word alone on either side of it is somebody. Of a long text what stands first is read.
     """
-    whole = unpaired(text[: 8 * _MOST_READ])
+    whole = seen_letters(unpaired(text[: 8 * _MOST_READ]))
     plain = without_markup(whole)[:_MOST_READ]
     addresses = ADDRESS.findall(plain)
     plain = without_nobody(plain)
@@ -69,7 +68,7 @@ def _key(name: str) -> str:
         plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.translate(_FOLDED)).casefold())
     if "." in plain:
         plain = _INITIAL.sub(r"\1 ", plain)
-    return " ".join(plain.split()).strip(f" {_JOINERS}") or " ".join(name.split())
+    return " ".join(plain.split()) or " ".join(name.split())
 
 
 class _Folded(dict[int, str]):
@@ -77,9 +76,10 @@ class _Folded(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         letter = chr(code)
-        kind = unicodedata.category(letter)
-        if kind in ("Cc", "Cf") and letter not in _JOINERS:
-            plain = "" if kind == "Cf" else " "
+        if is_unseen(letter):
+            plain = ""
+        elif unicodedata.category(letter) == "Cc":
+            plain = " "
         else:
             plain = "".join(_ONE_LETTER.get(part, part) for part in _ONE_LETTER.get(letter, _folded(letter)))
         self[code] = plain

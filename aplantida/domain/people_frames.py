@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from aplantida.domain.text import seen_letters, unpaired
+
 # an address or mail: nobody's name
 ADDRESS = re.compile(
     r"(?:\b[a-z][a-z0-9+.-]*://|\bwww\.|\bmailto:|\bdata:|(?<!\S)//)\S*|"
@@ -106,6 +108,7 @@ def without_frame(name: str) -> str:
     Raises:
         ValueError: for several names, which would be found nowhere but in the same text.
     """
+    name = seen_letters(unpaired(name))
     if len(name) > _LONGEST_LISTED or ADDRESS.fullmatch(name.strip()):
         return name
     plain = without_nobody(without_markup(name))

@@ -11,7 +11,13 @@ _BLANK = "\u2800"  # no space for Unicode, and nothing to be seen
 _CONTROLS = re.compile(r" ?[\x00-\x1f\x7f-\x9f\u2028\u2029]+ ?")
 _JOINERS = "\u200c\u200d"  # they shape letters in some scripts, and emoji: only useless at an end
 _CONTROL = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
-_UNSEEN = "\ufeff\u200b\u2060\u00ad\u200e\u200f"  # byte order mark, spaces of no width, soft hyphen, directions
+# byte order mark, spaces of no width, soft hyphen, and directions, which come along when an address is copied
+_UNSEEN = "\ufeff\u200b\u2060\u00ad\u200e\u200f\u061c" + "".join(
+    map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+)
+
+# what Unicode calls ignorable beside format characters: fillers of Hangul and Khmer, selectors of a letter's variant
+_IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 def clean_text(text: str) -> str:
@@ -46,9 +52,21 @@ def _trim(text: str, others: str) -> str:
     return text
 
 
+def seen_letters(text: str) -> str:
+    """``text`` without all that a reader does not see, joiners and variation selectors too: to compare names by."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(letter for letter in text if not is_unseen(letter))
+
+
+def is_unseen(letter: str) -> bool:
+    """Whether a character shows nothing and takes no place, in whatever script."""
+    return unicodedata.category(letter) == "Cf" or _IGNORABLE.match(letter) is not None
+
+
 def _visible(text: str) -> str:
     text = unpaired(text)
-    return "".join(" " if character == _BLANK else character for character in text if not _is_invisible(character))
+    return "".join(" " if character == _BLANK else character for character in text if not is_invisible(character))
 
 
 def without_accents(text: str, *, compatible: bool = False) -> str:
@@ -66,5 +84,6 @@ def unpaired(text: str) -> str:
     return text
 
 
-def _is_invisible(character: str) -> bool:
+def is_invisible(character: str) -> bool:
+    """Whether a character formats and nothing else: joiners, which shape what is seen, are none of them."""
     return character not in _JOINERS and unicodedata.category(character) == "Cf"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aplantida.domain.class_index import ClassIndex
@@ -43,3 +44,24 @@ def check_lineage(ctx: PhaseContext[Any]) -> None:
         ("license_report", "checkpoints", checkpoint),
     ):
         require_made_from(ctx.input(name), made_from, needed)
+
+
+def credits_of(ctx: PhaseContext[Any], photos: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Credits of photos as the licence report gives them: it knows which parts of an address are secrets.
+
+    Raises:
+        BadRequest: for a photo that it does not credit.
+    """
+    import pyarrow.parquet as pq
+
+    from aplantida.export.bundle import CREDIT_COLUMNS
+    from aplantida.release.attributions import LIST_FILES
+
+    report, ids = ctx.input("license_report"), [photo["image_id"] for photo in photos]
+    listed = report.file(LIST_FILES[1])
+    rows = pq.read_table(listed, columns=list(CREDIT_COLUMNS), filters=[("image_id", "in", ids)]).to_pylist()
+    credits = {row["image_id"]: row for row in rows}
+    missing = next((image_id for image_id in ids if image_id not in credits), None)
+    if missing is not None:
+        raise BadRequest(f"{listed}: does not credit the photo {missing} of {ctx.input('split').path}")
+    return [credits[image_id] for image_id in ids]

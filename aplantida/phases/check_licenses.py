@@ -16,7 +16,7 @@ from aplantida.domain.split import STRANGERS_FILE
 from aplantida.domain.weights import ALLOWED_LICENSES
 from aplantida.phases._admission import NAMED, VIOLATIONS_FILE, refusal
 from aplantida.phases._collection_file import CollectionFile, FileOnly, OptOutSection, SecretSection
-from aplantida.phases._opt_outs import tell_unmatched
+from aplantida.phases._opt_outs import photos_known, tell_unmatched
 from aplantida.phases._scratch import scratch_database
 from aplantida.phases._weights import stated_weights
 from aplantida.pipeline.artifact import Artifact, hash_file
@@ -37,6 +37,7 @@ NAMED_AUTHORS = 1000  # of most photos, on the page
 LicenseClass = Literal["share-alike"]
 MEMBERS: dict[str, Callable[[str], bool]] = {"share-alike": is_share_alike}
 UNDECIDED = "%s: no release before somebody decides: say who, what and when under `decisions`, and make %s anew"
+NAMELESS = "the licences of %d photos ask for the author, and none is given; the report lists them"
 QUESTIONS = {"share-alike": "May a model that learned from these photos be given under another licence than theirs?"}
 
 
@@ -98,7 +99,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
     config, images, split = ctx.config, ctx.input("images"), ctx.input("split")
     policy = LicensePolicy(config.license_policy.allow_share_alike, config.license_policy.also_allowed)
     with scratch_database(ctx, "credits", config.resources.memory_mb) as database:
-        credits = CreditStore(database, split.file("split.parquet"), _strangers(split))
+        credits = CreditStore(database, *_listed(split), config.secret_parameters.to_secrets())
         _read_credits(ctx, credits)
         photos = audit_photos(credits, policy, require_author=config.license_policy.require_author)
         lineage = trace(ctx.input_list("checkpoints"))
@@ -134,7 +135,7 @@ def run(ctx: PhaseContext[CheckLicensesConfig]) -> dict[str, Any]:
     for about in needed:
         ctx.log.warning(UNDECIDED, about, ctx.output.path)
     if photos.num_missing_author:
-        ctx.log.warning("%d photos under CC BY give no author; the report lists them", photos.num_missing_author)
+        ctx.log.warning(NAMELESS, photos.num_missing_author)
     ctx.log.info("%d photos and %d checkpoints pass", summary["num_photos"], len(weights.checkpoints))
     return {"num_photos": summary["num_photos"], "num_missing_author": photos.num_missing_author, "violations": 0}
 
@@ -166,16 +167,17 @@ def _read_credits(ctx: PhaseContext[CheckLicensesConfig], credits: CreditStore) 
         credits.add(photos)
         if opt_outs:
             credits.withdraw(withdrawn_among(photos, opt_outs, pictures))
-    shards = (pq.read_table(shard, columns=["image_id", "url"]) for shard in images.files_under("shards"))
-    tell_unmatched(shards, ctx.config.opt_out, ctx.config.secret_parameters, ctx.log)
+    known = photos_known(images) if ctx.config.opt_out.images else None
+    if known is not None:
+        tell_unmatched(known, ctx.config.opt_out, ctx.config.secret_parameters, ctx.log)
     num_absent, first = credits.absent()
     if num_absent:
         raise BadRequest(f"{images.path}: lacks {num_absent} photos of {split.path}, {first} among them")
 
 
-def _strangers(split: Artifact) -> Path | None:
-    """Where the split lists photos of species that are no classes: a model is calibrated on them."""
-    return split.file(STRANGERS_FILE) if STRANGERS_FILE in split.files else None
+def _listed(split: Artifact) -> tuple[Path, Path | None]:
+    """Where the split lists photos, and where those of species that are no classes: a model is calibrated on them."""
+    return split.file("split.parquet"), split.file(STRANGERS_FILE) if STRANGERS_FILE in split.files else None
 
 
 def _list_offenders(

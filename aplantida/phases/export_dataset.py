@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from aplantida.data.auditing import unreadable_licenses
 from aplantida.data.entry_store import EntryStore
 from aplantida.data.reading_reports import unread_sentences, unread_values
@@ -24,12 +21,10 @@ from aplantida.phases._collection import (
     source_digest,
     synonyms_digest,
 )
-from aplantida.phases._opt_outs import tell_unmatched
+from aplantida.phases._opt_outs import rows_of_photos, tell_unmatched
 from aplantida.pipeline.config import Section
 from aplantida.pipeline.errors import BadRequest, GateFailed
 from aplantida.pipeline.phase import Phase, PhaseContext
-
-_ROWS_AT_ONCE = 65_536
 
 
 class ExportGates(Section):
@@ -91,10 +86,7 @@ def run(ctx: PhaseContext[ExportDatasetConfig]) -> dict[str, Any]:
 
 def _tell_unmatched(ctx: PhaseContext[ExportDatasetConfig], rejections: Path) -> None:
     """Whoever is on the list is among what was refused."""
-    with pq.ParquetFile(rejections) as refused:
-        batches = refused.iter_batches(_ROWS_AT_ONCE, columns=["image_id", "url"])
-        tables = (pa.Table.from_batches([batch]) for batch in batches)
-        tell_unmatched(tables, ctx.config.opt_out, ctx.config.secret_parameters, ctx.log)
+    tell_unmatched(rows_of_photos([rejections]), ctx.config.opt_out, ctx.config.secret_parameters, ctx.log)
 
 
 def _cure(reasons: Mapping[str, int]) -> str:

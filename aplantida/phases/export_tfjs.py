@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aplantida.domain.class_index import positions_of
-from aplantida.phases._export_lineage import check_lineage, shipped_classes
+from aplantida.phases._export_lineage import check_lineage, credits_of, shipped_classes
 from aplantida.phases._pairing import check_pairing
 from aplantida.phases._photos import read_photos, split_rows
 from aplantida.phases._release import note_release, release_name
@@ -222,13 +222,13 @@ def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, classes:
 
     from aplantida.domain.class_index import ClassIndex
     from aplantida.domain.pixels import centre_square, decode_photo
-    from aplantida.export.bundle import CREDIT_COLUMNS, choose_golden, golden_json, golden_name, may_be_golden
+    from aplantida.export.bundle import choose_golden, golden_json, golden_name, may_be_golden
     from aplantida.models.inference import Scorer
 
     images, split, config = ctx.input("images"), ctx.input("split"), ctx.config
     index = ClassIndex.load(split.file("class_index.json"))
     rows = split_rows(images, split, config.golden_split, index.indices_of(classes.class_ids))
-    credits = read_photos(images, rows, CREDIT_COLUMNS)
+    credits = read_photos(images, rows, ("image_id", "license_id", "author"))
     labels: list[int] = rows["class_index"].to_pylist()
     free = [
         (credit["image_id"], label)
@@ -243,7 +243,8 @@ def _write_golden(ctx: PhaseContext[ExportTfjsConfig], card: ModelCard, classes:
         )
     if len(chosen) < config.num_golden:
         ctx.log.warning("only %d of %d golden photos: no more are CC0 or CC BY", len(chosen), config.num_golden)
-    photos = read_photos(images, rows.filter(pc.field("image_id").isin(chosen)), (*CREDIT_COLUMNS, "image"))
+    photos = read_photos(images, rows.filter(pc.field("image_id").isin(chosen)), ("image_id", "image"))
+    photos = [{**photo, **credit} for photo, credit in zip(photos, credits_of(ctx, photos), strict=True)]
     scorer = Scorer(ctx.input("checkpoint").file("model.json").parent, "cpu", config.resources.num_threads)
     squares = np.stack([centre_square(decode_photo(photo["image"]), card.preprocessing) for photo in photos])
     kept = positions_of(classes.class_ids, card.class_ids)

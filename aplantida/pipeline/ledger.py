@@ -46,7 +46,7 @@ class Ledger:
         whole, _, rest = text.rpartition("\n")
         if rest and mend:  # a line cut short: drop it, so that the next append starts a line of its own
             self._path.write_text(whole + "\n" if whole else "", encoding="utf-8")
-        for line in whole.splitlines():
+        for line in filter(None, whole.split("\n")):  # a text in a line may hold what Unicode ends a line with
             row = json.loads(line)
             entries = [FileEntry(**item) for item in row["files"]]
             if not all(self._is_there(entry) for entry in entries):

@@ -41,7 +41,7 @@ def writing_session(path: Path, describe: dict[str, Any]) -> Generator[str]:
         _check_lease(path)
         session_id = uuid.uuid4().hex
         facts = {"session_id": session_id, "host": platform.node(), "pid": os.getpid()}
-        write_session(path, facts)
+        write_session(path, {**facts, "boot": boot_id()})
         with (folder / "sessions.jsonl").open("a", encoding="utf-8") as stream:
             started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             stream.write(json.dumps({**facts, "started": started, "environment": describe}) + "\n")
@@ -107,13 +107,36 @@ def _acquire(lock: TextIO, path: Path) -> None:
 
 
 def _check_lease(path: Path) -> None:
+    last = leased_elsewhere(path)
+    if last is not None:
+        who = f"process {last.get('pid')} on {last['host']}"
+        raise BadRequest(f"{path}: being written by {who} ({last['age']:.0f} s ago)")
+
+
+def leased_elsewhere(path: Path) -> dict[str, Any] | None:
+    """The session of another machine that writes ``path``, with its ``age`` in seconds; None where none lives.
+
+    Ages are by the clock that dates both files, so that machines' clocks may differ; ask with the lock held.
+    """
+    file = path / PROGRESS / SESSION
     try:
-        last = json.loads((path / PROGRESS / SESSION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    age = time.time() - last.get("alive", 0.0)
-    if last.get("host") != platform.node() and age < LEASE_SECONDS:
-        raise BadRequest(f"{path}: being written by process {last.get('pid')} on {last.get('host')} ({age:.0f} s ago)")
+        last: Any = json.loads(file.read_text(encoding="utf-8"))
+        whole = {"host": str(last["host"]), "pid": last.get("pid"), "alive": float(last["alive"])}
+        os.utime(path / PROGRESS / "lock")
+        age = (path / PROGRESS / "lock").stat().st_mtime - file.stat().st_mtime
+        boots = [boot for boot in (last.get("boot"), boot_id()) if boot]
+        is_here = boots[0] == boots[1] if len(boots) > 1 else whole["host"] == platform.node()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # damaged: of none that lives, which writes it whole
+        return None
+    return None if is_here or age >= LEASE_SECONDS else {**whole, "age": max(age, 0.0)}
+
+
+def boot_id() -> str:
+    """Of this machine since it was started: two of one name do not see each other's locks, containers of one do."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return ""
 
 
 def _refresh(path: Path, facts: dict[str, Any], stop: threading.Event) -> None:
@@ -122,4 +145,4 @@ def _refresh(path: Path, facts: dict[str, Any], stop: threading.Event) -> None:
             current = json.loads((path / PROGRESS / SESSION).read_text(encoding="utf-8"))
             if current["session_id"] != facts["session_id"]:
                 return
-            write_session(path, facts)
+            write_session(path, {**facts, "boot": boot_id()})

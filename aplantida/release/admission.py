@@ -47,8 +47,9 @@ def photos_refused(
         file = f"{images.path.name}/{shard.relative_to(images.path).as_posix()}"
         for row in refused.filter(_among(refused["image_id"], known)).to_pylist():
             place = f"{row['scientific_name']}, {opt_outs.secrets.public(row['url'] or '')}"
-            why = f"photo {row['image_id']} ({place}): {row['refusal']}"
-            found = {"image_id": row["image_id"], "file": file, "text": row["license_text"], "why": why}
+            why = f"photo {row['image_id']} ({place}): {opt_outs.secrets.public_text(row['refusal'])}"
+            text = row["license_text"] and opt_outs.secrets.public_text(row["license_text"])
+            found = {"image_id": row["image_id"], "file": file, "text": text, "why": why}
             yield {"kind": "photo", **found}
 
 

@@ -6,14 +6,14 @@ nothing of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import accumulate, groupby
 from pathlib import Path
 
 import pyarrow as pa
 
 from aplantida.data.database import Database, quoted
-from aplantida.domain.address_secrets import public_address
+from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.escaping import sql_csv_cell
 from aplantida.domain.record import RECORD_SCHEMA
 
@@ -31,10 +31,13 @@ class CreditStore:
         database: an empty one.
         split: ``split.parquet``.
         strangers: ``strangers.parquet``, where the split has one.
+        secrets: of addresses: no credit and no sentence has one.
     """
 
-    def __init__(self, database: Database, split: Path, strangers: Path | None = None) -> None:
-        self._database = database
+    def __init__(
+        self, database: Database, split: Path, strangers: Path | None = None, secrets: AddressSecrets = USUAL
+    ) -> None:
+        self._database, self._secrets = database, secrets
         self._has_strangers = strangers is not None
         for name in ("credits", "strangers"):
             database.create(name, CREDIT_SCHEMA)
@@ -53,11 +56,8 @@ class CreditStore:
         Args:
             photos: rows that have the columns of ``CREDIT_SCHEMA``.
         """
-        authors = [(author or "").strip() or None for author in photos["author"].to_pylist()]
-        position = photos.schema.get_field_index("author")
-        rows = photos.set_column(position, "author", pa.array(authors, pa.string()))
-        urls = pa.array([public_address(url) for url in photos["url"].to_pylist()], pa.string())
-        rows = rows.set_column(rows.schema.get_field_index("url"), "url", urls)
+        rows = _changed(photos, "author", lambda author: self._secrets.public_text(author).strip() or None)
+        rows = _changed(_changed(rows, "source", self._secrets.public_text), "url", self._secrets.public)
         rows = rows.select(CREDIT_SCHEMA.names).cast(CREDIT_SCHEMA)
         self._database.create("photos", CREDIT_SCHEMA)
         self._database.insert("photos", rows)
@@ -67,8 +67,8 @@ class CreditStore:
         self._database.run("DROP TABLE photos")
 
     def absent(self) -> tuple[int, str | None]:
-        """How many photos of the split have no credit, and the first of them by id."""
-        return self._database.fetch("SELECT count(*), min(image_id) FROM wanted ANTI JOIN credits USING (image_id)")[0]
+        """How many photos of the split, its strangers among them, were not there to be looked at; the first by id."""
+        return self._database.fetch("SELECT count(*), min(image_id) FROM seen ANTI JOIN looked_at USING (image_id)")[0]
 
     def by_license(self, *, strangers: bool = False) -> dict[str, int]:
         """Photos by licence, most frequent first; with those of strangers on demand."""
@@ -96,15 +96,14 @@ class CreditStore:
         Args:
             photos: rows of ``image_id``, ``scientific_name``, ``url`` and ``refusal``.
         """
-        urls = pa.array([public_address(url) for url in photos["url"].to_pylist()], pa.string())
-        photos = photos.set_column(photos.schema.get_field_index("url"), "url", urls)
+        photos = _changed(_changed(photos, "url", self._secrets.public), "refusal", self._secrets.public_text)
         self._database.create("opted_out", _WITHDRAWN)
         self._database.insert("opted_out", photos.select(_WITHDRAWN.names).cast(_WITHDRAWN))
         self._database.run("INSERT INTO withdrawn SELECT * FROM opted_out SEMI JOIN seen USING (image_id)")
         self._database.run("DROP TABLE opted_out")
 
     def refuse(self, refusals: Mapping[tuple[str, bool], str]) -> None:
-        """Say which photos are refused, before :meth:`violations` is read.
+        """Say which photos are refused, before :meth:`violations` is read; a withdrawn one is so whatever its licence.
 
         Args:
             refusals: why, by licence and by whether the photo's author is not given.
@@ -120,6 +119,7 @@ class CreditStore:
                    'photo ' || image_id || ' (' || scientific_name || ', ' || url || '): ' || refusal AS sentence
             FROM looked_at JOIN refusals
             ON looked_at.license_id = refusals.license_id AND (looked_at.author IS NULL) = refusals.nameless
+            WHERE image_id NOT IN (SELECT image_id FROM withdrawn)
             UNION ALL
             SELECT image_id, 'photo ' || image_id || ' (' || scientific_name || ', ' || url || '): ' || refusal
             FROM withdrawn
@@ -142,7 +142,7 @@ class CreditStore:
         query = "SELECT image_id, license_text, sentence FROM asked JOIN violations USING (image_id) ORDER BY image_id"
         rows = self._database.fetch(query)
         self._database.run("DROP TABLE asked")
-        return rows
+        return [(image_id, text and self._secrets.public_text(text), sentence) for image_id, text, sentence in rows]
 
     def missing_author(self, license_ids: list[str], limit: int) -> tuple[int, list[str]]:
         """How many photos under these licences give no author, and the first ``limit`` ids of them."""
@@ -176,3 +176,9 @@ class CreditStore:
 
     def _num(self, rows: str) -> int:
         return int(self._database.fetch(f"SELECT count(*) FROM {rows}")[0][0])
+
+
+def _changed(rows: pa.Table, name: str, change: Callable[[str], str | None]) -> pa.Table:
+    """Rows with another text in a column, made of what was there."""
+    texts = [None if text is None else change(text) for text in rows[name].to_pylist()]
+    return rows.set_column(rows.schema.get_field_index(name), name, pa.array(texts, pa.string()))

@@ -102,11 +102,7 @@ def find_release(artifacts: Sequence[Artifact]) -> Release:
     return Release(
         bundle=bundle,
         **made_from,
-        validations=tuple(
-            item
-            for item in validations
-            if bundle.digest in {given["digest"] for given in item.inputs.get("bundle", [])}
-        ),
+        validations=validations,
         everything=tuple(artifacts),
         lineage=trace(artifacts),
     )

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
-import platform
 import shutil
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
@@ -19,9 +17,8 @@ from typing import TextIO
 from aplantida.pipeline.artifact import MANIFEST, PROGRESS, is_sealed
 from aplantida.pipeline.config import resolve
 from aplantida.pipeline.errors import BadRequest
-from aplantida.pipeline.session import LEASE_SECONDS
+from aplantida.pipeline.session import leased_elsewhere
 from aplantida.pipeline.waiting import WAITING, read_waiting
-from aplantida.pipeline.writer import SESSION
 from aplantida.release.reachability import Need, Reached, Root, Work, reach, read_work
 from aplantida.release.records import RECORDS, read_records
 from aplantida.release.walking import walk
@@ -233,7 +230,7 @@ def _held(path: Path) -> Generator[bool]:
         yield True
         return
     with lock.open("a", encoding="utf-8") as stream:
-        yield _lock(stream) and not _is_leased(path)
+        yield _lock(stream) and leased_elsewhere(path) is None
 
 
 def _lock(stream: TextIO) -> bool:
@@ -242,14 +239,6 @@ def _lock(stream: TextIO) -> bool:
     except OSError:
         return False
     return True
-
-
-def _is_leased(path: Path) -> bool:
-    try:
-        session = json.loads((path / PROGRESS / SESSION).read_text(encoding="utf-8"))
-        return session["host"] != platform.node() and time.time() - session["alive"] < LEASE_SECONDS
-    except (OSError, ValueError, KeyError, TypeError):  # damaged: of no session that lives, for that writes it whole
-        return False
 
 
 def places_below(folder: Path, *, follow: bool = False) -> Places:

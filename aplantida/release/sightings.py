@@ -76,20 +76,28 @@ def photos_meant(artifacts: Sequence[Artifact], opt_outs: OptOuts, unread: list[
 
 
 def _twins(artifacts: Sequence[Artifact], ids: set[str], unread: list[str]) -> set[str]:
-    """Ids of stored photos whose pixels are those of one of ``ids``, without these."""
-    found: set[str] = set()
-    wanted = pa.array(sorted(ids), pa.string())
-    for artifact in artifacts if ids else ():
-        if artifact.kind != "image_shards":
-            continue
-        try:
-            shards = [pq.read_table(shard, columns=["image_id", _PIXELS]) for shard in artifact.files_under("shards")]
-            photos = pa.concat_tables(shards)
-            meant = photos.filter(pc.is_in(photos["image_id"], wanted))[_PIXELS].combine_chunks()
-            found.update(photos.filter(pc.is_in(photos[_PIXELS], meant))["image_id"].to_pylist())
-        except UNREADABLE as error:
-            unread.append(unread_because(artifact, error))
-    return found - ids
+    """Ids of stored photos whose pixels are those of one of ``ids``, in whatever shard or artifact; without these."""
+    if not ids:
+        return set()
+    pictures = _shown_with(artifacts, ("image_id", _PIXELS), ids, unread)
+    return _shown_with(artifacts, (_PIXELS, "image_id"), pictures, unread) - ids
+
+
+def _shown_with(artifacts: Sequence[Artifact], columns: tuple[str, str], of: set[str], unread: list[str]) -> set[str]:
+    """Of stored photos whose first column is one of ``of`` the second, shard by shard; what cannot be read is said."""
+    found, values = set[str](), pa.array(sorted(of), pa.string())
+    for artifact in artifacts:
+        for shard in artifact.files_under("shards") if artifact.kind == "image_shards" else ():
+            try:
+                photos = pq.read_table(shard, columns=list(columns))
+                if len(of) > _MANY:  # Arrow would build its table of them for each shard
+                    rows = zip(*(photos[name].to_pylist() for name in columns), strict=True)
+                    found.update(shown for key, shown in rows if key in of)
+                else:
+                    found.update(photos.filter(pc.is_in(photos[columns[0]], values))[columns[1]].to_pylist())
+            except UNREADABLE as error:
+                unread.append(unread_because(artifact, error))
+    return found - {None}
 
 
 def unread_because(artifact: Artifact, error: Exception) -> str:
@@ -110,7 +118,7 @@ def _rows_meant(artifact: Artifact, opt_outs: OptOuts) -> Iterator[dict[str, Any
 
 def _sentence(row: dict[str, Any], secrets: AddressSecrets) -> str:
     name, author = row.get("scientific_name"), row["author"] or "(no author)"
-    return f"{row['image_id']}  {name}, {author}, {secrets.public(row['url'] or '(no address)')}"
+    return f"{row['image_id']}  {name}, {secrets.public_text(author)}, {secrets.public(row['url'] or '(no address)')}"
 
 
 def rows_of(path: Path, ids: Sequence[str], columns: Sequence[str] = ()) -> pa.Table:

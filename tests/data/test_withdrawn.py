@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import logging
 import random
+from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aplantida.data.addresses import host_of
-from aplantida.data.withdrawn import COLUMNS, withdrawn_among
+from aplantida.data.withdrawn import COLUMNS, listed_among, withdrawn_among
 from aplantida.domain.opt_out import OptOuts
 from aplantida.phases._collection_file import OptOutSection, SecretSection
 from aplantida.phases._opt_outs import tell_unmatched
@@ -60,6 +63,38 @@ def test_by_columns_the_same_photos_are_refused_as_one_by_one(opt_outs: OptOuts)
     found = withdrawn_among(table, opt_outs)
     assert dict(zip(found["image_id"].to_pylist(), found["refusal"].to_pylist(), strict=True)) == want
     assert bool(want) == bool(opt_outs)
+
+
+PIECES = ("a", "B1", "%41", "%2F", "%25", "ñ", " ", "(1)", "'", ".", ";token=x", "&sig=9", ";v=1", "http:\\\\", "//")
+ADDRESSES = ("https://u:p@h.org/c", "//u:p@h.org", "http://h.org?token=9", "x?y=1", "u@h")
+PARTS = st.one_of(
+    st.sampled_from(PIECES),
+    st.sampled_from(ADDRESSES),
+    st.builds(lambda text, times: encoded(text, times), st.sampled_from(ADDRESSES), st.integers(1, 2)),
+)
+STORED = st.builds(
+    lambda head, parts: head + "/".join(parts),
+    st.sampled_from(("http://a.org/", "HTTP://A.org:80/", "http://u:p@a.org/", "//a.org/", "http:/\ta.org/")),
+    st.lists(st.lists(PARTS, max_size=4).map("".join), min_size=1, max_size=4),
+)
+
+
+def encoded(text: str, times: int) -> str:
+    for _ in range(times):
+        text = quote(text, safe="()")
+    return text
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.lists(STORED, min_size=1, max_size=8), st.integers(0, 7))
+def test_no_photo_that_is_meant_is_passed_over_however_its_address_is_written(urls: list[str], at: int) -> None:
+    rows = [{"image_id": f"{place:032x}", "author": None, "url": url} for place, url in enumerate(urls)]
+    table = pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in COLUMNS]))
+    listed = [f"http:{url}" if url[:1] == "/" else url.replace("\t", "/") for url in urls[at % len(urls) :][:1]]
+    for opt_outs in (OptOuts.of([], ["a.org"]), OptOuts.of([], [], listed)):
+        want = {row["image_id"] for row in rows if opt_outs.refusal(None, host_of(row["url"]), None, row["url"])}
+        assert set(withdrawn_among(table, opt_outs)["image_id"].to_pylist()) == want
+    assert listed[0] not in urls or listed_among(table, opt_outs)
 
 
 def test_what_is_listed_and_no_photo_is_told(caplog: pytest.LogCaptureFixture) -> None:

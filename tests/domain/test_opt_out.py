@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import unicodedata
+from urllib.parse import quote
 
 import pytest
 
-from aplantida.domain.opt_out import OptOuts
+from aplantida.domain.opt_out import OptOuts, without_photo
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,36 @@ def test_a_withdrawn_photo_is_known_by_its_id_and_by_every_way_of_writing_its_ad
 def test_what_is_neither_id_nor_address_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match="want the id of a photo"):
         OptOuts.of([], [], [text])
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u00ad", "\ufeff", "\u2060", "\u200e", "\u202e", "\u2068"])
+def test_an_invisible_character_in_a_withdrawn_address_is_said_and_around_it_does_not_count(unseen: str) -> None:
+    url = "https://photos.example.org/ana/1.jpg"
+    for inside in (f"https://photos.example.org/ana{unseen}/1.jpg", f"https://photos{unseen}.example.org/ana/1.jpg"):
+        with pytest.raises(ValueError, match=rf"invisible character \(U\+{ord(unseen):04X}\)"):
+            OptOuts.of([], [], [inside])
+    with pytest.raises(ValueError, match="want the id of a photo"):
+        OptOuts.of([], [], [PHOTO[:9] + unseen + PHOTO[9:]])
+    listed = [f"{unseen}{url}{unseen}", f" {unseen}{PHOTO.upper()} {unseen}"]
+    outs = OptOuts.of([], [], listed)
+    assert outs.refusal(None, "photos.example.org", "f" * 32, url)
+    assert outs.refusal(None, "photos.example.org", PHOTO, None)
+    assert without_photo(listed, {PHOTO, url}) == []
+    as_sent = OptOuts.of([], [], [f"https://photos.example.org/a{quote(unseen)}.jpg"])
+    assert as_sent.refusal(None, "photos.example.org", None, f"https://photos.example.org/a{unseen}.jpg")
+
+
+UNSEEN = "\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u2060\u2063\u202b\u2068\u3164\ufe00\ufe0f\ufeff\U000e0101"
+
+
+@pytest.mark.parametrize("name", ["Ana Pérez", "Strauß", "@bo.garden", "Οδυσσεύς", "محمد علي", "김 철수", "D'Arcy Ann"])
+def test_what_nobody_sees_is_no_part_of_a_name(name: str) -> None:
+    for unseen in UNSEEN:
+        written = f"{unseen}{name[0]}{unseen}{name[1:-1]}{unseen}{name[-1]}{unseen}"
+        for listed, stored in ((name, written), (written, name)):
+            outs = OptOuts.of([listed], [])
+            for frame in ("{}", "Foto: {}", "© 2020 {}", "{} (CC BY)"):
+                assert outs.refusal(frame.format(stored), "a.org"), (unseen, listed, stored, frame)
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,8 @@ def test_work_in_progress_is_left_alone(runs: Path) -> None:
     for text in ("", "{}", "[]", "null", '{"host": "another", "alive": "now"}'):
         session.write_text(text)
         assert not is_being_written(session.parents[1])
-    session.write_text(json.dumps({"host": "another", "session_id": "x", "alive": time.time() - 3600}))
+    session.write_text(json.dumps({"host": "another", "session_id": "x", "alive": time.time()}))
+    os.utime(session, (time.time() - 3600, time.time() - 3600))
     assert kinds(clean(named=["demo/begun"])) == {"demo/begun": "unfinished"}
 
 

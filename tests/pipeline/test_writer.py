@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import platform
+import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from aplantida.pipeline.artifact import PROGRESS
+from aplantida.pipeline.errors import BadRequest
 from aplantida.pipeline.session import write_session, writing_session
 from aplantida.pipeline.writer import ArtifactWriter, StaleSession
 
@@ -29,6 +34,51 @@ def test_a_live_lease_of_another_machine_is_respected(root: Path) -> None:
     write_session(root / "a", {"session_id": "s", "host": "another-machine", "pid": 1})
     with pytest.raises(Exception, match="another-machine"), writing_session(root / "a", {}):
         pass
+
+
+@pytest.mark.parametrize(
+    ("facts", "age", "held"),
+    [
+        ({"host": "another"}, 5, True),
+        ({"host": "another"}, 600, False),
+        ({"host": "another", "alive": time.time() - 86_400}, 5, True),  # its clock is slow
+        ({"host": "another", "alive": time.time() + 86_400}, 600, False),  # its clock was fast, and it is dead
+        ({"host": platform.node()}, 5, False),  # the lock alone decides, whatever process has its number now
+        ({"host": platform.node(), "pid": os.getpid(), "boot": "another"}, 5, True),  # another of the same name
+        ({"host": platform.node(), "boot": "another"}, 600, False),
+        ({"host": "a-container-of-this-machine", "boot": "this"}, 5, False),
+    ],
+)
+def test_a_lease_is_as_old_as_its_file_and_of_a_machine_not_of_a_name(
+    root: Path, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], age: float, held: bool
+) -> None:
+    monkeypatch.setattr("aplantida.pipeline.session.boot_id", lambda: "this")
+    (root / "a" / PROGRESS).mkdir(parents=True)
+    session = root / "a" / PROGRESS / "session.json"
+    session.write_text(json.dumps({"session_id": "s", "pid": 1, "alive": time.time(), **facts}))
+    os.utime(session, (time.time() - age, time.time() - age))
+    if held:
+        with pytest.raises(BadRequest, match="being written by process"), writing_session(root / "a", {}):
+            pass
+        return
+    with writing_session(root / "a", {}) as session_id:
+        assert ArtifactWriter(root / "a", session_id).write_text("x.txt", "1")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "3", '{"host": "x"}', '{"host": "x", "alive": "now"}'])
+def test_a_damaged_lease_is_of_nobody(root: Path, text: str) -> None:
+    (root / "a" / PROGRESS).mkdir(parents=True)
+    (root / "a" / PROGRESS / "session.json").write_text(text)
+    with writing_session(root / "a", {}) as session_id:
+        assert session_id
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\u200b", "\u202e", "\ufeff", "\x1c", "\x0b", "a\nb"])
+def test_a_ledger_holds_any_text(root: Path, odd: str) -> None:
+    with writing_session(root / "a", {}) as session:
+        ArtifactWriter(root / "a", session).record_unit(f"one{odd}two", "k", [], {"said": f"x{odd}y"})
+        again = ArtifactWriter(root / "a", session)
+        assert again.unit_info(f"one{odd}two") == {"said": f"x{odd}y"}
 
 
 def test_a_ledger_line_cut_short_is_dropped(root: Path) -> None:
