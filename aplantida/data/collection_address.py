@@ -113,11 +113,12 @@ def _is_no_port(authority: str) -> bool:
 def without_secrets(uri: str, message: str) -> str:
     """A message in one line without what of the address is nobody's business.
 
-    Where an ``@`` stands behind the ``?`` it may be that of a password with a ``?``: nothing of the address is shown.
+    The driver writes hosts and options in small letters: secrets are found in any case. Where an ``@`` stands behind
+    the ``?`` it may be that of a password with a ``?``: nothing of the address is shown.
     """
     message, parts = " ".join(message.split()), _Parts.of(uri)
     if uri:
-        message = message.replace(uri, "(the URI)")
+        message = re.sub(re.escape(uri), "(the URI)", message, flags=re.IGNORECASE)
     user_info = parts.authority.rpartition("@")[0]
     values = [match[2] for match in _SECRET_OPTION.finditer(uri)]
     secrets = [user_info, *user_info.split(":"), *values, *(part for value in values for part in _BETWEEN.split(value))]
@@ -126,5 +127,5 @@ def without_secrets(uri: str, message: str) -> str:
         secrets += _BETWEEN.split(f"{parts.authority}/{parts.path}?{parts.options}")
     both = {*secrets, *map(unquote_plus, secrets)} - {""}
     for secret in sorted(both, key=lambda text: (-len(text), text)):
-        message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", message)
+        message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", message, flags=re.IGNORECASE)
     return f"{message}. If the @ behind the ? is not of an option: {ENCODE}" if is_unclear else message

@@ -122,6 +122,22 @@ def test_secrets_are_hidden_as_words_and_the_rest_of_the_message_stays() -> None
 @pytest.mark.parametrize(
     "uri",
     [
+        "mongodb://user:123?Gr33N=x@localhost:1",
+        "mongodb://user:123?w=x@localhost:1&GR33N=x",
+    ],
+)
+def test_a_secret_is_hidden_in_whatever_case_the_driver_says_it(uri: str) -> None:
+    assert "gr33n" not in said(uri).casefold()
+
+
+def test_an_address_in_another_case_is_hidden_whole() -> None:
+    message = without_secrets("Mongodb://Ana:Gr33N@Host.example", "mongodb://ana:gr33n@host.example, or ANA, is wrong")
+    assert message == "(the URI), or ***, is wrong"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
         "mongodb://ana@h",
         "mongodb://ana:x%40h",
         "mongodb://h/?tlsCertificateKeyFilePassword=x",
