@@ -152,3 +152,26 @@ def test_credentials_of_every_kind_are_seen_and_a_config_must_not_hold_them(uri:
 
 def test_a_plain_address_holds_none() -> None:
     assert not holds_credentials("mongodb://h1:1,h2:2/db?replicaSet=rs&w=1")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a.b", "a b", "a$b", "a\0b", 'a"b', "a\\b", "a/b", " db", "a" * 64, "ñ" * 32, "db.plants"]
+)
+def test_a_name_that_no_database_has_is_refused_unasked_with_its_key(name: str) -> None:
+    with pytest.raises(CollectionError, match="is no name of a database: want 1 to 63 bytes") as caught:
+        CollectionAddress.find(None, name, "plants")
+    assert f"db_name = {name!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "$x", "a$b", ".a", "a.", "a..b", "a\0b", "system.profile", "x" * 254, "ñ" * 127])
+def test_a_name_that_no_collection_has_is_refused_unasked_with_its_key(name: str) -> None:
+    with pytest.raises(CollectionError, match="is no name of a collection: want ") as caught:
+        CollectionAddress.find(None, "db", name)
+    assert f"collection = {name!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "names", [("a" * 63, "x" * 191), ("ñ" * 31, "plants 2.old"), ("a-b_c", "systems"), ("db", "x.y")]
+)
+def test_names_that_the_database_takes_are_taken(names: tuple[str, str]) -> None:
+    assert CollectionAddress.find(None, *names).db_name == names[0]
