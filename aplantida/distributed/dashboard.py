@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ray.exceptions import AuthenticationError, RayError
-from ray.job_submission import JobSubmissionClient
+from ray.job_submission import JobDetails, JobSubmissionClient
 
 AWAY_SECONDS = 300  # that it may be away, or a head that has just started has no agent to start jobs
+LOG_SECONDS = 30  # the same, when a job has ended and its exit code is known
 ANSWER_SECONDS = 60
 TROUBLE = (RuntimeError, OSError, RayError)  # requests' errors are OSErrors
 _STATUS = re.compile(r"status code (\d{3})")
@@ -72,3 +73,36 @@ def status_of(error: BaseException) -> str:
     """The HTTP status that an error of Ray's client tells, or nothing."""
     found = _STATUS.search(str(error)) if isinstance(error, RuntimeError) else None
     return found[1] if found else ""
+
+
+def ended_job(
+    client: JobSubmissionClient, submission_id: str, tell: Callable[[str], object], poll_seconds: float
+) -> JobDetails:
+    """What Ray says of a job, when it has ended.
+
+    Raises:
+        RuntimeError: when the dashboard is away for too long, or does not know the job.
+    """
+    what = f"job {submission_id}"
+    while True:
+        try:
+            info = asked(lambda: client.get_job_info(submission_id), what, tell, poll_seconds=poll_seconds)
+        except RuntimeError as error:
+            if status_of(error) != "404":
+                raise
+            raise Refused(
+                f"{what} is unknown there now: was the cluster started anew? What is done is kept, and the same "
+                f"command goes on from it ({error})"
+            ) from error
+        if info.status.is_terminal():
+            return info
+        time.sleep(poll_seconds)
+
+
+def log_of(client: JobSubmissionClient, submission_id: str, tell: Callable[[str], object]) -> str:
+    """What a job that has ended printed, or why nobody tells."""
+    what = f"log of job {submission_id}"
+    try:
+        return asked(lambda: client.get_job_logs(submission_id), what, tell, away_seconds=LOG_SECONDS)
+    except TROUBLE as error:
+        return f"{what}: {error}"

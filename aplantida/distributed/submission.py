@@ -22,10 +22,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ray.exceptions import RayError
-from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
+from ray.job_submission import JobStatus, JobSubmissionClient
 
 from aplantida.data.collection_address import FROM_HEAD_VARIABLE, URI_VARIABLE, holds_credentials
-from aplantida.distributed.dashboard import TROUBLE, Client, Refused, asked, status_of
+from aplantida.distributed.dashboard import TROUBLE, Client, Refused, asked, ended_job, log_of, status_of
 from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_yaml
 from aplantida.pipeline.errors import BadRequest
@@ -35,7 +35,6 @@ from aplantida.pipeline.profile import graph_of
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 PASSED_VARIABLES = ("APLANTIDA_ROOT", URI_VARIABLE, "WEIGHTS")
 FAILED_WITHOUT_CODE = 1
-LOG_SECONDS = 30  # that its dashboard may be away: the job has ended, and its exit code is known
 _NO_AGENT = "No available agent"
 _SHOWN_LINES = 40
 
@@ -109,12 +108,30 @@ def _check_release(node: Node, layout: Layout) -> None:
 def _command(node: Node, nodes: Sequence[Node], layout: Layout, seed: int, device: str | None) -> tuple[str, ...]:
     words = ["python", "-m", f"jobs.{node.phase}"]
     for file in layout.files(node):
-        words += ["--config", file]
+        words += ["--config", _in_copy(file, node)]
     for name, given in input_paths(node, nodes, layout).items():
         for path in [given] if isinstance(given, str) else given:
             words += ["--input", f"{name}={path}"]
     words += ["--output", layout.output(node), "--seed", str(seed)]
     return (*words, "--device", device) if device else tuple(words)
+
+
+def _in_copy(file: str, node: Node) -> str:
+    """How a job, which runs in a copy of the checkout, finds a file that was found here.
+
+    Raises:
+        BadRequest: for one under the working folder that is not in the checkout. A path that begins with / and leads
+            elsewhere is taken to lie in a folder that all machines share.
+    """
+    path = find_file(file).resolve()
+    if path.is_relative_to(CHECKOUT):
+        return str(path.relative_to(CHECKOUT))
+    if not Path(file).is_absolute():
+        raise BadRequest(
+            f"{node.name}: {file} is {path}, and jobs get a copy of {CHECKOUT} alone: want it there, or its path from "
+            "/ in a folder that all machines share"
+        )
+    return file
 
 
 def run_jobs(
@@ -128,7 +145,7 @@ def run_jobs(
 ) -> Iterator[JobResult]:
     """Submit the jobs one after the other, yielding each as it ends; an interruption stops the running one.
 
-    A dashboard that is away is waited for, :data:`AWAY_SECONDS` at most: the job goes on meanwhile.
+    A dashboard that is away is waited for, with an end: the job goes on meanwhile.
 
     Args:
         client: of the cluster.
@@ -146,7 +163,7 @@ def run_jobs(
         started = time.monotonic()
         submission_id = _submit(client, request, runtime_env)
         try:
-            info = _wait(client, submission_id, poll_seconds)
+            info = ended_job(client, submission_id, _complain, poll_seconds)
         except KeyboardInterrupt:
             with suppress(*TROUBLE):  # a Ray that is gone runs no job
                 client.stop_job(submission_id)
@@ -154,7 +171,7 @@ def run_jobs(
         code = info.driver_exit_code
         if code is None or (code == 0 and info.status is not JobStatus.SUCCEEDED):
             code = FAILED_WITHOUT_CODE
-        log = _log_of(client, submission_id) or info.message or ""
+        log = log_of(client, submission_id, _complain) or info.message or ""
         yield JobResult(request.node, submission_id, code, time.monotonic() - started, log)
         if code != 0 and not keep_going:
             return
@@ -176,32 +193,6 @@ def _submit(client: JobSubmissionClient, request: JobRequest, runtime_env: Mappi
             raise
 
     return asked(submit, request.node, _complain)
-
-
-def _wait(client: JobSubmissionClient, submission_id: str, poll_seconds: float) -> JobDetails:
-    """What Ray says of a job that has ended."""
-    what = f"job {submission_id}"
-    while True:
-        try:
-            info = asked(lambda: client.get_job_info(submission_id), what, _complain, poll_seconds=poll_seconds)
-        except RuntimeError as error:
-            if status_of(error) != "404":
-                raise
-            raise Refused(
-                f"{what} is unknown there now: was the cluster started anew? What is done is kept, and the same "
-                f"command goes on from it ({error})"
-            ) from error
-        if info.status.is_terminal():
-            return info
-        time.sleep(poll_seconds)
-
-
-def _log_of(client: JobSubmissionClient, submission_id: str) -> str:
-    what = f"log of job {submission_id}"
-    try:
-        return asked(lambda: client.get_job_logs(submission_id), what, _complain, away_seconds=LOG_SECONDS)
-    except TROUBLE as error:
-        return f"{what}: {error}"
 
 
 def variables_of(environment: Mapping[str, str]) -> dict[str, str]:

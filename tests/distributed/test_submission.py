@@ -57,6 +57,23 @@ def test_chosen_nodes_only_and_the_device_of_all() -> None:
         requests_of(nodes, GraphConfig(nodes=["splitt"]))
 
 
+def test_a_file_outside_of_what_jobs_are_given_is_refused_and_one_inside_is_found_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nodes = load_graph(find_file("configs/pipeline.yaml"))
+    inside = GraphConfig(nodes=["split_dataset"], profile=str(CHECKOUT / "configs/demo"), name="demo")
+    assert "configs/demo/split_dataset.yaml" in requests_of(nodes, inside)[0].command
+    overlay = tmp_path / "configs/demo/split_dataset.yaml"  # a job would read the checkout's of that name
+    overlay.parent.mkdir(parents=True)
+    overlay.write_text("seed: 3\n")
+    mine = GraphConfig(nodes=["split_dataset"], profile="demo", name="demo")
+    with pytest.raises(BadRequest, match=r"split_dataset: configs/demo/split_dataset.yaml is .*: want it there"):
+        requests_of(nodes, mine)
+    shared = GraphConfig(nodes=["split_dataset"], profile=str(overlay.parent), name="demo")
+    assert str(overlay) in requests_of(nodes, shared)[0].command
+
+
 def test_a_config_or_cluster_that_is_not_there_is_a_bad_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
