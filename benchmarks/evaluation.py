@@ -6,7 +6,6 @@ float16 logits alone. The scores are made, so nothing is decoded and no model ru
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -35,7 +34,7 @@ from aplantida.pipeline.config import PhaseConfig
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.runner import execute
 from aplantida.pipeline.writer import ArtifactWriter
-from benchmarks.report import Row, peak_mb, show
+from benchmarks.report import Row, peak_mb, read_flags, show
 
 NUM_PHOTOS, NUM_CLASSES, NUM_SHARDS, LIMIT_MB = 180_000, 9_000, 220, 4_000
 CLASSES = ClassIndex.of(PlantClass(class_id=f"Planta numero{number:04d}") for number in range(NUM_CLASSES))
@@ -160,6 +159,4 @@ if __name__ == "__main__":
     if "--run" in sys.argv[1:]:
         run_here({phase.name: phase for phase in (EVALUATE, CALIBRATE)}[sys.argv[2]], json.loads(sys.argv[3]))
     else:
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--photos", type=int, default=NUM_PHOTOS)
-        main(parser.parse_known_args()[0].photos)
+        main(read_flags(__doc__, photos=NUM_PHOTOS).photos)

@@ -39,6 +39,7 @@ MAX_NON_PLANTS, MAX_STRANGERS, LEAST_COVERAGE, LEAST_PRECISION = 5.0, 15.0, 75.0
 def overlays(folder: Path, num_species: int) -> Path:
     """The reference run's overlays, but species are held out and the baseline is asked about strangers too."""
     shutil.copytree(CHECKOUT / "configs/reference", folder / "held_out", dirs_exist_ok=True)
+    (folder / "held_out/collection.yaml").unlink()  # the overlays name that of the reference run
     for name, line in (
         ("split_dataset", f"hold_out_species: {num_species}"),
         ("evaluation_baseline", f"num_non_plants: {NUM_NON_PLANTS}"),

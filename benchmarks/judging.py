@@ -7,7 +7,6 @@ Its peer is reading the same files once, a block at a time. ``--photos N`` takes
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -29,7 +28,7 @@ from aplantida.phases.evaluate_model import LABELS_SCHEMA
 from aplantida.pipeline.runner import execute
 from aplantida.pipeline.writer import ArtifactWriter
 from benchmarks.evaluation import seal
-from benchmarks.report import Row, peak_mb, show
+from benchmarks.report import Row, peak_mb, read_flags, show
 
 NUM_PHOTOS, NUM_CLASSES, BLOCK = 100_000, 9_000, 1_024
 CLASSES = ClassIndex.of(
@@ -145,6 +144,4 @@ if __name__ == "__main__":
         {"judge": lambda: judge(asked), "calibrate": calibrate, "read": read}[what]()
         print(json.dumps({"seconds": time.perf_counter() - started, "peak_mb": peak_mb()}))
     else:
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--photos", type=int, default=NUM_PHOTOS)
-        main(parser.parse_known_args()[0].photos)
+        main(read_flags(__doc__, photos=NUM_PHOTOS).photos)

@@ -53,17 +53,20 @@ def peak_mb(process_id: int | str = "self") -> float:
     return int(next(line for line in status if line.startswith("VmHWM:")).split()[1]) / 1000
 
 
-def read_flags(description: str | None, *switches: str) -> argparse.Namespace:
+def read_flags(description: str | None, *switches: str, **numbers: int) -> argparse.Namespace:
     """The flags of a benchmark; ``--help`` says what it does, and an unknown one is refused: neither measures.
 
     Args:
         description: of the benchmark.
         switches: its own, e.g. ``--wide``, beside ``--json`` (rows for a program).
+        numbers: its own flags with a whole number behind them, and what they are if not given: ``photos=100``.
     """
     wrap = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, formatter_class=wrap, allow_abbrev=False)
     for switch in (*switches, "--json"):
         parser.add_argument(switch, action="store_true")
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
     return parser.parse_args()
 
 

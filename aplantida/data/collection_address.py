@@ -18,6 +18,9 @@ _SECRET_OPTION = re.compile(r"([?&;][^=&;]*(?:password|token|secret|properties)[
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _OPTION = re.compile(r"\w+=[^=]*", re.ASCII)
 _NO_DATABASE = re.compile(r'[/ "$]')
+_NOT_IN_DATABASE = re.compile(r'[/\\. "$\0]')
+_NOT_IN_COLLECTION = re.compile(r"[$\0]|^\.|\.\.|\.$|^system\.")
+_LONGEST_DATABASE, _LONGEST_BOTH = 63, 255  # bytes of a database's name; of both with the dot between
 _BETWEEN = re.compile(r"[@:/?&;=,#]")
 
 
@@ -27,11 +30,20 @@ class CollectionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CollectionAddress:
-    """Which collection. Its ``repr`` hides the URI, which may hold a password."""
+    """Which collection. Its ``repr`` hides the URI, which may hold a password.
+
+    Raises:
+        CollectionError: for names that MongoDB has no database or collection by.
+    """
 
     uri: str
     db_name: str
     collection: str
+
+    def __post_init__(self) -> None:
+        """Look at the names."""
+        if (problem := misnamed(self.db_name, self.collection)) is not None:
+            raise CollectionError(problem)
 
     def __repr__(self) -> str:
         return f"CollectionAddress({self.db_name}.{self.collection})"
@@ -42,7 +54,7 @@ class CollectionAddress:
 
         Raises:
             CollectionError: when ``uri`` holds credentials; these come from the environment only. When a job was
-                submitted by somebody whose ``MONGO_URI`` holds some, and Ray's head has none.
+                submitted by somebody whose ``MONGO_URI`` holds some, and Ray's head has none. For names that are none.
         """
         if uri is not None and holds_credentials(uri):
             raise CollectionError(
@@ -72,6 +84,23 @@ class _Parts:
         before, _, options = rest.partition("?")
         authority, _, path = before.partition("/")
         return cls(scheme, authority, path, options)
+
+
+def misnamed(db_name: str, collection: str) -> str | None:
+    """What is wrong with the name of a database or a collection, by their keys; None where nothing is."""
+    database_bytes, bytes_of_both = (len(text.encode()) for text in (db_name, f"{db_name}.{collection}"))
+    if not db_name or _NOT_IN_DATABASE.search(db_name) or database_bytes > _LONGEST_DATABASE:
+        return (
+            f"db_name = {db_name!r} is no name of a database: want 1 to {_LONGEST_DATABASE} bytes without any of "
+            f'/ \\ . " $, spaces and NUL, e.g. aplantida_db'
+        )
+    if not collection or _NOT_IN_COLLECTION.search(collection) or bytes_of_both > _LONGEST_BOTH:
+        return (
+            f"collection = {collection!r} is no name of a collection: want at least a letter, no $ and no NUL, no dot "
+            f"at an end or beside another, nothing that begins with system., and {_LONGEST_BOTH} bytes at most with "
+            "the database's name, e.g. plants"
+        )
+    return None
 
 
 def holds_credentials(uri: str) -> bool:
@@ -113,11 +142,12 @@ def _is_no_port(authority: str) -> bool:
 def without_secrets(uri: str, message: str) -> str:
     """A message in one line without what of the address is nobody's business.
 
-    Where an ``@`` stands behind the ``?`` it may be that of a password with a ``?``: nothing of the address is shown.
+    The driver writes hosts and options in small letters: secrets are found in any case. Where an ``@`` stands behind
+    the ``?`` it may be that of a password with a ``?``: nothing of the address is shown.
     """
     message, parts = " ".join(message.split()), _Parts.of(uri)
     if uri:
-        message = message.replace(uri, "(the URI)")
+        message = re.sub(re.escape(uri), "(the URI)", message, flags=re.IGNORECASE)
     user_info = parts.authority.rpartition("@")[0]
     values = [match[2] for match in _SECRET_OPTION.finditer(uri)]
     secrets = [user_info, *user_info.split(":"), *values, *(part for value in values for part in _BETWEEN.split(value))]
@@ -126,5 +156,5 @@ def without_secrets(uri: str, message: str) -> str:
         secrets += _BETWEEN.split(f"{parts.authority}/{parts.path}?{parts.options}")
     both = {*secrets, *map(unquote_plus, secrets)} - {""}
     for secret in sorted(both, key=lambda text: (-len(text), text)):
-        message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", message)
+        message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", message, flags=re.IGNORECASE)
     return f"{message}. If the @ behind the ? is not of an option: {ENCODE}" if is_unclear else message

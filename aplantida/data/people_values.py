@@ -4,74 +4,52 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from aplantida.data import people_keys as keys
 from aplantida.data.field_values import each_text, text_of
+from aplantida.data.people_keys import Key, read_key
 from aplantida.domain.people import ADDRESS
-from aplantida.domain.text import valid_text, without_accents
+from aplantida.domain.text import valid_text
 
-
-def _keys(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-# keys without case, accents, what stands between their words and numbers ("apellido1", "author 2", "author1_first")
-_NAMES = _keys(
-    """
-    fullname displayname realname truename nombrecompleto nombrereal nomcomplet nomecompleto completename name nombre
-    nom nome
-    """
-)
-_PEOPLE = _keys(
-    """
-    author autor autora auteur autore creator creador photographer photographe fotografo fotografa fotograf person
-    persona observer observador observadora owner artist artista collector colector contributor rightsholder titular
-    """
-)
-_FIRST = _keys(
-    """
-    first given firstname firstnames givenname givennames forename forenames prenom prenoms vorname nombredepila
-    primernombre nombres voornaam initials initial iniciales inicials initialen voorletters
-    """
-)
-_FIRST_BESIDE_A_LAST = _keys("nombre name nom nome")
-_LAST_BESIDE_A_FIRST = _keys("nom name nome")
-_MIDDLE = _keys(
-    """
-    middle middlename middlenames segundonombre middleinitial middleinitials droppingparticle nondroppingparticle
-    particle particles infix tussenvoegsel
-    """
-)
-_LAST = _keys(
-    """
-    last family lastname lastnames familyname surname surnames apellido apellidos primerapellido cognom cognoms cognome
-    sobrenome nomdefamille nachname achternaam
-    """
-)
-_SECOND_LAST = _keys("secondlast secondlastname secondsurname segundoapellido")
-_ACCOUNT = _keys("user usuario login username userlogin nick nickname handle screenname")
-_NOBODY = _keys("id uuid oid nsid type role roles email mail correo orcid icon avatar pathalias")
-_KNOWN = frozenset((*_NAMES, *_PEOPLE, *_FIRST, *_MIDDLE, *_LAST, *_SECOND_LAST, *_ACCOUNT, *_NOBODY))
-_ROLES = (*_PEOPLE, *_ACCOUNT, *_NAMES)  # with which keys of a name may begin: "author_first_name", "nameLast"
 _LINE_ENDS = re.compile(r"[\r\n\v\f\x85\u2028\u2029]+")
+_WORD = re.compile(r"[^\W\d_]{2}")
+_PART_WORDS = frozenset((*keys.FIRST, *keys.INITIALS, *keys.MIDDLE, *keys.PARTICLES, *keys.LAST, *keys.SECOND_LAST))
+_UNNUMBERED = "000"
+_MOST_OF_ONE = 4  # first names of one person, each under a number or in a list
 
 
 class _Said(NamedTuple):
-    """A text of a mapping, and the numbers inside and at the end of its key, which tell people apart."""
+    """A text of a mapping and its key."""
 
-    inside: str
-    end: str
+    key: Key
     text: str
+
+
+class _Parts(NamedTuple):
+    """What may be parts of one name, or of several that numbers and places tell apart."""
+
+    first: Sequence[_Said]
+    middle: Sequence[_Said]
+    last: Sequence[_Said]
+    second_last: Sequence[_Said]
+
+    def only(self, end: str) -> _Parts:
+        """Those whose keys end with a number."""
+        return _Parts(*([said for said in part if said.key.end == end] for part in self))
 
 
 def people_of(values: Sequence[Any]) -> pa.StringArray:
     """The people, or places, that each value names, between semicolons.
 
-    Of a list it is every text in it; of a mapping all whole names, a name in parts put together ("Ana Pérez" of first
-    and last), or, where no key says what is a name, every text in it. Numbers in keys (``first2``, ``author1_last``)
-    and lists of one length tell people apart. An account (``login``) is named behind them, and silences no other text.
+    Of a list it is every text in it; of a mapping all whole names, names in parts put together ("Ana Pérez" of first
+    and last), who stands under a role ("co_authors", "credit"), or, where no key says what is a name, every text in it.
+    Roles and numbers in keys (``first2``, ``author1_last``) and lists of one length tell people apart; where first
+    names may be one person's too, that one is named beside them. Initials are a name beside the one of first names. An
+    account (``login``) is named behind them, and silences no other text.
     Addresses among them are nobody's name: they are left out, and with them what opens them. Lines of a text are
     people each.
     """
@@ -95,101 +73,166 @@ def _named(value: Any, inside: bool = False) -> Iterator[str]:
             yield text
 
 
-def _named_by_key(value: Mapping[str, list[_Said]]) -> list[str]:
-    """All whom the keys name: who is named in parts, who else, accounts; parts of a name that is said are nobody."""
-    people = _texts(value, (key for key in value if key in _PEOPLE))
-    names = [*_of_parts(value), *_texts(value, _NAMES)]
-    words = [_words(text) for text in (*names, *people)]
-    said = [text for text in names if not any(_words(text) < others for others in words)]
-    accounts = _texts(value, (key for key in value if key in _ACCOUNT))
-    if said or people:
-        return [*said, *people, *accounts]
-    others = _texts(value, (key for key in value if key not in _KNOWN))
-    return [*accounts, *(text for text in others if not (accounts and text[0].isdigit()))]  # dates, counts
+def _named_by_key(value: Sequence[_Said]) -> list[str]:
+    """All whom the keys name: who is named in parts, who else, accounts; a word of a name that is said is nobody."""
+    parts = [said for said in value if said.key.word in _PART_WORDS or said.key.word in keys.NAMES]
+    put_together, used = _of_parts(parts)
+    whole = [said for said in _under(value, keys.NAMES) if said not in used]
+    names = [*put_together, *(said.text for said in whole if not _is_word_of_another(said, whole, put_together))]
+    people = [said.text for said in value if said.key.word in keys.PEOPLE]
+    accounts = [said.text for said in value if said.key.word in keys.ACCOUNT]
+    others = [said.text for said in value if said.key.word == keys.SOMEBODY and _WORD.search(said.text)]
+    if names or people:
+        return [*names, *people, *others, *accounts]
+    unknown = [said.text for said in value if said.key.word not in keys.KNOWN and said.key.word != keys.SOMEBODY]
+    return [*accounts, *others, *(text for text in unknown if not (accounts and text[0].isdigit()))]  # dates, counts
 
 
-def _of_parts(value: Mapping[str, list[_Said]]) -> list[str]:
-    """Each person's first and last name with a space between them, or what there is of them."""
-    first, last = _first_of(value, _FIRST), _first_of(value, _LAST)
-    if last and not first:
-        first = _first_of(value, _FIRST_BESIDE_A_LAST)
-    elif first and not last:
-        last = _first_of(value, _LAST_BESIDE_A_FIRST)
-    middle = [said for key in _MIDDLE for said in value.get(key, ())]
-    parts = (first, middle, last, _first_of(value, _SECOND_LAST))
-    return [name for person in _by_person(parts) for name in _put_together(*person)]
+def _is_word_of_another(said: _Said, whole: Sequence[_Said], put_together: Iterable[str]) -> bool:
+    """Whether it is a word alone of what names the same one: "Ana" beside "Ana Pérez"."""
+    names = [*put_together, *(other.text for other in whole if other.key[1:] == said.key[1:])]
+    words = _words(said.text)
+    return len(words) == 1 and any(words < _words(name) for name in names)
 
 
-def _by_person(parts: Sequence[Sequence[_Said]]) -> Iterator[list[list[str]]]:
-    """The parts of each name: people differ in the number inside their keys, and at the end where first names do.
+def _of_parts(said: Sequence[_Said]) -> tuple[list[str], list[_Said]]:
+    """Names that are said in parts, and the texts of these; numbers inside keys and roles tell people apart.
 
-    Numbers at the end of surnames alone ("apellido2") are of one person.
+    What of a role is no name by itself goes with the others of its number.
     """
-    for inside in sorted({said.inside for part in parts for said in part}):
-        mine = [[said for said in part if said.inside == inside] for part in parts]
-        if len({said.end for said in mine[0]}) < 2:
-            yield from _by_place(mine)
-            continue
-        for end in sorted({said.end for part in mine for said in part}):
-            yield from _by_place([[said for said in part if said.end == end] for part in mine])
+    names: list[str] = []
+    used: list[_Said] = []
+    for number in sorted({item.key.number for item in said}):
+        mine = [item for item in said if item.key.number == number]
+        rest: list[_Said] = []
+        for role in dict.fromkeys(item.key.whose for item in mine):
+            of_role = [item for item in mine if item.key.whose == role]
+            if all(_first_and_last(of_role)):
+                names += _names_of(of_role, used)
+            else:
+                rest += of_role
+        names += _names_of(rest, used)
+    return names, used
 
 
-def _by_place(parts: Sequence[Sequence[_Said]]) -> Iterator[list[list[str]]]:
-    """One name, or one for each place of lists that are of one length ("first": ["Ana", "Luis"], "last": […])."""
-    first, middle, last, second = texts = [[said.text for said in part] for part in parts]
-    count = len(first)
-    are_lists = count > 1 and len(last) == count and len({said.end for said in parts[2]}) == 1
-    if are_lists and {len(middle), len(second)} <= {0, count}:
-        yield from ([part[at : at + 1] for part in texts] for at in range(count))
-    else:
-        yield texts
+def _first_and_last(said: Sequence[_Said]) -> tuple[list[list[_Said]], list[list[_Said]]]:
+    """First and last names, as each key says them: ``name`` is one beside the other."""
+    first, last = _by_word(said, keys.FIRST), _by_word(said, keys.LAST)
+    initials = _by_word(said, keys.INITIALS)
+    if last and not first:
+        first = _by_word(said, keys.FIRST_BESIDE_A_LAST)[:1]
+    elif (first or initials) and not last:
+        last = _by_word(said, keys.LAST_BESIDE_A_FIRST)[:1]
+    return [*first, *initials], last
 
 
-def _put_together(
-    first: Sequence[str], middle: Sequence[str], last: Sequence[str], second_last: Sequence[str]
-) -> list[str]:
+def _names_of(said: Sequence[_Said], used: list[_Said]) -> Iterator[str]:
+    """The names of what may go together: of each first name, or initials, with each last name."""
+    first, last = _first_and_last(said)
+    middle, particles = _under(said, keys.MIDDLE), _under(said, keys.PARTICLES)
+    second_last = _under(said, keys.SECOND_LAST)
+    for one, other in product(first or [[]], last or [[]]):
+        used += [*one, *other]
+        yield from _in_numbers(_Parts(one, [*middle, *particles], other, second_last))
+        if middle and one and one[0].key.word in keys.INITIALS:
+            yield from _in_numbers(_Parts(one, particles, other, second_last))
+
+
+def _in_numbers(parts: _Parts) -> Iterator[str]:
+    """People differ in the number at the end of their keys where first names do; or else these are of one person.
+
+    Both are read where both may be. Numbers at the end of surnames alone ("apellido2") are of one person.
+    """
+    ends = {said.key.end for said in parts.first}
+    if len(ends) < 2:
+        yield from _in_places(parts)
+        return
+    shared = parts.only(_UNNUMBERED)
+    for end in sorted({said.key.end for part in parts for said in part}):
+        own = parts.only(end)
+        if own.first or end != _UNNUMBERED:
+            yield from _in_places(own)
+        if own.first and not own.last and shared.last:
+            yield from _in_places(shared._replace(first=own.first, middle=own.middle or shared.middle))
+    if len(ends) <= _MOST_OF_ONE:
+        yield from _put_together(parts)
+
+
+def _in_places(parts: _Parts) -> Iterator[str]:
+    """One name; and one for each place of lists that are of one length ("first": ["Ana", "Luis"], "last": […])."""
+    count = len(parts.first)
+    are_lists = count > 1 and len(parts.last) == count and len({said.key.end for said in parts.last}) == 1
+    if are_lists and {len(parts.middle), len(parts.second_last)} <= {0, count}:
+        for at in range(count):
+            yield from _put_together(_Parts(*(part[at : at + 1] for part in parts)))
+        if count > _MOST_OF_ONE:
+            return
+    yield from _put_together(parts)
+
+
+def _put_together(parts: _Parts) -> Iterator[str]:
+    """First and last name with a space between them, or what there is of them."""
+    first, middle, last, second_last = ([said.text for said in part] for part in parts)
     if not (first and last):
-        return [*first, *last]
-    parts = [" ".join((*first, *middle)), " ".join((*last, *second_last))]
-    whole = (one for one, other in (parts, parts[::-1]) if _words(other) <= _words(one))  # of "Ana Pérez" and "Pérez"
-    return [next(whole, " ".join(parts))]
+        alone = [*first, *last]
+        if not middle and not second_last:
+            yield from alone
+        if alone or second_last:
+            yield " ".join((*first, *middle, *last, *second_last))
+        return
+    given, family = " ".join((*first, *middle)), " ".join((*last, *second_last))
+    ours, theirs = _words(given), _words(family)
+    if ours & theirs:  # of "Ana Pérez" and "Pérez"; of "Ana Pérez" and "Pérez Gil"
+        sides = ((given, ours, theirs), (family, theirs, ours))
+        yield from (name for name, words, others in sides if len(words) > 1 and not words < others)
+    if (ours - theirs and theirs - ours) or (ours == theirs and len(ours) == 1):
+        yield _joined(given.split(), family.split())
+
+
+def _joined(given: list[str], family: list[str]) -> str:
+    """Both, and once what ends the one and begins the other; but "Martín Martín"."""
+    for count in range(min(len(given), len(family), max(len(given), len(family)) - 1), 0, -1):
+        if _words(" ".join(given[-count:])) == _words(" ".join(family[:count])):
+            return " ".join((*given, *family[count:]))
+    return " ".join((*given, *family))
 
 
 def _words(text: str) -> set[str]:
     return set(text.casefold().split())
 
 
-def _texts(value: Mapping[str, list[_Said]], keys: Iterable[str]) -> list[str]:
-    return [said.text for key in keys for said in value.get(key, ())]
+def _under(value: Sequence[_Said], words: Iterable[str]) -> list[_Said]:
+    return [said for texts in _by_word(value, words) for said in texts]
 
 
-def _first_of(value: Mapping[str, list[_Said]], keys: Sequence[str]) -> list[_Said]:
-    return next((said for key in keys if (said := value.get(key))), [])
+def _by_word(value: Sequence[_Said], words: Iterable[str]) -> list[list[_Said]]:
+    """What is said under each of the words that are there."""
+    said: dict[str, list[_Said]] = {}
+    for item in value:
+        said.setdefault(item.key.word, []).append(item)
+    return [said[word] for word in words if word in said] if said else []
 
 
-def _by_key(value: Mapping[Any, Any]) -> dict[str, list[_Said]]:
-    """The texts under each key, as the lists above write it; of numbered keys in the order of their numbers."""
-    keyed: dict[str, list[tuple[tuple[str, str], Any]]] = {}
-    for written, item in value.items():
-        key, inside, end = _folded(written)
-        is_person = isinstance(item, Mapping) or (isinstance(item, str) and len(item.split()) > 1)
-        keyed.setdefault("person" if key in _ACCOUNT and is_person else key, []).append(((inside, end), item))
-    return {
-        key: [
-            _Said(*numbers, text)
-            for numbers, item in sorted(items, key=lambda pair: pair[0])
-            for text in _named(item, inside=True)
-        ]
-        for key, items in keyed.items()
-    }
+def _by_key(value: Mapping[Any, Any]) -> list[_Said]:
+    """The texts under each key; of numbered keys in the order of their numbers."""
+    read = [(read_key(str(written)), item) for written, item in value.items()]
+    return [
+        _Said(_told_by_value(key, item), text)
+        for key, item in sorted(read, key=lambda pair: (pair[0].number, pair[0].end))
+        for text in _named(item, inside=True)
+    ]
 
 
-def _folded(key: Any) -> tuple[str, str, str]:
-    """A key without what has no part in its meaning, and its numbers, inside and at its end: ``author1_surname_2``."""
-    plain = "".join(letter for letter in without_accents(str(key)).casefold() if letter.isalnum())
-    front = plain.rstrip("0123456789")
-    for name, inside in ((front, ""), (re.sub("[0-9]", "", front), re.sub("[^0-9]", "", front))):
-        role = next((role for role in _ROLES if name.startswith(role) and name[len(role) :] in _KNOWN), "")
-        if name in _KNOWN or role:
-            return name if name in _KNOWN else name[len(role) :], inside.zfill(3), plain[len(front) :].zfill(3)
-    return front or plain, "".zfill(3), plain[len(front) :].zfill(3)
+def _told_by_value(key: Key, item: Any) -> Key:
+    """An account that is a person by its value, and an unknown word whose value has first or last names."""
+    is_person = isinstance(item, Mapping) or (isinstance(item, str) and len(item.split()) > 1)
+    if key.word in keys.ACCOUNT and is_person:
+        return key._replace(word="person")
+    if key.word not in keys.KNOWN and any(
+        read_key(str(inner)).word in (*keys.FIRST, *keys.LAST)
+        for part in (item if isinstance(item, list) else [item])
+        if isinstance(part, Mapping)
+        for inner in part
+    ):
+        return key._replace(word=keys.SOMEBODY)
+    return key

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aplantida.data.collection_address import URI_VARIABLE, CollectionAddress
+from aplantida.data.collection_address import URI_VARIABLE, CollectionAddress, CollectionError
 from aplantida.data.mongo import import_documents
 from aplantida.demo.cdn import serve_folder
 from aplantida.demo.mongod import embedded_mongod, stop_guarded
@@ -79,7 +79,7 @@ def run_over(run: Run, collection: Path, port: int, environment: Mapping[str, st
         The job's exit code.
 
     Raises:
-        BadRequest: when the folder does not hold a collection, or a config names a server of its own.
+        BadRequest: when the folder does not hold a collection that can be read, or a config names a server of its own.
         ServerNotStarted: when the port is taken, or mongod does not start.
     """
     documents = collection / "plants.jsonl"
@@ -93,7 +93,10 @@ def run_over(run: Run, collection: Path, port: int, environment: Mapping[str, st
                 "they name, is another server than the one that is started here for this collection: want null"
             )
     with serve_folder(collection / "images", port), embedded_mongod(run.folder / "mongo") as uri:
-        count = import_documents(CollectionAddress(uri, source["db_name"], source["collection"]), documents)
+        try:
+            count = import_documents(CollectionAddress(uri, source["db_name"], source["collection"]), documents)
+        except CollectionError as error:
+            raise BadRequest(str(error)) from None
         if count:
             say(f"loaded {count} documents into {source['db_name']}.{source['collection']}")
         return run_job("run_pipeline", run.files, {**(environment or {}), URI_VARIABLE: uri})

@@ -13,6 +13,7 @@ import os
 import shlex
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from aplantida.data.collection_address import FROM_HEAD_VARIABLE, URI_VARIABLE, holds_credentials
+from aplantida.distributed.dashboard import TROUBLE, Client, Refused, asked, ended_job, log_of, status_of
 from aplantida.pipeline.cli import exit_code_of
 from aplantida.pipeline.config import CHECKOUT, find_file, load_config, merge, read_yaml
 from aplantida.pipeline.errors import BadRequest
@@ -33,7 +35,6 @@ from aplantida.pipeline.profile import graph_of
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 PASSED_VARIABLES = ("APLANTIDA_ROOT", URI_VARIABLE, "WEIGHTS")
 FAILED_WITHOUT_CODE = 1
-AGENT_SECONDS = 180
 _NO_AGENT = "No available agent"
 _SHOWN_LINES = 40
 
@@ -107,12 +108,30 @@ def _check_release(node: Node, layout: Layout) -> None:
 def _command(node: Node, nodes: Sequence[Node], layout: Layout, seed: int, device: str | None) -> tuple[str, ...]:
     words = ["python", "-m", f"jobs.{node.phase}"]
     for file in layout.files(node):
-        words += ["--config", file]
+        words += ["--config", _in_copy(file, node)]
     for name, given in input_paths(node, nodes, layout).items():
         for path in [given] if isinstance(given, str) else given:
             words += ["--input", f"{name}={path}"]
     words += ["--output", layout.output(node), "--seed", str(seed)]
     return (*words, "--device", device) if device else tuple(words)
+
+
+def _in_copy(file: str, node: Node) -> str:
+    """How a job, which runs in a copy of the checkout, finds a file that was found here.
+
+    Raises:
+        BadRequest: for one under the working folder that is not in the checkout. A path that begins with / and leads
+            elsewhere is taken to lie in a folder that all machines share.
+    """
+    path = find_file(file).resolve()
+    if path.is_relative_to(CHECKOUT):
+        return str(path.relative_to(CHECKOUT))
+    if not Path(file).is_absolute():
+        raise BadRequest(
+            f"{node.name}: {file} is {path}, and jobs get a copy of {CHECKOUT} alone: want it there, or its path from "
+            "/ in a folder that all machines share"
+        )
+    return file
 
 
 def run_jobs(
@@ -126,6 +145,8 @@ def run_jobs(
 ) -> Iterator[JobResult]:
     """Submit the jobs one after the other, yielding each as it ends; an interruption stops the running one.
 
+    A dashboard that is away is waited for, with an end: the job goes on meanwhile.
+
     Args:
         client: of the cluster.
         requests: in order.
@@ -135,43 +156,43 @@ def run_jobs(
         poll_seconds: between two looks at a job's status.
 
     Raises:
-        RuntimeError: when the cluster does not take a job.
+        RuntimeError: when the cluster does not take a job, or does not know it any more.
     """
     runtime_env = {"working_dir": str(working_dir), "env_vars": dict(variables)}
     for request in requests:
         started = time.monotonic()
         submission_id = _submit(client, request, runtime_env)
         try:
-            _wait(client, submission_id, poll_seconds)
+            info = ended_job(client, submission_id, _complain, poll_seconds)
         except KeyboardInterrupt:
-            with suppress(RuntimeError, OSError, RayError):  # a Ray that is gone runs no job
+            with suppress(*TROUBLE):  # a Ray that is gone runs no job
                 client.stop_job(submission_id)
             raise
-        info = client.get_job_info(submission_id)
         code = info.driver_exit_code
         if code is None or (code == 0 and info.status is not JobStatus.SUCCEEDED):
             code = FAILED_WITHOUT_CODE
-        log = client.get_job_logs(submission_id) or info.message or ""
+        log = log_of(client, submission_id, _complain) or info.message or ""
         yield JobResult(request.node, submission_id, code, time.monotonic() - started, log)
         if code != 0 and not keep_going:
             return
 
 
 def _submit(client: JobSubmissionClient, request: JobRequest, runtime_env: Mapping[str, Any]) -> str:
-    """Submit; a head that has just started is given time to find the agent that starts jobs."""
-    end = time.monotonic() + AGENT_SECONDS
-    while True:
+    """Submit, under a name of our own: what was taken without an answer is not submitted twice."""
+    name = f"{request.node}-{uuid.uuid4().hex[:12]}"
+
+    def submit() -> str:
+        command = shlex.join(request.command)
         try:
-            return client.submit_job(entrypoint=shlex.join(request.command), runtime_env=dict(runtime_env))
+            return client.submit_job(entrypoint=command, submission_id=name, runtime_env=dict(runtime_env))
         except RuntimeError as error:
-            if _NO_AGENT not in str(error) or time.monotonic() > end:
-                raise
-            time.sleep(1)
+            if name in str(error) and "already exists" in str(error):
+                return name
+            if status_of(error) == "500" and _NO_AGENT not in str(error):
+                raise Refused(str(error)) from error
+            raise
 
-
-def _wait(client: JobSubmissionClient, submission_id: str, poll_seconds: float) -> None:
-    while not client.get_job_status(submission_id).is_terminal():
-        time.sleep(poll_seconds)
+    return asked(submit, request.node, _complain)
 
 
 def variables_of(environment: Mapping[str, str]) -> dict[str, str]:
@@ -233,7 +254,7 @@ def _submit_graph(given: argparse.Namespace) -> int:
     jobs = run_jobs(client, requests, working_dir=CHECKOUT, variables=variables, keep_going=given.keep_going)
     try:
         return _table(jobs)
-    except (RuntimeError, OSError, RayError) as error:  # requests' errors are OSErrors
+    except TROUBLE as error:
         _complain(f"{given.address} does not take the job, or is gone: {error}")
         return FAILED_WITHOUT_CODE
 
@@ -245,7 +266,7 @@ def _client(address: str) -> JobSubmissionClient:
         BadRequest: when nobody answers there, or not as Ray does.
     """
     try:
-        return JobSubmissionClient(address)
+        return Client(address)
     except (OSError, RuntimeError, ValueError, LookupError, TypeError, RayError) as error:
         raise BadRequest(f"no Ray takes jobs at {address}: {error}") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -60,6 +60,7 @@ class Layout:
 
     Attributes:
         profile: overlays ``configs/<profile>/<node>.yaml`` are added where they exist; None for the plain configs.
+            A path that begins with / is the folder itself.
         overlay_folder: the folder holding the profiles.
         runs: folder of the nodes' artifacts.
         bundles: folder of the bundles.
@@ -82,9 +83,11 @@ class Layout:
 
     def files(self, node: Node) -> list[str]:
         """A node's config files, the profile's overlay last."""
-        overlay = f"{self.overlay_folder}/{self.profile}/{node.overlay or node.name}.yaml"
-        has_overlay = self.profile is not None and any((base / overlay).is_file() for base in (Path.cwd(), CHECKOUT))
-        return [*node.config, overlay] if has_overlay else node.config
+        if self.profile is None:
+            return node.config
+        overlay = PurePath(self.overlay_folder, self.profile, f"{node.overlay or node.name}.yaml")
+        has_overlay = any((base / overlay).is_file() for base in (Path.cwd(), CHECKOUT))
+        return [*node.config, str(overlay)] if has_overlay else node.config
 
 
 class GraphResources(Section):

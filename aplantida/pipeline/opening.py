@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from pathlib import Path
 
 from aplantida.pipeline.artifact import PROGRESS, Artifact, is_sealed, of_kind, open_artifact
@@ -37,15 +38,21 @@ def open_inputs(phase: Phase[ConfigT], config: ConfigT) -> dict[str, list[Artifa
     return opened
 
 
-def open_reuse(phase: Phase[ConfigT], config: ConfigT) -> list[Artifact]:
+def open_reuse(phase: Phase[ConfigT], config: ConfigT, yet_to_come: Set[Path] = frozenset()) -> list[Artifact]:
     """The artifacts whose units may be taken over.
+
+    Args:
+        phase: which.
+        config: names them.
+        yet_to_come: outputs that are made before the work begins: they need not be there.
 
     Raises:
         BadRequest: for one that is not there, or of another kind.
     """
     if not isinstance(config, ReusingConfig):
         return []
-    return [_open_to_reuse(resolve(text), phase.output or "") for text in config.reuse]
+    paths = [path for text in config.reuse if (path := resolve(text)) not in yet_to_come]
+    return [_open_to_reuse(path, phase.output or "") for path in paths]
 
 
 def _open_to_reuse(path: Path, kind: str) -> Artifact:

@@ -16,8 +16,8 @@ from aplantida.pipeline.ledger import Ledger
 from aplantida.pipeline.logs import LOGGER
 from aplantida.pipeline.phase import Phase
 from aplantida.pipeline.recipe import changes_since, recipe_of
-from aplantida.pipeline.runner import Sources, standing_of
-from aplantida.pipeline.standing import Standing, check_apart, earlier_recipe
+from aplantida.pipeline.runner import Sources, ready_to_begin, standing_of
+from aplantida.pipeline.standing import Standing, earlier_recipe
 
 Verdict = Literal["skip", "resume", "run", "refuse"]
 _VERDICTS: dict[str, Verdict] = {"sealed": "skip", "unfinished": "resume", "absent": "run"}
@@ -78,16 +78,22 @@ class _Walk:
         if path is None:
             return "run", "seals nothing" + _after(makers)
         if not makers:
-            standing = standing_of(phase, config, self.sources)
+            standing = standing_of(phase, config, self.sources, self._yet_to_come())
             return _VERDICTS[standing.state], _reason(standing, path)
         standing = _standing_without_inputs(phase, config, path)
         if standing.state != "sealed" or self.sources == "check":
             phase.look_at(config)
+        if standing.state != "sealed":
+            ready_to_begin(phase, config, path, self._yet_to_come())
         if standing.state == "absent":
-            check_apart(path)
             return "run", _after(makers).lstrip("; ")
         reason = f"if {_names(makers)} comes out as before, else refused; {_reason(standing, path)}"
         return _VERDICTS[standing.state], reason
+
+    def _yet_to_come(self) -> set[Path]:
+        """The outputs of the nodes before this one that will run."""
+        found = self.found.values()
+        return {item.output for item in found if item.output is not None and item.verdict in ("run", "resume")}
 
     def _makers(self, node: Node) -> list[str]:
         """The nodes that are yet to make an input of this one.

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from aplantida.pipeline.opening import open_inputs, open_reuse
 from aplantida.pipeline.phase import Phase, PhaseContext
 from aplantida.pipeline.recipe import fingerprint_of, gates_of, gates_passed, recipe_of
 from aplantida.pipeline.session import sessions, writing_session
-from aplantida.pipeline.standing import Standing, begin, check_apart, give_up, stand
+from aplantida.pipeline.standing import Standing, begin, check_apart, check_writable, give_up, stand
 from aplantida.pipeline.writer import ArtifactWriter
 
 Sources = Literal["check", "sealed"]
@@ -80,10 +80,10 @@ def execute(
     path = _output_path(phase, config)
     request = _Request(phase, config, inputs, path, sources)
     standing = request.checked()
+    reuse = [] if standing.state == "sealed" else ready_to_begin(phase, config, path)
     if dry_run or standing.state == "sealed":
         return _leave(request, standing, dry_run, log, started)
-    check_apart(path)
-    reuse, recipe = open_reuse(phase, config), request.recipe()
+    recipe = request.recipe()
     with writing_session(path, environment.describe()) as session_id:
         standing = request.checked()  # once more, now that nobody else writes
         if standing.state == "sealed":
@@ -157,8 +157,30 @@ def _leave(request: _Request[Any], standing: Standing, dry_run: bool, log: loggi
     return Outcome(status, time.monotonic() - started, artifact, artifact.metrics if artifact else {})
 
 
-def standing_of(phase: Phase[ConfigT], config: ConfigT, sources: Sources = "check") -> Standing:
+def ready_to_begin(
+    phase: Phase[ConfigT], config: ConfigT, path: Path, yet_to_come: Set[Path] = frozenset()
+) -> list[Artifact]:
+    """What units may be taken over from, when nothing is against work at ``path``; nothing is changed.
+
+    Raises:
+        BadRequest: when it cannot be written, lies in another artifact or around one, or what it would take over from
+            is not there (nor ``yet_to_come``).
+    """
+    check_apart(path)
+    check_writable(path)
+    return open_reuse(phase, config, yet_to_come)
+
+
+def standing_of(
+    phase: Phase[ConfigT], config: ConfigT, sources: Sources = "check", yet_to_come: Set[Path] = frozenset()
+) -> Standing:
     """How a request stands to its output; nothing is changed.
+
+    Args:
+        phase: which.
+        config: of the request.
+        sources: as :func:`execute` has it.
+        yet_to_come: outputs that are made before it begins.
 
     Raises:
         PhaseError: what :func:`execute` would raise before its work begins.
@@ -169,7 +191,7 @@ def standing_of(phase: Phase[ConfigT], config: ConfigT, sources: Sources = "chec
     if standing.state == "sealed":
         _judge_again(request, open_artifact(path, phase.output or ""))
     else:
-        check_apart(path)
+        ready_to_begin(phase, config, path, yet_to_come)
     return standing
 
 

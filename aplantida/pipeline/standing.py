@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -135,6 +136,19 @@ def check_apart(path: Path) -> None:
             folder = inner.parent.parent if name == RECIPE else inner.parent
             if folder != path and folder.name != PROGRESS and _is_artifact(folder):
                 raise BadRequest(f"{path}: the artifact {folder} lies inside it; choose an --output beside it")
+
+
+def check_writable(path: Path) -> None:
+    """Whether a folder can be made, and written, as far as that is told without doing it.
+
+    Raises:
+        BadRequest: naming what stands in the way.
+    """
+    place = next(item for item in (path / PROGRESS, path, *path.parents) if os.path.lexists(item))
+    if not place.is_dir():
+        raise BadRequest(f"output {path}: no folder can be made there: {place} is no folder; take another")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise BadRequest(f"output {path}: no folder can be made there: {place} may not be written; take another")
 
 
 def _is_artifact(path: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,8 +92,12 @@ def repeat_rows(folder: Path, sizes: Sizes) -> list[Row]:
         if seen >= 3 * sizes.student.batch_size:
             raise _Killed
 
-    with suppress(_Killed):
+    try:
         train(task, LocalContext(folder / "killed", sizes.device, on_progress=kill))
+    except _Killed:
+        pass
+    else:
+        raise RuntimeError(f"the training ended before it was killed: {seen} photos are fewer than three batches")
     resumed = _weights(_trained(task, folder / "killed", sizes))
     note = "largest difference of a weight; 0 is equality to the bit; peer: the weights' spread"
     return [_apart("the same seed twice", once, again, note), _apart("killed and resumed", once, resumed, note)]

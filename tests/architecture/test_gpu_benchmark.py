@@ -107,6 +107,18 @@ def test_trained_and_scored_under_a_cap(tmp_path: Path, monkeypatch: pytest.Monk
     assert capped == [0.5, 1.0, 0.25, 1.0]
 
 
+def test_a_training_that_was_not_killed_is_not_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(_task: object, context: Any) -> Path:
+        if context._on_progress is not None:
+            context._on_progress(images=1)
+        return context.folder
+
+    for name, instead in (("train", train), ("_short", lambda *_: None), ("_weights", lambda _: {})):
+        monkeypatch.setattr(survival, name, instead)
+    with pytest.raises(RuntimeError, match="ended before it was killed: 1 photos are fewer"):
+        survival.repeat_rows(tmp_path, Sizes.here())
+
+
 def test_scores_are_held_against_the_gates_that_ship() -> None:
     gates = VerifySection()
     assert {"float32": gates.max_difference, "bfloat16": gates.max_difference_bfloat16} == BOUNDS

@@ -122,6 +122,22 @@ def test_secrets_are_hidden_as_words_and_the_rest_of_the_message_stays() -> None
 @pytest.mark.parametrize(
     "uri",
     [
+        "mongodb://user:123?Gr33N=x@localhost:1",
+        "mongodb://user:123?w=x@localhost:1&GR33N=x",
+    ],
+)
+def test_a_secret_is_hidden_in_whatever_case_the_driver_says_it(uri: str) -> None:
+    assert "gr33n" not in said(uri).casefold()
+
+
+def test_an_address_in_another_case_is_hidden_whole() -> None:
+    message = without_secrets("Mongodb://Ana:Gr33N@Host.example", "mongodb://ana:gr33n@host.example, or ANA, is wrong")
+    assert message == "(the URI), or ***, is wrong"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
         "mongodb://ana@h",
         "mongodb://ana:x%40h",
         "mongodb://h/?tlsCertificateKeyFilePassword=x",
@@ -136,3 +152,26 @@ def test_credentials_of_every_kind_are_seen_and_a_config_must_not_hold_them(uri:
 
 def test_a_plain_address_holds_none() -> None:
     assert not holds_credentials("mongodb://h1:1,h2:2/db?replicaSet=rs&w=1")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a.b", "a b", "a$b", "a\0b", 'a"b', "a\\b", "a/b", " db", "a" * 64, "ñ" * 32, "db.plants"]
+)
+def test_a_name_that_no_database_has_is_refused_unasked_with_its_key(name: str) -> None:
+    with pytest.raises(CollectionError, match="is no name of a database: want 1 to 63 bytes") as caught:
+        CollectionAddress.find(None, name, "plants")
+    assert f"db_name = {name!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "$x", "a$b", ".a", "a.", "a..b", "a\0b", "system.profile", "x" * 254, "ñ" * 127])
+def test_a_name_that_no_collection_has_is_refused_unasked_with_its_key(name: str) -> None:
+    with pytest.raises(CollectionError, match="is no name of a collection: want ") as caught:
+        CollectionAddress.find(None, "db", name)
+    assert f"collection = {name!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "names", [("a" * 63, "x" * 191), ("ñ" * 31, "plants 2.old"), ("a-b_c", "systems"), ("db", "x.y")]
+)
+def test_names_that_the_database_takes_are_taken(names: tuple[str, str]) -> None:
+    assert CollectionAddress.find(None, *names).db_name == names[0]

@@ -29,7 +29,7 @@ SECRET = "https://example.org/ana?token=abc"
         ["Ana Pérez", SECRET, "www.a.org/?sig=1"],
         *({"name": {}, "login": "Ana Pérez"}, {"titular": "Ana Pérez", "nsid": "7@N02"}),
         *({"nameFirst": "Ana", "nameLast": "Pérez"}, {"author1_first": "Ana", "author1_last": "Pérez"}),
-        *({"first": ["Ana"], "last": ["Pérez"]}, {"first": "Ana", "initials": "A.", "last": "Pérez"}),
+        *({"first": ["Ana"], "last": ["Pérez"]}, {"last": "Ana Pérez", "first": "Ana"}),
         *({"prenom": "Ana", "nom": "Pérez"}, {"Vorname": "Ana", "Name": "Pérez"}, {"forename": "Ana", "name": "Pérez"}),
         *({"first": "Ana", "name": "Ana Pérez"}, {"author_first_name": "Ana", "author_last_name": "Pérez"}),
         *({"user": "Ana Pérez"}, {"fullname": "Ana Pérez", "name": "Ana"}, {"userName": "Ana Pérez"}),
@@ -53,20 +53,23 @@ def test_a_name_is_the_same_in_every_shape(value: Any) -> None:
         ({"first": "Ana", "login": "ana9"}, "Ana; ana9"),
         ({"nombre": "Ana", "apellido2": "Gil", "apellido1": "Pérez"}, "Ana Pérez Gil"),
         ({"first": "Ana", "surname 1": "Pérez", "surname 2": "Gil"}, "Ana Pérez Gil"),
-        ({"first": "Ana", "last": "Pérez", "first2": "Luis", "last2": "Gil"}, "Ana Pérez; Luis Gil"),
+        (
+            {"first": "Ana", "last": "Pérez", "first2": "Luis", "last2": "Gil"},
+            "Ana Pérez; Luis Gil; Ana Luis Pérez Gil",
+        ),
         (
             {"first_name_1": "Ana", "last_name_1": "Pérez", "first_name_2": "Luis", "last_name_2": "Gil"},
-            "Ana Pérez; Luis Gil",
+            "Ana Pérez; Luis Gil; Ana Luis Pérez Gil",
         ),
         (
             {"author1_first": "Ana", "author2_last": "Gil", "author1_last": "Pérez", "author2_first": "Luis"},
             "Ana Pérez; Luis Gil",
         ),
         ({"autor1_nombre": "Ana", "autor1_apellido1": "Pérez", "autor1_apellido2": "Gil"}, "Ana Pérez Gil"),
-        ({"first": ["Ana", "Luis"], "last": ["Pérez", "Gil"]}, "Ana Pérez; Luis Gil"),
+        ({"first": ["Ana", "Luis"], "last": ["Pérez", "Gil"]}, "Ana Pérez; Luis Gil; Ana Luis Pérez Gil"),
         ({"given": ["Ana", "María"], "family": "Pérez"}, "Ana María Pérez"),
         ({"nombres": ["Ana", "María"], "apellido1": "Pérez", "apellido2": "Gil"}, "Ana María Pérez Gil"),
-        ({"first": "Ana", "last": "Pérez", "first2": "Luis"}, "Ana Pérez; Luis"),
+        ({"first": "Ana", "last": "Pérez", "first2": "Luis"}, "Ana Pérez; Luis; Luis Pérez; Ana Luis Pérez"),
         ({"first": "Jan", "infix": "van", "last": "Dijk"}, "Jan van Dijk"),
         ({"voornaam": "Jan", "tussenvoegsel": "van", "achternaam": "Dijk"}, "Jan van Dijk"),
         ({"given": "Ana", "dropping-particle": "de", "family": "Vries"}, "Ana de Vries"),
@@ -103,3 +106,69 @@ def test_all_who_are_named_are_said(value: Any, said: str | None) -> None:
 def test_an_account_that_opted_out_is_found_beside_a_name(value: Any) -> None:
     (said,) = people_of([value]).to_pylist()
     assert OptOuts.of(["ana9"], []).refusal(said, "a.org")
+
+
+@pytest.mark.parametrize(
+    ("value", "people"),
+    [
+        ({"first": "Jan", "initials": "J.", "infix": "van", "last": "Dijk"}, ("Jan van Dijk", "J. van Dijk")),
+        ({"achternaam": "Dijk", "tussenvoegsels": "van", "voorletters": "J.M."}, ("J. M. van Dijk",)),
+        ({"surname_prefix": "van der", "surname": "Berg", "initials": "J.", "middle": "Piet"}, ("J. van der Berg",)),
+        ({"infix": "van", "last": "Dijk"}, ("van Dijk",)),
+        ({"initials": "J.", "naam": "Dijk", "voornaam": "Jan"}, ("Jan Dijk", "J. Dijk")),
+        (
+            {"nombre1": "Ana", "nombre2": "María", "apellido1": "Pérez", "apellido2": "Gil"},
+            ("Ana María Pérez Gil", "Ana Pérez", "María Gil"),
+        ),
+        (
+            {"first_name_1": "Ana", "first_name_2": "María", "last_name": "Pérez"},
+            ("Ana María Pérez", "Ana Pérez", "María Pérez"),
+        ),
+        ({"Vorname": "Ana", "Vorname 2": "María", "Nachname": "Gil"}, ("Ana María Gil", "Ana Gil")),
+        ({"first": ["Ana", "María"], "last": ["Pérez", "Gil"]}, ("Ana María Pérez Gil", "Ana Pérez", "María Gil")),
+        ({"apellido1": "Pérez", "apellido2": "Gil"}, ("Pérez Gil",)),
+        ({"apellido": "Pérez", "segundo_apellido": "Gil"}, ("Pérez Gil",)),
+        ({"given": "Ana", "middle": "María"}, ("Ana María",)),
+        ({"first_name": "Ana", "nombres": "Ana María", "last_name": "Pérez"}, ("Ana Pérez", "Ana María Pérez")),
+        ({"given": "Ana", "surname": "Pérez", "apellidos": "Pérez Gil"}, ("Ana Pérez", "Ana Pérez Gil")),
+        ({"full_name": "Ana Pérez Gil", "name": "Ana Pérez"}, ("Ana Pérez", "Ana Pérez Gil")),
+        ({"name": "Ana Pérez", "surname": "Pérez Gil"}, ("Ana Pérez", "Ana Pérez Gil")),
+        ({"first": "Martin", "last": "Martin"}, ("Martin Martin",)),
+        ({"nombre_autor": "Ana", "apellidos_del_autor": "Pérez"}, ("Ana Pérez",)),
+        ({"author_first": "Ana", "surname": "Pérez"}, ("Ana Pérez",)),
+        ({"contact_first_name": "Ana", "contact_last_name": "Pérez"}, ("Ana Pérez",)),
+        (
+            {"author_first": "Ana", "author_last": "Pérez", "coauthor_first": "Luis", "coauthor_last": "Gil"},
+            ("Ana Pérez", "Luis Gil"),
+        ),
+        ({"author": {"name": "Eva"}, "second": {"first": "Luis", "last": "Gil"}}, ("Eva", "Luis Gil")),
+        ({"first_author": "Ana Pérez", "last_author": "Luis Gil"}, ("Ana Pérez", "Luis Gil")),
+    ],
+)
+def test_whoever_a_name_in_parts_may_be_is_named(value: Any, people: tuple[str, ...]) -> None:
+    (said,) = people_of([value]).to_pylist()
+    assert [name for name in people if not OptOuts.of([name], []).refusal(said, "a.org")] == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("coauthor", "co_author", "coautor", "coAutora", "second_author", "other_authors", "photographer_name"),
+        *("copyright_holder", "copyright", "credit", "photo credits", "byline", "taken_by", "fotografiado por"),
+        *("Urheberin", "co-photographer", "nombre_fotografa", "people", "observers", "ownername", "flickr_username"),
+        *("uploaded by", "image_creator", "autores", "coauthor2", "licensor"),
+    ],
+)
+@pytest.mark.parametrize("beside", [{"name": "Ana Pérez"}, {"author": "Ana Pérez"}, {"first": "Ana", "last": "Pérez"}])
+def test_no_role_is_silenced_by_another(key: str, beside: dict[str, str]) -> None:
+    for value in ("Luis Gil", ["Eva", "Luis Gil"], [{"first": "Luis", "last": "Gil"}], {"name": "Luis Gil"}):
+        (said,) = people_of([{**beside, key: value}]).to_pylist()
+        assert all(OptOuts.of([name], []).refusal(said, "a.org") for name in ("Ana Pérez", "Luis Gil")), said
+    said = people_of([{key: "Luis Gil", "retratista": "Ana Pérez"}]).to_pylist()[0]
+    assert OptOuts.of(["Luis Gil"], []).refusal(said, "a.org")
+
+
+@pytest.mark.parametrize("key", ["author_id", "coauthor_type", "author_country", "authors_count", "copyright_year"])
+def test_what_is_said_about_somebody_is_nobody(key: str) -> None:
+    assert people_of([{"name": "Ana Pérez", key: "some word"}]).to_pylist() == ["Ana Pérez"]
+    assert people_of([{"name": "Ana Pérez", "authored_by": "2013-02-06"}]).to_pylist() == ["Ana Pérez"]

@@ -10,11 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import pymongo
 import pytest
 
+from aplantida.data.collection_address import CollectionAddress, CollectionError
 from aplantida.demo.cdn import serve_folder
 from aplantida.demo.driver import Run, run_over
 from aplantida.demo.mongod import ServerNotStarted, embedded_mongod
@@ -122,6 +124,21 @@ def test_a_run_over_a_folder_reads_that_folder_and_not_the_users_collection(
     assert run_over(run, collection_in(tmp_path / "collection"), 0) == 0
     assert [number for _, number in seen] == [1]
     assert seen[0][0] != USERS
+
+
+def test_a_collection_that_is_no_lines_of_documents_is_a_bad_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APLANTIDA_ROOT", str(tmp_path))
+    monkeypatch.setattr("aplantida.demo.driver.embedded_mongod", lambda _: nullcontext("mongodb://127.0.0.1:1"))
+
+    def refuse(address: CollectionAddress, path: Path) -> int:
+        raise CollectionError(f"{path}, line 1: no document, for {address}")
+
+    monkeypatch.setattr("aplantida.demo.driver.import_documents", refuse)
+    run = Run.load(["configs/run_pipeline.yaml", "configs/demo/run_pipeline.yaml"])
+    with pytest.raises(BadRequest, match=r"plants\.jsonl, line 1: no document"):
+        run_over(run, collection_in(tmp_path / "collection"), 0)
 
 
 def test_a_run_over_a_folder_takes_no_config_that_names_a_server(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from ray._private.runtime_env.packaging import create_package
 from ray.exceptions import RpcError
+from ray.job_submission import JobStatus, JobSubmissionClient
 
 from aplantida.data.collection_address import FROM_HEAD_VARIABLE, CollectionAddress, CollectionError
 from aplantida.demo.cdn import serve_folder
-from aplantida.distributed.submission import main, requests_of, variables_of
+from aplantida.distributed.dashboard import ANSWER_SECONDS, Client
+from aplantida.distributed.submission import JobRequest, main, requests_of, run_jobs, variables_of
 from aplantida.phases.registry import load_phase
 from aplantida.pipeline.cli import parser
 from aplantida.pipeline.config import CHECKOUT, find_file
@@ -54,6 +57,23 @@ def test_chosen_nodes_only_and_the_device_of_all() -> None:
         requests_of(nodes, GraphConfig(nodes=["splitt"]))
 
 
+def test_a_file_outside_of_what_jobs_are_given_is_refused_and_one_inside_is_found_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nodes = load_graph(find_file("configs/pipeline.yaml"))
+    inside = GraphConfig(nodes=["split_dataset"], profile=str(CHECKOUT / "configs/demo"), name="demo")
+    assert "configs/demo/split_dataset.yaml" in requests_of(nodes, inside)[0].command
+    overlay = tmp_path / "configs/demo/split_dataset.yaml"  # a job would read the checkout's of that name
+    overlay.parent.mkdir(parents=True)
+    overlay.write_text("seed: 3\n")
+    mine = GraphConfig(nodes=["split_dataset"], profile="demo", name="demo")
+    with pytest.raises(BadRequest, match=r"split_dataset: configs/demo/split_dataset.yaml is .*: want it there"):
+        requests_of(nodes, mine)
+    shared = GraphConfig(nodes=["split_dataset"], profile=str(overlay.parent), name="demo")
+    assert str(overlay) in requests_of(nodes, shared)[0].command
+
+
 def test_a_config_or_cluster_that_is_not_there_is_a_bad_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +113,7 @@ class _Ray:
         self.submitted.append(request)
         return f"job-{len(self.submitted)}"
 
-    def get_job_status(self, _name: str) -> Any:
+    def get_job_info(self, _name: str) -> Any:
         raise self.trouble
 
     def stop_job(self, name: str) -> None:
@@ -104,19 +124,104 @@ class _Ray:
     ("trouble", "code", "words"),
     [
         (KeyboardInterrupt(), 130, "interrupted; run the same command again to go on"),
-        (RuntimeError("500"), 1, "does not take the job, or is gone: 500"),
-        (OSError("refused"), 1, "does not take the job, or is gone: refused"),
-        (RpcError("away"), 1, "does not take the job, or is gone: away"),
+        (RuntimeError("500"), 1, "or is gone: job job-1: no answer in 0 s; it may still run: 500"),
+        (OSError("refused"), 1, "or is gone: job job-1: no answer in 0 s; it may still run: refused"),
+        (RpcError("away"), 1, "or is gone: job job-1: no answer in 0 s; it may still run: away"),
+        (RuntimeError("Request failed with status code 404: no"), 1, "job job-1 is unknown there now: was the cluster"),
+        (RuntimeError("Request failed with status code 403: no"), 1, "or is gone: Request failed with status code 403"),
     ],
 )
 def test_trouble_while_a_job_runs_is_a_line_and_an_interruption_stops_the_job(
     trouble: BaseException, code: int, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ray = _Ray(trouble)
-    monkeypatch.setattr("aplantida.distributed.submission.JobSubmissionClient", lambda _address: ray)
+    monkeypatch.setattr("aplantida.distributed.dashboard.AWAY_SECONDS", 0)
+    monkeypatch.setattr("aplantida.distributed.submission.Client", lambda _address: ray)
     assert main(["--config", "configs/run_pipeline.yaml"]) == code
     assert words in capsys.readouterr().err
     assert ray.stopped == (["job-1"] if code == 130 else [])
+
+
+_ENDED = SimpleNamespace(status=JobStatus.SUCCEEDED, driver_exit_code=0, message="")
+
+
+class _Leaving(_Ray):
+    """Is away for some of the questions, and then tells that the job has ended."""
+
+    def __init__(self, trouble: BaseException, times: int) -> None:
+        super().__init__(trouble)
+        self.left: dict[str, int] = dict.fromkeys(("submit", "info", "logs"), times)
+
+    def _answer(self, what: str, answer: Any) -> Any:
+        self.left[what] -= 1
+        if self.left[what] >= 0:
+            raise self.trouble
+        return answer
+
+    def submit_job(self, **request: Any) -> str:
+        name = super().submit_job(**request)
+        return self._answer("submit", name)
+
+    def get_job_info(self, _name: str) -> Any:
+        return self._answer("info", _ENDED)
+
+    def get_job_logs(self, _name: str) -> str:
+        return self._answer("logs", "its lines")
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        OSError("refused"),
+        TimeoutError("timed out"),
+        RpcError("away"),
+        *(RuntimeError(f"Request failed with status code {status}: x") for status in (429, 502, 503, 504)),
+        RuntimeError("Request failed with status code 500: No available agent to submit job"),
+    ],
+)
+def test_a_dashboard_that_is_away_is_waited_for_with_a_word(
+    trouble: BaseException, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aplantida.distributed.dashboard.time.sleep", lambda _: None)
+    ray = _Leaving(trouble, times=3)
+    (result,) = run_jobs(cast("Any", ray), [JobRequest("split", ("x",))], working_dir=CHECKOUT, variables={})
+    assert (result.exit_code, result.log) == (0, "its lines")
+    said = capsys.readouterr().err.splitlines()
+    assert [line.count("no answer of the dashboard, which is waited for") for line in said] == [1, 1, 1]
+    assert len({request["submission_id"] for request in ray.submitted}) == 1
+
+
+def test_a_job_that_was_taken_without_an_answer_is_not_submitted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aplantida.distributed.dashboard.time.sleep", lambda _: None)
+    ray = _Leaving(OSError("cut"), times=0)
+
+    def submit(**request: Any) -> str:
+        ray.submitted.append(request)
+        if len(ray.submitted) == 1:
+            raise ray.trouble
+        name = request["submission_id"]
+        raise RuntimeError(f"Request failed with status code 500: Job with submission_id {name} already exists.")
+
+    monkeypatch.setattr(ray, "submit_job", submit)
+    (result,) = run_jobs(cast("Any", ray), [JobRequest("split", ("x",))], working_dir=CHECKOUT, variables={})
+    assert result.submission_id == ray.submitted[0]["submission_id"]
+    assert result.exit_code == 0
+
+
+def test_what_a_cluster_refuses_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aplantida.distributed.dashboard.time.sleep", lambda _: pytest.fail("waited"))
+    ray = _Leaving(RuntimeError("Request failed with status code 500: no such runtime_env"), times=1)
+    with pytest.raises(RuntimeError, match="no such runtime_env"):
+        list(run_jobs(cast("Any", ray), [JobRequest("split", ("x",))], working_dir=CHECKOUT, variables={}))
+
+
+def test_a_question_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    client = object.__new__(Client)
+    monkeypatch.setattr(JobSubmissionClient, "_do_request", lambda _self, *_, **more: seen.append(more.get("timeout")))
+    client._do_request("GET", "/api/jobs/x")
+    client._do_request("POST", "/api/jobs/")
+    assert seen == [ANSWER_SECONDS, None]
 
 
 def test_credentials_do_not_go_along_with_a_job_and_that_is_said(
@@ -124,7 +229,7 @@ def test_credentials_do_not_go_along_with_a_job_and_that_is_said(
 ) -> None:
     for uri in ("mongodb://ana:gr33n@h:1", "mongodb://h/?tlsCertificateKeyFilePassword=gr33n", "mongodb://h:1"):
         ray = _Ray(KeyboardInterrupt())
-        monkeypatch.setattr("aplantida.distributed.submission.JobSubmissionClient", lambda _, ray=ray: ray)
+        monkeypatch.setattr("aplantida.distributed.submission.Client", lambda _, ray=ray: ray)
         monkeypatch.setenv("MONGO_URI", uri)
         main(["--config", "configs/run_pipeline.yaml"])
         said, sent = capsys.readouterr().err, ray.submitted[0]["runtime_env"]["env_vars"]

@@ -77,6 +77,22 @@ def test_unfinished_work_is_resumed_and_says_how_much_is_done(graph: Path, root:
     assert files(root) == before
 
 
+@pytest.mark.parametrize("node", ["start", "middle"])
+def test_a_node_that_could_not_begin_is_refused(graph: Path, root: Path, node: str) -> None:
+    overlay(root, node, "reuse: [runs/nowhere]\n")
+    assert {item.node.name: "nowhere" in item.why for item in plan(graph)}[node]
+    overlay(root, node, "reuse: []\n")
+    (root / "runs/demo").mkdir(parents=True)
+    (root / f"runs/demo/{node}").write_text("a file")
+    assert {item.node.name: "is no folder; take another" in item.why for item in plan(graph)}[node]
+
+
+def test_units_of_what_the_run_will_make_may_be_taken_over(graph: Path, root: Path) -> None:
+    overlay(root, "last", "reuse: [runs/demo/start]\n")
+    assert [item.verdict for item in plan(graph)] == ["run"] * 3
+    make(graph)
+
+
 def test_a_changed_recipe_is_refused_with_its_key_and_so_is_who_waits_for_it(graph: Path, root: Path) -> None:
     make(graph, "start", "middle")
     overlay(root, "middle", "num_units: 4\n")

@@ -24,7 +24,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "graph.yaml").write_text(GRAPH)
     folder = tmp_path / "over/small"
     folder.mkdir(parents=True)
-    (folder / "middle.yaml").write_text("num_units: 4\nlist: {deep: [over/small/named.yaml]}\n")
+    (folder / "middle.yaml").write_text(
+        "num_units: 4\nlist: {a: [over/small/named.yaml], b: over/small/collection.yaml}\n"
+    )
+    (tmp_path / "over/none").mkdir()
+    (tmp_path / "over/none/run_pipeline.yaml").write_text("{}")
     for name in ("run_pipeline.yaml", "run_fast.yaml", "collection.yaml", "named.yaml", "more.yaml", "notes.json"):
         (folder / name).write_text("{}")
     return folder
@@ -48,8 +52,12 @@ def test_overlays_and_what_stands_beside_them_are_taken(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("profile", "overlay_folder", "said"),
     [
-        ("smallest", "over", r"profile = 'smallest': no folder over/smallest; there are small; null"),
-        ("", "over", r"profile = '': no folder over/; there are small"),
+        ("smallest", "over", r"profile = 'smallest': no folder over/smallest; there are none, small; null"),
+        ("", "over", r"profile = '': no folder over; there are none, small"),
+        ("/nowhere/small", "over", r"profile = '/nowhere/small': no folder /nowhere/small; there are none, small"),
+        ("over/small", "over", r"no folder over/over/small; there are none, small"),
+        ("small/middle.yaml", "over", r"over/small/middle\.yaml is a file; want the folder"),
+        ("none", "over", r"over/none holds no overlay: want NODE\.yaml, NODE one of middle, start"),
         ("small", "ovre", r"no folder ovre/small; there is none in overlay_folder = 'ovre'"),
         ("demoo", "configs", r"profile = 'demoo': no folder configs/demoo; there are demo, eu_sw, reference"),
     ],
@@ -89,3 +97,19 @@ def test_an_overlay_of_no_node_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize("profile", ["demo", "reference"])
 def test_the_profiles_that_ship_are_read_whole(graph: str, profile: str) -> None:
     assert graph_of(GraphConfig(graph=graph, profile=profile))
+
+
+@pytest.mark.parametrize("way", ["small", "small/", "../over/small", "{}/over/small", "./small"])
+def test_whatever_names_a_profile_its_overlays_are_read(folder: Path, way: str) -> None:
+    root = folder.parents[1]
+    settings = GraphConfig(graph="graph.yaml", profile=way.format(root), overlay_folder="over")
+    _start, middle, last = graph_of(settings)
+    for node in (middle, last):
+        overlay = settings.layout().files(node)[-1]
+        assert (root / overlay).resolve() == folder / "middle.yaml"
+
+
+def test_a_collection_that_no_overlay_names_is_refused(folder: Path) -> None:
+    (folder / "middle.yaml").write_text("num_units: 4\nlist: {deep: [over/small/named.yaml]}\n")
+    with pytest.raises(BadRequest, match=r"nobody reads .*collection\.yaml: no overlay names it: want `collection: "):
+        names()

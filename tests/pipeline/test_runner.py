@@ -56,6 +56,37 @@ def test_dry_run_changes_nothing(root: Path) -> None:
     assert tree(root) == before
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"output": "file/a"}, "no folder can be made there: .*file is no folder"),
+        ({"output": "file"}, "file is no folder"),
+        ({"output": "half"}, "_progress is no folder"),
+        ({"output": "gone/a"}, "gone is no folder"),
+        ({"output": "made/inner"}, "lies inside the artifact"),
+        ({"output": "a", "reuse": ["nowhere"]}, "nowhere"),
+        ({"output": "a", "reuse": ["made", "file"]}, "file"),
+        ({"output": "shut/a/b"}, "shut may not be written"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_run_refuses(
+    root: Path, values: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(COUNTING, values={"output": "made"})
+    (root / "file").write_text("x")
+    (root / "half").mkdir()
+    (root / "half" / PROGRESS).write_text("x")
+    (root / "gone").symlink_to(root / "nothing")
+    (root / "shut").mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "shut" and access(path, mode))
+    before = tree(root)
+    for is_dry in (True, False):
+        with pytest.raises(BadRequest, match=said):
+            execute(COUNTING, values=values, dry_run=is_dry)
+    assert tree(root) == before
+
+
 def test_an_edited_key_is_refused_with_old_and_new_value() -> None:
     execute(COUNTING, values={"output": "a"})
     with pytest.raises(RecipeChanged) as caught:
