@@ -138,6 +138,7 @@ def _is_unlimited(tokens: Sequence[Token]) -> bool:
     return all(
         token.piece in (Piece.WORD, Piece.NUMBER)
         and is_innocent(token.text)
+        and fold(token.text).isascii()
         and not (token.piece is Piece.WORD and (_speaks_of_licences(tokens, place) or _are_no_name(tokens, place)))
         for place, token in enumerate(tokens)
     )

@@ -29,7 +29,9 @@ src="https://i.creativecommons.org/l/by/4.0/88x31.png"> = - | <a href="https://c
 title="Creative Commons Attribution 4.0">CC BY 4.0</a> = CC-BY-4.0 | <a
 href="https://creativecommons.org/licenses/by/4.0" title="NonCommercial">CC BY 4.0</a> = - | "Rosa canina" by Ana
 Pérez is licensed under CC BY 2.0 = CC-BY-2.0 | "una rosa, 2" by Ana is marked with CC0 1.0. To view a copy of this
-license, visit https://creativecommons.org/publicdomain/zero/1.0/?ref=openverse. = CC0-1.0 | "not for sale" by Ana is
+license, visit https://creativecommons.org/publicdomain/zero/1.0/?ref=openverse. = CC0-1.0 |
+"Rosa \u039dC" by Ana is licensed under CC BY 2.0 = - |
+"not for sale" by Ana is
 licensed under CC BY 2.0 = - | "Uso docente" by Ana is licensed under CC BY 2.0 = - | "CC BY-NC" by Ana is licensed
 under CC BY 2.0 = - | "On hold" by Ana is licensed under CC BY 2.0 = - | I, Luc Viatour, CC BY-SA 3.0
 <http://creativecommons.org/licenses/by-sa/3.0/>, via Wikimedia Commons = CC-BY-SA-3.0 | See page for author, Public
