@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,7 @@ _FORBIDDEN = (401, 402, 403, 407, 451)
 _RETRIED = (408, 425, PAUSING, 500, 502, 503, 504)
 _CHUNK = 1 << 16
 _SUM_BYTES = 8
+_LONGEST_VALIDATOR = 1024  # most servers read heads of 8 KiB
 _PACKED = ("gzip", "x-gzip", "deflate")
 _NOT_UNPACKED = ("br", "zstd")
 
@@ -87,7 +89,7 @@ async def read_answer(
     if status not in range(200, 300):
         raise FetchFailure(Reason.HTTP_ERROR, f"status {status}", status=status)
     robots = ",".join(response.headers.getall("X-Robots-Tag", [])).lower()
-    if any(word.strip() in ("noai", "noimageai") for word in robots.split(",")):
+    if any(word.strip() in ("noai", "noimageai") for word in re.split("[,;]", robots)):
         raise FetchFailure(Reason.OPTED_OUT, f"X-Robots-Tag: {robots}", status=status)
     if head_only:
         return _judged(await _body(response, max_bytes, HEAD_BYTES, moved))
@@ -104,9 +106,9 @@ def valid_text(text: str) -> str:
 
 
 def _sendable(value: str | None) -> str | None:
-    """A validator as it came; None where it could not be sent back as it came."""
+    """A validator as it came; None where it could not be sent back as it came, or is too long for a request."""
     try:
-        return None if value is None or not value.encode() else value
+        return None if value is None or not 0 < len(value.encode()) <= _LONGEST_VALIDATOR else value
     except UnicodeEncodeError:
         return None
 

@@ -25,7 +25,7 @@ from aplantida.data.answers import (
 from aplantida.data.host_state import HostLetAlone, Place
 from aplantida.data.hosts import Hosts
 from aplantida.data.resolving import GuardedResolver
-from aplantida.data.wire import BadAnswer, LenientProtocol, StaleConnection
+from aplantida.data.wire import MAX_HEAD_BYTES, BadAnswer, LenientProtocol, StaleConnection
 from aplantida.data.written_urls import redirect_target, url_to_send
 from aplantida.domain.address_secrets import USUAL, AddressSecrets
 from aplantida.domain.opt_out import OptOuts
@@ -107,6 +107,8 @@ class Fetcher:
             headers={"User-Agent": settings.user_agent, "Accept": _ACCEPT, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            max_field_size=MAX_HEAD_BYTES,  # the head's bound is a field's too
+            max_line_size=MAX_HEAD_BYTES,
             trust_env=False,
         )
         # aiohttp would ask again by itself, at once: tries are counted and paced here

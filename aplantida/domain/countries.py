@@ -1,4 +1,7 @@
-"""Countries as people write them: ISO 3166-1 codes of two or three letters, and names in Spanish and English."""
+"""Countries as people write them: ISO 3166-1 codes of two or three letters, and names.
+
+Names are Spanish and English, and those of the neighbours' languages that mean nothing else in these two.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,14 @@ from babel import Locale
 from aplantida.domain.text import without_accents
 
 LANGUAGES = ("es", "en")
+NEIGHBOURS = ("ca", "pt", "fr", "de", "it")
+# names there that are other words, people or places elsewhere
+_OTHER_WORDS = frozenset(
+    (
+        *("island", "maurice", "maurici", "maurizio", "dominique", "grenade", "norfolk", "salvador"),
+        *("ira", "oma", "japo"),
+    )
+)
 _KOSOVO = "XK"  # no code of ISO's, but the one that is used
 _CODE = re.compile(r"[A-Za-z]{2}")
 _CODES = re.compile(r"[A-Za-z]{2}(?: +[A-Za-z]{2})+")
@@ -26,26 +37,32 @@ _SMALL_WORDS = frozenset(
 _LISTED = re.compile(r"[,;/|•·\n]+|\s[-–—]\s")
 _MAY_BE_LISTED = (_SMALL_WORDS | {"es"}) - {"de", "it"}  # "es y no" and "es y la" are words; "es y it" are countries
 _AND = re.compile(r"\s+(?:y|e|and|&)\s+", re.IGNORECASE)
-_ARTICLE = re.compile(r"^(?:the|la|el|las|los|republica de|republic of|reino de|kingdom of) ")
+_ARTICLE = re.compile(
+    r"^(?:(?:the|la|el|las|los|(?:republica|federacion|reino|principado|gran ducado|sultanato|emirato|estado)"
+    r"(?: federal| plurinacional| bolivariana| oriental| arabe| islamica| popular| unida)? (?:de la|del|de|of)|"
+    r"(?:federal |islamic |arab |people s )?republic of|(?:kingdom|principality|state|commonwealth|sultanate) of) )+"
+)
 _IN_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
 # what neither CLDR nor ISO lists and people write all the same
 _ALSO = {
-    "US": "usa; us of a; eeuu; ee uu; e e u u; eua; estados unidos de america; united states of america; u s a; u s",
-    "GB": "uk; u k; gran bretana; great britain; inglaterra; england; escocia; scotland; gales; wales; "
+    "US": "usa; us of a; eeuu; ee uu; e e u u; eua; e u a; u s a; u s; estados unidos de america; "
+    "united states of america",
+    "GB": "uk; u k; g b; britain; n ireland; "
+    "gran bretana; great britain; inglaterra; england; escocia; scotland; gales; wales; "
     "irlanda del norte; northern ireland",
-    "GR": "el",
-    "NL": "holanda; holland",
-    "CZ": "republica checa; rep checa; chequia; czech republic; czechia",
+    "GR": "el; hellas",
+    "NL": "holanda; holland; nederland",
+    "CZ": "republica checa; rep checa; chequia; czech republic; czechia; checa",
     "TR": "turquia; turkey; turkiye",
     "CI": "costa de marfil; ivory coast",
     "MM": "birmania; burma",
     "SZ": "suazilandia; swazilandia; swaziland",
     "CV": "cabo verde; cape verde",
-    "RU": "rusia; russia",
-    "KR": "corea del sur; south korea; corea",
-    "KP": "corea del norte; north korea",
-    "MK": "macedonia; macedonia del norte",
-    "CD": "republica democratica del congo; democratic republic of the congo; dr congo; drc; zaire",
+    "RU": "rusia; russia; federacion rusa",
+    "KR": "corea del sur; south korea; corea; republica de corea; republic of korea; s korea",
+    "KP": "corea del norte; north korea; republica popular democratica de corea; n korea",
+    "MK": "macedonia; macedonia del norte; fyrom; antigua republica yugoslava de macedonia",
+    "CD": "republica democratica del congo; democratic republic of the congo; dr congo; drc; zaire; rdc; d r congo",
     "CG": "republica del congo; republic of the congo",
     "PS": "palestina; palestine",
     "VA": "vaticano; ciudad del vaticano; vatican; holy see; santa sede",
@@ -58,9 +75,27 @@ _ALSO = {
     "XK": "kosovo",
     "HK": "hong kong",
     "MO": "macao; macau",
-    "DO": "republica dominicana; dominican republic; rep dominicana",
-    "AE": "emiratos arabes; uae",
-    "CN": "china continental; mainland china",
+    "DO": "republica dominicana; dominican republic; rep dominicana; r dominicana",
+    "AE": "emiratos arabes; uae; eau",
+    "TW": "republica de china; republic of china",
+    "MX": "mejico; estados unidos mexicanos",
+    "AR": "republica argentina",
+    "CH": "confederacion suiza",
+    "FR": "republica francesa",
+    "LK": "ceilan; ceylon",
+    "IR": "persia",
+    "TH": "siam",
+    "ZW": "rodesia; rhodesia",
+    "BJ": "dahomey",
+    "BF": "alto volta; upper volta",
+    "ET": "abisinia; abyssinia",
+    "IE": "eire",
+    "SA": "arabia saudita",
+    "ZA": "surafrica; africa del sur",
+    "NZ": "nueva zelandia",
+    "BA": "bosnia",
+    "CN": "china continental; mainland china; republica popular china; people s republic of china; "
+    "peoples republic of china; pr china; p r china; prc",
 }
 
 
@@ -142,6 +177,17 @@ def _key(text: str) -> str:
     return " ".join(re.findall(r"\w+", plain.replace("'", "").replace("’", "")))
 
 
+def _of_neighbours(known: Set[str], taken: Mapping[str, Set[str]]) -> dict[str, str]:
+    """Code by key of names in further languages that mean one country, and nothing where Spanish and English are."""
+    found: dict[str, set[str]] = {}
+    for language in NEIGHBOURS:
+        territories = cast("Mapping[str, str]", Locale(language).territories)
+        for code in known & set(territories):
+            found.setdefault(_key(territories[code]), set()).add(code)
+    unclear = _OTHER_WORDS | set(taken)
+    return {key: next(iter(codes)) for key, codes in found.items() if len(codes) == 1 and key not in unclear}
+
+
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
     """Code by key; a name that is two countries' is nobody's."""
@@ -159,7 +205,8 @@ def _names() -> dict[str, str]:
         territories = cast("Mapping[str, str]", Locale(language).territories)
         for code in known & set(territories):
             note(territories[code], code)
-    names = {key: next(iter(codes)) for key, codes in found.items() if len(codes) == 1}
+    names = _of_neighbours(known, found)
+    names |= {key: next(iter(codes)) for key, codes in found.items() if len(codes) == 1}
     for code, also in _ALSO.items():
         names |= dict.fromkeys(also.split("; "), code)
     withdrawn = {country.alpha_2: country.alpha_2 for country in pycountry.historic_countries}

@@ -1,4 +1,7 @@
-"""Dates as people write them, in Spanish and English: ``25/05/2021``, ``3 de mayo de 2019``, ``May 3rd, 2019``."""
+"""Dates as people write them: ``25/05/2021``, ``3 de mayo de 2019``, ``May 3rd, 2019``, ``3 d'agost de 2019``.
+
+Words are Spanish, English, Catalan, Portuguese, French, German and Italian.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from dateutil.parser import parser, parserinfo
 from aplantida.domain.text import without_accents
 
 DateOrder = Literal["day_first", "month_first"]
-LANGUAGES = ("es", "en")
+LANGUAGES = ("es", "en", "ca", "pt", "fr", "de", "it")
 LONGEST = 80  # characters; no date is longer
 _ROMAN = [
     "i",
@@ -31,12 +34,24 @@ _ROMAN = [
     "xii",
 ]  # months, as herbarium labels have them
 _FIRST_YEAR_OF_TWO_DIGITS = 1969  # 69 is 1969 and 68 is 2068, as POSIX has it
-_TIME = re.compile(r"(?:[\s,]+(?:a las |at )?|t)\d{1,2}(?::\d{2}|\s?h\b|\s?[ap]\.?\s?m\b).*$", re.DOTALL)
+_TIME = re.compile(
+    r"(?:[\s,]+(?:[-–]\s)?(?:at |um |as? |a l[ae]s )?|t)"
+    r"(?:\d{1,2}(?::\d{2}|\s?h(?:\s?\d{2})?\b|\s?[ap]\.?\s?m\b)|(?:[01]?\d|2[0-3])\.[0-5]\d(?!\.?\d)).*$",
+    re.DOTALL,
+)
+_ARTICLE = re.compile(r"^(?:the|el|le|il|am|den|on|dia)\s")
+_TIME_BEFORE = re.compile(r"^\d{1,2}:\d{2}(?::\d{2})?(?:\s?h\b)?\s?,?\s(?=\S)")  # "10:30, 25 May 2021"
+_FIRST_WORD = re.compile(r"^([^\W\d_]+(?:-feira)?)[.,]*\s+(?=\d)")
+_AROUND = {'""', "''", "()", "[]", "«»", "“”"}
+_FIRSTS = re.compile(r"^(?:primero|primer|primeiro|premier|primo|uno)(?=\s(?:d|[^\W\d_]{3}))")
 _CLOCK = re.compile(r"\s\d{1,2}:\d{2}(?::\d{2})?(?:\s[a-z]{2,5})?(?=\s\d{4}$)")  # in the middle, as Unix writes dates
+_HYPHENS = re.compile("[\u2010-\u2012\u2212]")
 _REMARK = re.compile(r"\s*\([^()]*\)$")
-_ORDINAL = re.compile(r"(?<=\d)\.?\s?(?:st|nd|rd|th|er|ro|do|to|º|ª|°|o)(?=[\s,/.-]|$)")
-_NUMBERS = re.compile(r"(\d{4}|\d{1,2})(\s*[/.\-–]\s*|\s+)(\d{1,2})(?:\2)(\d{4}|\d{1,2})")
-_EXIF = re.compile(r"^(\d{4}):(\d\d):(\d\d)(?=[\sT]|$)")  # as cameras write it
+_ORDINAL = re.compile(r"(?<=\d)\.?\s?(?:st|nd|rd|th|ero|er|ro|do|to|r|º|ª|°|o)(?=[\s,/.-]|$)")
+_NUMBERS = re.compile(r"(\d{4}|\d{1,2})(\s*[/.\-–]\s*|_|\s+)(\d{1,2})(?:\2)(\d{4}|\d{1,2})")
+# as cameras write it, and without anything between, before a time
+_EXIF = re.compile(r"^(\d{4}):(\d\d):(\d\d)(?=[\sT]|$)")
+_COMPACT = re.compile(r"^(\d{4})(\d\d)(\d\d)(?=T\d|[\s_](?:\d\d:\d\d|\d{6}(?!\d)))")
 _OFFSET = r"[+-](?:0?\d|1[0-4])(?::?(?:00|15|30|45))?(?!\d)"
 _AFTER_ISO = re.compile(rf"(?:Z|{_OFFSET})?(?:$|(?=[\sT_,;.?!(\[]))", re.IGNORECASE)  # a zone, then a time or a remark
 _TIME_AS_NUMBERS = re.compile(
@@ -49,7 +64,7 @@ _CLOCKS = re.compile(
 )
 _IN_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
 _A_DAY = re.compile(r"\d{1,4}\s?([-/.:])\s?\d{1,2}\s?\1\s?\d{1,4}|\b(?:1[6-9]|20)\d\d\b")
-_TO = r"[-–—~→]|\b(?:to|al|until|till|through|hasta|bis|tot|at[eé]|fins|jusqu['’]au)\b"
+_TO = r"[-–—~→]|\b(?:to|al|au|até|ate|until|till|through|hasta|bis|tot|at[eé]|fins|jusqu['’]au)\b"
 _UNITS = r"(?:[kcmd]?m|metros?|meters?|pies|feet|ft|fotos?|photos?|km|ha|grados|individuos|plantas?|plants?)\b"
 _THE = r"(?:(?:el|the|dia)\s)?"
 # a number that may be a day, and behind a mere comma or at the beginning none of a measure ("3 fotos", "800 m")
@@ -68,6 +83,8 @@ _TO_A_MONTH = re.compile(
     r"(?=[\s.,;]*$|\s+(?:de\s+)?\d)",
     re.IGNORECASE,
 )
+_JOINING = ("de", "del", "of", "the", "el", "dia", "ano", "on", "do", "di", "du", "le", "der", "den", "dem", "am", "il")
+_NOT_ALONE = frozenset(("out", "mag", "gen"))
 _A_DAY_AND_A_YEAR = ([1, 2], [2, 2], [1, 4], [2, 4])  # their numbers of digits
 # two that differ in year, month and day: what a text leaves open differs in what is read
 _OPEN = (datetime(2000, 1, 1), datetime(2004, 12, 31))
@@ -92,7 +109,7 @@ def read_date(text: str, order: DateOrder = "day_first") -> ReadDate:
         text: any.
         order: of the numbers in a date that begins with no year. Where only the other order gives a date it is that.
     """
-    text = _EXIF.sub(r"\1-\2-\3", text.strip())
+    text = _bare(text)
     iso = _iso_day(text[:10])
     if iso is not None:
         return ReadDate(iso) if _is_one_day(iso, text[10 : 10 + 2 * LONGEST]) else _NOTHING
@@ -104,7 +121,23 @@ def read_date(text: str, order: DateOrder = "day_first") -> ReadDate:
         if _says_a_day(time[0]):
             return _NOTHING
         plain = plain[: time.start()]
-    plain = plain.strip(" ,.;")
+    return _of_day(plain.strip(" ,.;"), order)
+
+
+def _bare(text: str) -> str:
+    """Without quotes or brackets around it, its hyphens plain; cameras' dates as ISO has them."""
+    text = _HYPHENS.sub("-", text.strip())
+    if text[:1] + text[-1:] in _AROUND:
+        text = text[1:-1].strip()
+    return _COMPACT.sub(r"\1-\2-\3", _EXIF.sub(r"\1-\2-\3", text))
+
+
+def _of_day(plain: str, order: DateOrder) -> ReadDate:
+    first = _FIRST_WORD.match(plain)
+    if first is not None and _words().names_a_day(first[1]):  # "mar" is Tuesday where a whole date follows
+        read = _of_day(plain[first.end() :], order)
+        if read.day is not None:
+            return read
     numbers = _NUMBERS.fullmatch(plain)
     if numbers is not None:
         return _of_numbers(numbers[1], numbers[3], numbers[4], order)
@@ -135,7 +168,7 @@ def _says_a_day(rest: str) -> bool:
     words = (
         re.findall(r"[^\W\d_]{3,}", _plain(plain)) if has_number else map("".join, _TO_A_MONTH.findall(_plain(plain)))
     )
-    if any(_words().month(word) is not None for word in words):  # "and June 30", "to June"
+    if any(map(_words().names_a_month, words)):  # "and June 30", "to June"
         return True
     return _A_DAY.search(plain) is not None or _GOES_ON.search(_IN_BRACKETS.sub(" ", plain)) is not None
 
@@ -184,11 +217,13 @@ def _of_two_digits(number: int) -> int:
 def _plain(text: str) -> str:
     """In small letters without accents, ordinals without their endings."""
     plain = without_accents(text.casefold().replace("º", "°").replace("ª", "°"), compatible=True)
-    return _ORDINAL.sub("", " ".join(plain.split()))
+    plain = re.sub(r"\bd['’]\s?(?=[^\W\d_])", "de ", " ".join(plain.split()))
+    plain = re.sub(r"(?<=\s)['’](?=\d\d$)", "", plain)  # "12 Aug '17"
+    return _ORDINAL.sub("", _FIRSTS.sub("1", _ARTICLE.sub("", _TIME_BEFORE.sub("", plain))))
 
 
 class _Words(parserinfo):
-    """The words of dates in both languages, for dateutil."""
+    """The words of dates in all languages, for dateutil."""
 
     def __init__(self) -> None:
         locales = [Locale(language) for language in LANGUAGES]
@@ -199,26 +234,33 @@ class _Words(parserinfo):
             for width in ("wide", "abbreviated")
         ]
         months = [
-            tuple({*(_plain(form[number]).rstrip(".") for form in forms), _ROMAN[number - 1]})
+            tuple({*(_plain(form[number]).rstrip(".").removeprefix("de ") for form in forms), _ROMAN[number - 1]})
             for number in range(1, 13)
         ]
-        months[8] += ("sep", "set", "setiembre")
+        months[0] += ("janner",)
+        months[8] += ("sep", "sept", "set", "setiembre")
         taken = {word for month in months for word in month}
         days = [
-            tuple(
-                {
-                    _plain(locale.days["format"][width][number]).rstrip(".")
-                    for locale in locales
-                    for width in ("wide", "abbreviated")
-                }
-                - taken  # "mar" is March before it is martes
-            )
+            {
+                _plain(locale.days["format"][width][number]).rstrip(".")
+                for locale in locales
+                for width in ("wide", "abbreviated")
+            }
             for number in range(7)
         ]
+        self._days: frozenset[str] = frozenset[str]().union(*days)
         self.MONTHS = cast("Any", months)
-        self.WEEKDAYS = cast("Any", days)
-        self.JUMP = [" ", ".", ",", ";", "-", "/", "de", "del", "of", "the", "el", "dia", "ano", "on"]
+        self.WEEKDAYS = cast("Any", [tuple(day - taken) for day in days])  # "mar" is March before it is martes
+        self.JUMP = [*" .,;-/", *_JOINING]
         super().__init__()
+
+    def names_a_day(self, word: str) -> bool:
+        """Whether a word may be a day of the week."""
+        return word in self._days
+
+    def names_a_month(self, word: str) -> bool:
+        """Whether a word among others is a month: not what is another word of a language."""
+        return word not in _NOT_ALONE and self.month(word) is not None
 
     def convertyear(self, year: int, century_specified: bool = False) -> int:
         """Two digits mean the same year whenever they are read."""

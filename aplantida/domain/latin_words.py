@@ -14,9 +14,9 @@ _GENUS = re.compile(rf"[A-Z][{LETTERS}]+$")
 _GENUS_ENDS = re.compile(r"(?:a|[ueioay]s|um|[npb]s|x|on|en|e|i|er|ar|ago|igo|ugo|ndo|io)$")
 _OTHER_GENERA = frozenset({"Aa", "Calypso", "Erato", "Ginkgo", "Io", "Juno", "Manihot", "Nelumbo", "Sabal"})
 _NO_EPITHET_ENDS = re.compile(  # of Spanish, French and English
-    r"(?:ad[ao]s?|[dt]ad|(?:ant|ent|er|ic|id|ill|in|iv|os)o|[ai]bles?|[ae]ntes?|cion|tion|ing|euse|ette|elle|ique)$"
+    r"(?:ad[ao]s?|[dt]ad|(?:ant|ent|er|ic|id|ill|in|iv|os)o|[ai]bles?|(?<!seneg)al|[ae]ntes?|cion|tion|ing|euse|ette|elle|ique)$"
 )
-_NEUTER = re.compile(r"(?:estre|ustre|ense|are|ale|ile|grande|dulce|celeste|agreste|enne)$")
+_NEUTER = re.compile(r"(?:commune|estre|ustre|ense|are|ale|ile|grande|dulce|celeste|agreste|enne)$")
 _NO_NEUTER_GENUS = re.compile(r"(?:(?<!m)a|ama|(?<!al)e|[ueioa]s|ys|x|o)$")
 _AFTER_VOWEL = re.compile("(?<=[aeou])[äöü]|ë|ï")
 _PLAIN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "æ": "ae", "œ": "oe"})

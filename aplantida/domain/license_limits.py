@@ -61,6 +61,22 @@ NO_NAME_WORDS = _words(
     demande richiesta solicitud peticion petizione contested contestee conteste contestata contestato impugnada
     litigio litige contenzioso umstritten strittig congelada congelado pausa pausiert overruled valable valables vigente
     vigent gultig sconosciuta sconosciuto definir definire klaren geklart esame verificar verificare comprobar aclarar
+    readonly dealing watermark watermarked hausgebrauch eigengebrauch eigenbedarf prive privee prives particulier
+    particuliers autoconsumo casero household nfp charities hobbyists thumbnail thumbnails preview previews vorschau
+    apercu anteprima wallpaper wallpapers screensaver resale reselling resell reventa revente weiterverkauf
+    rivendita revenda revendre pay payable payant payante payants pagado pagar geheim recortes uncropped unedited
+    editing edits editar retoques verbatim unverandert inalterado inalterada inalterat inalterato intacto intacta
+    limits limites limite limitee limites limitierte limitierten begrenzt beschrankt beperkt grenzen required
+    requisitos requirements obligatorio obligatoria obligatoire pflicht bedingt banned illegal ilegal illegale
+    unlawful vetado vedado veto unverified unchecked valid valido valida valide validos until hasta within demand
+    demanda demandas einmalig trademark registrada artificial kunstliche crawlers llm llms resolution unspecified
+    protected protegido protegida geschutzt protege protegee protetto protetta disclaimer sublicense gemeinnutzig
+    gemeinnutzige ehrenamtlich incorrect incorrecto incorrecta erroneo erronea unrated dudoso dudosa doubtful
+    zweifelhaft stolen robada robado temporarily temporalmente temporaire temporaneo temporanea gebuhren researchers
+    investigadores chercheurs forscher scientists academics scholars journalists periodistas journalistes newspapers
+    volunteers voluntarios ngo ngos ong vereine universities enterprises companies companias firmen unternehmen
+    entreprises imprese aziende startups robots bots placeholder mockup price precio prezzo preis tarifa deadline
+    reutilizar reutilizacion
     anulata expirata отозвана отозван отозвано истекла истек истекло отменена отменен отменено
     """
 )
@@ -77,6 +93,10 @@ NO_NAME_STEMS_AS_WRITTEN = _words(
     negotia negocia verhandl contract contrat vertrag agreement acuerdo encargo appointment consult revoc revok
     expir caduc abgelauf neprodej elado
     revoq suspend sospend sospens gekundig gekuendig kundigung kuendigung verweiger abgelehn rechaz
+    monetiz monetis exklusiv exclusif esclusiv zustimmung einwillig kostenpflicht abgeleitet ableitung
+    inchang unalter unmodif unchang retouch limitac limitaz condicion condizion condicio condicoes bedingung
+    authoris authoriz zeitweise vorubergehend vencimient redaktionell redactionn editorial hausgebr
+    privatgebr privatnutz lernzweck bildungszweck zwecke wiederverk
     rejeit rifiut recusad rebutj bloquead bloqueo bloquej bloccat blockier gesperr gespert pendient ausstehend
     terminad finaliz finalis extint estint extingu estingu cessat cessad inactiv inaktiv inattiv inativ deshabilit
     desabilit disabilit desactiv desativ deaktiv deactiv disattiv stornier finalitz embargo embarga vorlaufig provvisor
@@ -107,6 +127,13 @@ NO_NAME_PAIRS = frozenset(
             "under behandling",
             "out of",
             "ausser kraft",
+            "una vez",
+            "one time",
+            "as is",
+            "nur teilen",
+            "todos derechos",
+            "low res",
+            "orphan work",
         ),
     )
 )

@@ -112,7 +112,7 @@ def leading_name_end(tokens: Sequence[Token]) -> int:
     if framed and (framed == name_end(tokens, 0) or _is_unbroken(tokens[:framed])):
         return framed
     if [token.plain for token in tokens[-3:]] == ["via", "wikimedia", "commons"]:
-        end = place = 0
+        end = place = int(tokens[0].plain == "i")  # "I, Luc Viatour"
         while place == end and (place := name_end(tokens, end)) > end:  # one name, or several with commas
             end = place
     else:
@@ -121,6 +121,27 @@ def leading_name_end(tokens: Sequence[Token]) -> int:
         return 0
     phrase = phrase_at(tokens, end)
     return end if tokens[end].begins_part or (phrase is not None and phrase.kind is Kind.COMMONS) else 0
+
+
+def title_end(tokens: Sequence[Token]) -> int:
+    """The place after the title that a text begins with, in quotes before "by": '"Rosa canina" by Ana Pérez is …'."""
+    if not tokens or not tokens[0].before.endswith('"'):
+        return 0
+    for place, token in enumerate(tokens[1:], 1):
+        if '"' in token.before:
+            return place if token.plain == "by" and _is_unlimited(tokens[:place]) else 0
+    return 0
+
+
+def _is_unlimited(tokens: Sequence[Token]) -> bool:
+    """Whether words and numbers stand there of which none limits or speaks of licences."""
+    return all(
+        token.piece in (Piece.WORD, Piece.NUMBER)
+        and is_innocent(token.text)
+        and fold(token.text).isascii()
+        and not (token.piece is Piece.WORD and (_speaks_of_licences(tokens, place) or _are_no_name(tokens, place)))
+        for place, token in enumerate(tokens)
+    )
 
 
 def is_name_word(word: str, *, alone: bool = False, framed: bool = False) -> bool:

@@ -14,20 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from aplantida.domain.license_names import account_end, leading_name_end, name_end, uploader_end
+from aplantida.domain.license_addresses import VERSIONS, WITHOUT_PORTS, license_at
+from aplantida.domain.license_names import account_end, leading_name_end, name_end, title_end, uploader_end
 from aplantida.domain.license_statements import CommonsLicense, NotUnderstood, Statement, settle
 from aplantida.domain.license_tokens import Piece, Token, clean, phrase_at, tokens_of
 from aplantida.domain.license_words import PORTS, PUBLIC_DOMAIN_TEMPLATE, WHOLE, Kind, is_innocent
 
-VERSIONS = {name: f"{name}.0" for name in "1234"} | {name: name for name in ("1.0", "2.0", "2.1", "2.5", "3.0", "4.0")}
-WITHOUT_PORTS = "4.0"
 LONGEST = 1000  # characters of a text that is read
-_LANGUAGE = r"(?!n[cd]\b)[a-z]{2,3}(?:[_-](?:hans|hant|latn|br|cn|es|hk|tw))?"
-_COMMONS_ADDRESS = re.compile(
-    r"(?:https?://)?(?:www\.)?creativecommons\.org/(?:licenses/(?P<code>by(?:-nc)?(?:-nd|-sa)?|by-nd-nc)"
-    r"(?:/(?P<version>\d\.\d)(?:/(?P<port>[a-z]{2}|igo|scotland))?)?|publicdomain/(?P<public>zero|mark)(?:/1\.0)?)"
-    rf"/?(?:(?:deed|legalcode)(?:\.{_LANGUAGE})?(?:\.(?:html|txt))?/?)?(?:\?(?:ref=chooser-v1|lang={_LANGUAGE}))?"
-)
 _NUMBERED = {"CC0-1.0": ("1", "1.0"), "PDM-1.0": ("1", "1.0"), "LAL-1.3": ("1.3",)}
 _BEFORE_AN_ADDRESS = ("see", "visit", "ver", "vease", "siehe", "vedi", "voir", "veja")
 _YEAR = re.compile(r"1[89]\d\d|20\d\d")
@@ -98,7 +91,7 @@ class _Reader:
         Raises:
             NotUnderstood: naming what has no place.
         """
-        place = leading_name_end(self._tokens)
+        place = title_end(self._tokens) or leading_name_end(self._tokens)
         while place < len(self._tokens):
             place = self._step(place)
         return settle(self._statements, self._tokens)
@@ -216,17 +209,12 @@ class _Reader:
 
     def _address(self, place: int) -> int:
         text = self._tokens[place].text
-        match = _COMMONS_ADDRESS.fullmatch(text.casefold())
-        if match is None or match["version"] not in (None, *VERSIONS.values()) or (match["port"] or "igo") not in PORTS:
+        said = license_at(text)
+        if said is None:
             innocent = text.isascii() and all(map(is_innocent, re.findall(r"[A-Za-z0-9]+", text)))
             if not innocent or "creativecommons" in text.casefold():
                 raise NotUnderstood(f"{text!r} is not understood")
             return place + 1
-        if match["public"]:
-            said: CommonsLicense | str = {"zero": "CC0-1.0", "mark": "PDM-1.0"}[match["public"]]
-        else:
-            port = "" if match["version"] == WITHOUT_PORTS else match["port"] or ""
-            said = CommonsLicense(frozenset(match["code"].split("-")), match["version"], port)
         self._statements.append(Statement(said, place, place + 1))
         return place + 1
 

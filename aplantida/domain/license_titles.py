@@ -17,7 +17,8 @@ SHARE_ALIKE = """
     partajare în condiții identice | distribuire în condiții identice
 """
 INTERNATIONAL = """
-    int | intl | nazioartekoa | internationaal | internationell | internasjonal | międzynarodowe | mezinárodní |
+    int | intl | universell | universel | universale | universeel |
+    nazioartekoa | internationaal | internationell | internasjonal | międzynarodowe | mezinárodní |
     kansainvälinen | uluslararası | международная | всемирная | міжнародна | 国際 | 国际 | 國際 | 국제
 """
 COMMONS = "クリエイティブ コモンズ | 知识共享 | 創用"

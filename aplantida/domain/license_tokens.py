@@ -17,15 +17,25 @@ _OVERLAY = 1
 _STRUCK_OUT = re.compile(r"[<\[{]\s*/?\s*(?:del|s|strike|strikethrough)(?:\s[^<>\[\]{}]*)?/?\s*[>\]}]", re.IGNORECASE)
 _NOT_AS_SEEN = " (mark) "  # no word of a licence
 _DASHES = re.compile("[\u2010-\u2015\u2043\u2212]")
+_DOUBLE_QUOTES = re.compile("[\u201c-\u201f]")
 _QUOTES = re.compile("[\u2018\u2019\u201a\u201b\u2032`\u00b4]")
 _LINK = re.compile(r"<a\s[^<>]*>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"\s(?:href=(?=[\"']?http)|(?:rel|target|class)=([\"'])[\w\s-]*\1)", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"\s(?:(?:href=(?=[\"']?http)|title=(?=[\"']))|(?:rel|target|class)=([\"'])[\w\s-]*\1)", re.IGNORECASE
+)
+# Creative Commons' button, as its chooser writes it
+_BUTTON = re.compile(
+    r"<img((?:\s(?:alt|src)=(?:\"[^\"<>]*\"|'[^'<>]*')|\sstyle=(?P<q>[\"'])border-width:\s?0;?(?P=q))*)\s*/?>",
+    re.IGNORECASE,
+)
+_IN_BUTTONS = re.compile(r"\s(?:alt=|src=|style=(?:\"[^\"]*\"|'[^']*'))", re.IGNORECASE)
 _LAYOUT = re.compile(r"</?(?:a|b|br|em|i|p|span|strong)\s*/?>", re.IGNORECASE)
 _SENTENCE = 20  # letters
 _OF_CODES = ("nc", "nd", "n", "c", "d")  # "a nd" is not "and"
+_GLUED = re.compile(r"(?<![^\W_])(?:ccby(?:nc|nd|sa)*|by(?:nc|nd|sa)+)(?![^\W\d_])", re.IGNORECASE)  # "CCBYSA"
 _TOKEN = re.compile(
     r"(?P<sign>\(c\)|©)|"
-    r"(?P<address>https?://[^\s,;()<>\[\]{}|\"']+|(?<![\w./@-])(?:www\.|creativecommons\.org/)[^\s,;()<>\[\]{}|\"']+)|"
+    r"(?P<address>https?://[^\s,;()<>\[\]{}|\"']+|(?<![\w./@:-])(?://(?=creativecommons\.org/))?(?:www\.|creativecommons\.org/)[^\s,;()<>\[\]{}|\"']+)|"
     r"(?P<word>[^\W\d_]+)|(?P<number>\d+(?:\.\d+)*)|(?P<between>(?:(?!\(c\))[\s,;.:/|()\[\]{}<>\"'_=+&\u00b7\u2022\u00ab\u00bb-])+)|"
     r"(?P<other>.)",
     re.IGNORECASE,
@@ -83,8 +93,9 @@ def clean(text: str) -> str:
         bare = _DASHES.sub("-", unicodedata.normalize("NFC", bare)).replace("\u3001", ",")
     bare = _STRUCK_OUT.sub(_NOT_AS_SEEN, bare)
     if "<" in bare:
+        bare = _BUTTON.sub(lambda button: f"\n{_IN_BUTTONS.sub(' ', button[1])}\n", bare)
         bare = _LAYOUT.sub("\n", _LINK.sub(lambda link: _ATTRIBUTE.sub(" ", link[0][2:-1]), bare))
-    return _QUOTES.sub("'", bare).strip()
+    return _DOUBLE_QUOTES.sub('"', _QUOTES.sub("'", bare)).strip()
 
 
 def _covers(character: str) -> bool:
@@ -96,6 +107,7 @@ def _covers(character: str) -> bool:
 def tokens_of(text: str) -> tuple[Token, ...]:
     """The tokens of a cleaned text."""
     text = re.sub(r"(?<![^\W_])(\d)_(\d)(?!\d)", r"\1.\2", text)  # CC_BY_4_0
+    text = _GLUED.sub(lambda codes: " ".join(re.findall("..", codes[0])), text)
     text = re.sub(r"(?<![\d.,])([1-4]),([015])(?![\d.,])", r"\1.\2", text)  # CC BY 4,0
     found: list[Token] = []
     before = ""

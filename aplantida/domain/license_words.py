@@ -53,11 +53,12 @@ ELEMENTS = {
     f"condividi allo stesso modo | {titles.SHARE_ALIKE}",
 }
 STATEMENTS = {
-    "CC0-1.0": "cc0 | cc zero | creative commons 0 | creative commons zero | no rights reserved | "
+    "CC0-1.0": "cc0 | cc0 waiver | cc zero | creative commons 0 | creative commons zero | no rights reserved | "
     "sin derechos reservados | ningun derecho reservado | cap dret reservat | nenhum direito reservado | "
     "aucun droit reserve | nessun diritto riservato | keine rechte vorbehalten",
     "PDM-1.0": "public domain | public domain mark | public domain dedication | pdm | dominio publico | "
-    "domini public | domaine public | pubblico dominio | dominio pubblico | gemeinfrei | "
+    "domini public | domaine public | publiek domein | allman egendom | domena publiczna | "
+    "pubblico dominio | dominio pubblico | gemeinfrei | "
     "no known copyright restriction | no known copyright restrictions | united states government work | "
     "us government work",
     "LicenseRef-AllRightsReserved": "all rights reserved | todos los derechos reservados | "
@@ -68,6 +69,8 @@ STATEMENTS = {
 }
 # whole texts that mean a licence which a policy may name in also_allowed, and what Flickr calls its licences
 WHOLE_TEXTS = {
+    "cc-by-all": "CC-BY-4.0",
+    "cc-by-sa-all": "CC-BY-SA-4.0",
     "fal": "LAL-1.3",
     "open government licence v3.0": "OGL-UK-3.0",
     "ogl 3": "OGL-UK-3.0",
@@ -89,7 +92,10 @@ WHOLE_TEXTS = {
 }
 # Wikimedia's templates of works in the public domain: "PD-" and any of these
 PUBLIC_DOMAIN_TEMPLATE = _words(
-    "self old 70 80 90 100 auto expired us usgov usda nps author user art anon ineligible shape 1923 1996"
+    """
+    pd self old 70 80 90 100 auto expired us usgov usda ars nps fws interior usgs blm usfs nasa noaa eu scan author
+    user art anon ineligible shape 1923 1996
+    """
 )
 PORTS = {
     "": "international | internacional | internazionale | unported | no portada | no adaptada | nao adaptada | "
@@ -172,7 +178,8 @@ OTHER_PHRASES = {
         fotografa | fotograf | fotografin | photographie | photographe | image | imagen | imatge | imagem |
         immagine | bild | author | authors | autor | autora | autores | auteur | autrice | autore | urheber |
         creator | credit | credits | credito | creditos | credit photo | by | por | par | von | per | de | di |
-        da | via | from | on | source | fuente | font | fonte | quelle | courtesy of
+        da | via | from | on | source | fuente | font | fonte | quelle | courtesy of |
+        no machine readable author provided
     """,
     Kind.UPLOADER: """
         uploaded by | subida por | subido por | pujada per | carregado por | enviado por | televerse par |
@@ -185,6 +192,7 @@ OTHER_PHRASES = {
     """,
     Kind.OR: "or | o | ou | oder | and or | y o",
     Kind.FILLER: """
+        see page for author | unknown author | assumed based on copyright claims | is marked with |
         or later | or any later version | migrated | ce | document | self | deed | legal code | legalcode |
         dedication | attribution required | and | y | e | i | et | und | u | rights | usage rights | derechos |
         drets | direitos | droits | diritti | under the terms of | los terminos de | els termes de | os termos de |

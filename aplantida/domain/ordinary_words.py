@@ -143,9 +143,25 @@ tropicales true turkish two ultimo una uno velluda venenoso venus verda verde ve
 vermella vert verte vieja viejo villa violaceo violet virgen viva vulgares water weiss weisse western wet white
 whitish wide wild winter woody woolly yellow yellowish young
 """
+# of genera and epithets only: behind a name they may be people
+_FURTHER_WORDS = """
+absinthe africain ahorn aigremoine alfabrega ancolie antigua armoise arroche barata bardane belladone blanc blancs blu
+bois bola bonitinha borda borrera borrosa boscana callune camomille campanule cebra centro cercana chinesa ciste
+clasica comune digitale doble echte echter ecologica efeu enferma enzian estepa extra favorita fraise fuente gelber
+gelbes gemeine gemeiner gemeines genziana glicinia grosse grosser grosses gui hola joubarbe kiefer klee kleine kleiner
+kleines lamier lejana limonera linaire liseron lliri macro malve marchita matricaire maxi melisa mesa mini miniatura
+mixta moderna montagnard mosqueta mundo mariposa narzisse nelke otonal pappel persona pomera pourpre raiponce ronce
+roter rotes salbei sana saule saules scabieuse schwarze schwarzer schwarzes simple sombra super tabla tamaris tanaisie
+thymian toiles ultima veraniega vierge vigne viorne wilde wilder wildes
+"""
 
 ORDINARY_WORDS = frozenset(
-    " ".join((_FUNCTION_WORDS, _ABOUT_NAMES, _PLANTS_AND_PARTS, _SPANISH_PLANTS, _OTHER_PLANTS, _DESCRIPTIONS)).split()
+    " ".join(
+        (
+            *(_FUNCTION_WORDS, _ABOUT_NAMES, _PLANTS_AND_PARTS, _SPANISH_PLANTS, _OTHER_PLANTS, _DESCRIPTIONS),
+            _FURTHER_WORDS,
+        )
+    ).split()
 )
 # what people note behind a name, where authors stand, and nobody is called: doubts, parts, ages, habits. No author's
 # abbreviation is here (Ser., With., Sol., Herb.)
@@ -202,8 +218,8 @@ espino espinosa field fields fiori flores foglia foot forest french fresno garde
 hardy heath house jara king lake laurel linden little lobo long luna manzano mata mayor monte montes moon moral moss
 mountain naranjo nogales oliveira olivo olmo olmos palma park parra pastor pepper peral petit pina pinheiro pino plante
 prado prince ramo ramos reed rey rice rio river robles rock rojas romano romero rosales rosas rose rowan ruda rush sage
-santos seco serbal short sierra small spruce star stone summer sun sweet thorn trigo true verde villa vine vines weiss
-wheat white winter young
+santos seco serbal short sierra small spring spruce star stone summer sun sweet thorn trigo true verde villa vine vines
+weiss wheat white winter young
 """
 # what of the lists above is a surname as well
 _ALSO_AUTHORS = """

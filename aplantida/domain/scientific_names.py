@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import nameparser
 
@@ -26,7 +27,9 @@ _WRITTEN_MARKERS = {
     **dict.fromkeys(("f.", "fo.", "fo", "forma", "form."), "f."),
     **{f"notho{rank}": rank for rank in MARKERS.values()},
 }
+_RANKS = {word: ("subsp.", "var.", "f.").index(rank) for word, rank in _WRITTEN_MARKERS.items() if "notho" not in word}
 _HYBRID_SIGNS = str.maketrans("✕✖⨯╳", "××××")
+_PLAIN_SIGNS = str.maketrans("\u2010\u2011\u2212`\u00b4", "---''")
 _MARKUP = re.compile(r"</?(?:i|em|b|strong|span)>", re.IGNORECASE)
 _CONSERVED = re.compile(r",?\s*nom\.\s*cons\.$", re.IGNORECASE)
 _GLUED_HYBRID = re.compile(r"×(?=\w)|^x(?=[bcdfghjklmnpqrstvwz][a-z])|^[xX](?=[A-Z][a-z])")
@@ -76,7 +79,7 @@ def read_scientific(text: str, *, trusted: bool = False) -> ScientificName:
     """
     if len(text) > _LONGEST:
         raise NotAName("too long for a name")
-    words = _words_of(text)
+    words, between = _without_ranks_between(_words_of(text), trusted)
     parsed = _parse(" ".join(words))
     genus, epithet, below = parsed.genus or "", parsed.specific_epithet or "", parsed.infraspecific_epithet
     notho = parsed.notho or ()
@@ -87,7 +90,7 @@ def read_scientific(text: str, *, trusted: bool = False) -> ScientificName:
     authors = " ".join(rest)
     is_published = parsed.published_in and not authors.lower().startswith("in ")  # "in Britton", but not "in Bloom"
     _check_authors(authors.replace(parsed.published_in or "", "") if is_published else authors, trusted)
-    epithets = [epithet] if below is None else [epithet, below]
+    epithets = [epithet] if below is None else [epithet, *between, below]
     if why := why_no_words(genus, epithets) or (None if trusted else why_not_latin(genus, epithets)):
         raise NotAName(why)
     return ScientificName(
@@ -99,7 +102,7 @@ def read_scientific(text: str, *, trusted: bool = False) -> ScientificName:
 
 def _words_of(text: str) -> list[str]:
     """The text's words: without markup and quotes around it, hybrid signs apart, name and ranks in their usual case."""
-    text = clean_text(_MARKUP.sub("", html.unescape(text)).replace("_", " ").translate(_HYBRID_SIGNS))
+    text = clean_text(_MARKUP.sub("", html.unescape(text)).replace("_", " ").translate(_HYBRID_SIGNS | _PLAIN_SIGNS))
     if len(text) > 1 and text[0] + text[-1] in {'""', "''", "“”", "‘’", "«»"}:
         text = text[1:-1].strip()
     text = _CONSERVED.sub("", text)
@@ -151,6 +154,25 @@ def _titled(author: str) -> str:
 
 def _is_ranked(word: str) -> bool:
     return word not in PARTICLES and bool(EPITHET.match(word.rstrip(",;")))
+
+
+def _without_ranks_between(words: list[str], trusted: bool) -> tuple[list[str], list[str]]:
+    """The words without all but the last rank below the species, which alone counts, and the epithets left out.
+
+    "Pinus nigra subsp. salzmannii (Dunal) Franco var. corsicana" is the variety, whatever subspecies somebody puts it
+    in (Code of Nomenclature, Art. 24.1). The authors in between are looked at here.
+    """
+    ranked = [
+        at
+        for at, word in enumerate(words[:-1])
+        if at > 1 and word in _RANKS and _is_ranked(_without_stop(words[at + 1]))
+    ]
+    order = [_RANKS[words[at]] for at in ranked]
+    if len(ranked) < 2 or order != sorted(set(order)):
+        return words, []
+    for at, end in pairwise(ranked):
+        _check_authors(" ".join(words[at + 2 : end]), trusted)
+    return words[: ranked[0]] + words[ranked[-1] :], [_without_stop(words[at + 1]) for at in ranked[:-1]]
 
 
 def _parse(text: str) -> nameparser.ParsedName:

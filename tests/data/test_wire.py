@@ -158,3 +158,27 @@ def test_a_server_without_ranges_is_asked_again_without_one() -> None:
         server.once[b"/a.jpg"] = refused
         assert [item.reason for item in asked(server, "/a.jpg", probe=True)] == [None]
         assert server.targets == [b"/a.jpg"] * 2
+
+
+@pytest.mark.parametrize("length", [500, 9_000, 100_000])
+def test_a_long_validator_costs_no_photo_and_only_a_short_one_is_sent_back(length: int) -> None:
+    head = b'HTTP/1.1 200 OK\r\nETag: "%s"\r\nLast-Modified: %s\r\n\r\n' % ((b"e" * length,) * 2)
+    with odd_server({b"/a.jpg": head + PHOTO}) as server:
+        (item,) = asked(server, "/a.jpg")
+    assert (item.body, item.reason) == (PHOTO, None)
+    assert (item.etag is None, item.last_modified is None) == (length > 1024, length > 1024)
+
+
+def test_a_redirect_to_an_endless_address_is_refused_and_no_broken_connection() -> None:
+    moved = b"HTTP/1.1 302 Found\r\nLocation: /%s\r\n\r\n" % (b"a" * 9_000)
+    with odd_server({b"/moved": moved}) as server:
+        (item,) = asked(server, "/moved")
+    assert item.reason == Reason.ADDRESS_REFUSED
+    assert "at most 4096" in (item.detail or "")
+
+
+@pytest.mark.parametrize("tag", ["noai; noindex", "noindex;noimageai", "noindex ; NoAI"])
+def test_an_opt_out_between_semicolons_is_one(tag: str) -> None:
+    with odd_server({b"/a.jpg": f"HTTP/1.1 200 OK\r\nX-Robots-Tag: {tag}\r\n\r\n".encode() + PHOTO}) as server:
+        (item,) = asked(server, "/a.jpg")
+    assert item.reason == Reason.OPTED_OUT

@@ -114,3 +114,31 @@ def test_lists_in_a_text(text: str, codes: list[str], unread: list[str]) -> None
 )
 def test_words_of_a_sentence_are_no_codes(text: str) -> None:
     assert read_countries(text) == ReadCountries((), (text,))
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("ES", "Espanya | Espanha | Espagne | Spanien | Spagna"),
+        ("NL", "Nederland | Pays-Bas | Niederlande | Reino de los Países Bajos | Kingdom of the Netherlands"),
+        ("GB", "G.B. | Britain | Royaume-Uni | Regne Unit | N. Ireland"),
+        ("US", "E.U.A. | Estats Units | États-Unis | U.S."),
+        ("DE", "República Federal de Alemania | Federal Republic of Germany | Allemagne"),
+        ("CN", "República Popular China | People's Republic of China | PRC"),
+        ("TW", "República de China | Republic of China"),
+        ("KR", "Republic of Korea | República de Corea | S. Korea"),
+        ("BO", "Estado Plurinacional de Bolivia"),
+        ("UY", "República Oriental del Uruguay"),
+        ("AD", "Principado de Andorra"),
+        ("LK", "Ceilán | Ceylon"),
+        ("IR", "Persia"),
+        ("MX", "Méjico | Estados Unidos Mexicanos"),
+    ],
+)
+def test_old_official_and_neighbours_names(code: str, names: str) -> None:
+    assert {name: code_of(name) for name in names.split(" | ")} == dict.fromkeys(names.split(" | "), code)
+
+
+@pytest.mark.parametrize("text", ["Island", "Maurice", "Dominique", "Norfolk", "Salvador", "República", "the"])
+def test_no_other_word_is_a_neighbours_name_of_a_country(text: str) -> None:
+    assert code_of(text) is None

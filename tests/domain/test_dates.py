@@ -234,3 +234,41 @@ def test_a_day_with_a_time_a_zone_or_a_remark_is_that_day(text: str) -> None:
 @pytest.mark.parametrize("text", listed(SPANS))
 def test_a_span_is_no_day(text: str) -> None:
     assert read_date(text).day is None
+
+
+IN_OTHER_WORDS = """
+25 de maig de 2021 | 25 de maio de 2021 | 25 mai 2021 | 25. Mai 2021 | 25 maggio 2021 | mar. 25 may 2021
+| mar, 25 may 2021 | Di., 25. Mai 2021 | terça-feira, 25 de maio de 2021 | mardi 25 mai 2021 | dt. 25/05/2021
+| Martes 25/05/2021 | Tue 25/05/2021 | 25/05/2021 - 10:30 | 25/05/2021 10.30 | 25/05/2021 10h30 | 25/05/2021 à 10h30
+| 25.05.2021 um 10:30 Uhr | 10:30, 25 May 2021 | 10:30 25/05/2021 | «25/05/2021» | "25/05/2021" | (25/05/2021)
+| 25‑05‑2021 | 2021‑05‑25 | 25_05_2021 | 2021_05_25 | 20210525T103000Z | 20210525_103000
+| 25 may '21 | am 25. Mai 2021 | le 25 mai 2021
+"""
+OTHER_SPANS = """
+vom 25. bis 30. Mai 2021 | 25 a 30 de maio de 2021 | 25/26 mai 2021 | 25-26 août 2021 | 25 au 30 mai 2021
+| 2021-05-25 au 30 mai | 2021-05-25 bis 30. Juni | Mai/Juni 2021 | 25./26.05.2021 | 20210525_20210526
+| 25/05/2021 - 10.30.2021 | 31. Juni 2021 | 30 de febrer de 2021 | mar 2021 | mar mar 25 2021 | mai 2021
+"""
+FIRST_DAYS = """
+primero de enero de 2019 | uno de enero de 2019 | 1ero de enero de 2019 | 1r de gener de 2019 | 1er janvier 2019
+| 1º de janeiro de 2019 | 1 Jänner 2019 | 1. Januar 2019 | primo gennaio 2019 | premier janvier 2019
+"""
+
+
+@pytest.mark.parametrize("text", listed(IN_OTHER_WORDS))
+def test_dates_in_the_neighbours_words_and_with_other_clocks(text: str) -> None:
+    assert read_date(text).day == "2021-05-25"
+
+
+@pytest.mark.parametrize("text", listed(OTHER_SPANS))
+def test_spans_and_impossible_days_in_the_neighbours_words_are_none(text: str) -> None:
+    assert read_date(text).day is None
+
+
+@pytest.mark.parametrize("text", listed(FIRST_DAYS))
+def test_the_first_of_a_month_has_names(text: str) -> None:
+    assert read_date(text).day == "2019-01-01"
+
+
+def test_a_remark_with_a_word_that_is_a_month_elsewhere_is_a_remark() -> None:
+    assert read_date("2021-05-25, 3 plants out of 5").day == "2021-05-25"

@@ -76,7 +76,7 @@ SPELLINGS = [
     ("CC-BY-4", "CC-BY-4.0"),
     ("CC BY v3.0", "CC-BY-3.0"),
     ("CC BY version 2.0", "CC-BY-2.0"),
-    ("ccby", None),
+    ("ccby", "CC-BY"),
     ("CC\u2011BY\u2011SA\u00a04.0", "CC-BY-SA-4.0"),
     ("  cc by-nc  4.0.  ", "CC-BY-NC-4.0"),
     ("CC BY/SA 4.0", "CC-BY-SA-4.0"),
