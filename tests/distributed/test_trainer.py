@@ -77,6 +77,7 @@ def test_one_worker_gives_the_bytes_of_a_bare_process(task: TrainTask, bare: dic
     assert 0 < sum(images) <= 9 * 12
 
 
+@pytest.mark.slow  # that two are as good as one is shown below
 @pytest.mark.usefixtures("session")
 def test_two_workers_train_one_model(task: TrainTask, tmp_path: Path) -> None:
     plain = replace(task, mixup_alpha=0.0, cutmix_alpha=0.0)
@@ -107,7 +108,13 @@ def test_two_workers_are_one_worker_with_two_micro_batches(task: TrainTask, tmp_
 
 
 @pytest.mark.usefixtures("session")
-@pytest.mark.parametrize("where", [FOLDER, "ray/training"], ids=["theirs", "of Ray trainings of earlier versions"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param(FOLDER, id="theirs"),
+        pytest.param("ray/training", id="of Ray trainings of earlier versions", marks=pytest.mark.slow),
+    ],
+)
 def test_ray_goes_on_where_a_bare_process_was_killed(
     task: TrainTask, bare: dict[str, bytes], tmp_path: Path, where: str
 ) -> None:

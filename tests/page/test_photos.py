@@ -186,6 +186,7 @@ def test_a_file_that_can_no_longer_be_read_is_said(
     page.goto(host.origin)
     page.evaluate("() => { document.body.innerHTML = '<input type=file>'; }")
     page.set_input_files("input", str(chosen))
+    page.evaluate("() => document.querySelector('input').files[0].lastModified")  # from now on it may not change
     chosen.unlink() if change == "gone" else chosen.write_bytes(bytes(50))
     if change == "changed":  # browsers look at whole seconds
         os.utime(chosen, (time.time() + 60, time.time() + 60))

@@ -98,8 +98,7 @@ class Keeper {
   /** Register the worker of the edition that the server has now: a newer one is fetched in the background. */
   private async look(): Promise<void> {
     this.looked = Date.now();
-    const published = await publishedEdition(this.folder, true, undefined, false).catch(() => null);
-    this.wanted = published?.digest ?? this.wanted;
+    await this.ask();
     if (this.wanted === null) return;
     this.behind = false;
     const { serviceWorker } = navigator;
@@ -116,6 +115,19 @@ class Keeper {
     }
   }
 
+  /** Which edition the server has now; the one before where it does not say. */
+  private async ask(): Promise<void> {
+    const published = await publishedEdition(this.folder, true, undefined, false).catch(() => null);
+    this.wanted = published?.digest ?? this.wanted;
+  }
+
+  /** Whether a worker is of the edition that the server has, of which another tab may have learnt first. */
+  private async isWanted(worker: ServiceWorker): Promise<boolean> {
+    const is = () => this.wanted !== null && worker.scriptURL === this.addressOf(this.wanted);
+    if (!is()) await this.ask();
+    return is();
+  }
+
   private async follow(registration: ServiceWorkerRegistration): Promise<void> {
     const { active } = registration;
     const coming = registration.installing ?? registration.waiting;
@@ -124,7 +136,7 @@ class Keeper {
     this.seen.add(coming);
     const whole = await settled(coming);
     if (whole && !active) return care((await navigator.serviceWorker.ready).active);
-    if (this.wanted === null || coming.scriptURL !== this.addressOf(this.wanted)) return; // not what the server has
+    if (!(await this.isWanted(coming))) return;
     if (!whole) return this.failed(active);
     if (active?.scriptURL !== coming.scriptURL) this.news.newer(() => switchTo(coming));
   }
