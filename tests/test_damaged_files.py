@@ -28,6 +28,7 @@ from tests.fixtures.released import copy_made
 MADE = ["images", "split", "model", "quantized", "evaluation", "calibration", "licenses", "bundle"]
 MANIFEST_FILE = "manifest/TRAINING_MANIFEST_v1.0.yaml"
 WAYS = ("cut", "footer", "garbage", "empty", "gone", "folder", "dangling", "unreadable")
+SELDOM = ("footer", "empty", "folder", "dangling")  # whose tests are slow ones
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,7 @@ def commands(root: Path, file: Path, photo: str) -> dict[str, int]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [pytest.param(way, marks=pytest.mark.slow) if way in SELDOM else way for way in WAYS])
 def test_every_command_answers_in_words(
     root: Path, way: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

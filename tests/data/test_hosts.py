@@ -184,7 +184,7 @@ def test_names_without_an_address_are_looked_up_once_and_beside_the_others(
     monkeypatch.setattr(resolving, "_addresses", slowly)
     name = healthy.address.replace("127.0.0.1", "localhost")
     dead = [f"http://dead-{number % 40}.example.org/{number}.jpg" for number in range(400)]
-    found = fetch([*dead, f"http://{name}/ok/1.jpg"], [name, healthy.address], total_timeout_seconds=1.5)
+    found = fetch([*dead, f"http://{name}/ok/1.jpg"], [name, healthy.address], total_timeout_seconds=4.0)
     assert {item.reason for item, _ in found[:-1]} == {Reason.CONNECTION_FAILED}
     assert sorted(looked_up) == sorted([*(f"dead-{number}.example.org" for number in range(40)), "localhost"])
     assert found[-1][0].reason is None

@@ -142,6 +142,7 @@ def test_workers_of_a_session_that_is_over_write_nothing_and_a_bare_process_goes
     assert summary_of(tmp_path)["resumed_at_steps"] == [4]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("session")
 def test_a_full_disk_under_a_worker_is_told_from_a_bug(task: TrainTask, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="No space left") as caught:

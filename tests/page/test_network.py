@@ -152,10 +152,14 @@ def test_a_list_of_files_without_an_end_is_not_read_to_its_end(bundle: Path, pag
 
 
 def test_a_page_without_scripts_still_speaks(bundle: Path, page: Page) -> None:
-    page.context.new_cdp_session(page).send("Emulation.setScriptExecutionDisabled", {"value": True})
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setScriptExecutionDisabled", {"value": True})
+    session.send("Animation.enable")
     with WebHost(bundle) as host:
         page.goto(host.url)
         expect(page.locator("h1")).to_have_text("What plant is this?")
+        expect(page.locator("#stuck")).to_be_hidden()
+        session.send("Animation.setPlaybackRate", {"playbackRate": 30})
         assert "Aplantida necesita JavaScript" in (bundle / "index.html").read_text(encoding="utf-8")
         expect(page.locator("#stuck")).to_be_visible(timeout=30_000)
 

@@ -93,6 +93,7 @@ def test_a_killed_sweep_trains_only_what_was_not_done_and_ends_in_the_same_diges
     assert again.artifact.digest == whole.digest
 
 
+@pytest.mark.slow
 def test_a_grid_tries_every_pair() -> None:
     search = {"algorithm": "grid", "temperature": [1.0, 4.0], "alpha": [0.5], "scheduler": "none"}
     before = signal.getsignal(signal.SIGINT)
@@ -133,6 +134,7 @@ def test_kinds_rates_and_ranks_are_searched_too() -> None:
     assert text.count("<tr>") == 1 + 4
 
 
+@pytest.mark.slow
 def test_the_recipe_tried_first_has_the_configs_rate_and_kind() -> None:
     search = {"num_trials": 1, "temperature": [4.0, 6.0], "distance": ["kd", "js"], "learning_rate": [1e-4, 1e-2]}
     execute(PHASE, files=[CONFIG], values=request("first", search=search, distance={"kind": "js"}))
