@@ -167,7 +167,7 @@ def test_where_nothing_can_be_written_a_line_says_so(root: Path, capsys: pytest.
     given = [word for name in MADE[:3] for word in ("--given", f"{name}={name}")]
     assert reproduce(["--manifest", str(root / MANIFEST_FILE), "--into", into, *given]) == 2
     told = capsys.readouterr().err
-    assert "Not a directory" in told
+    assert f"no folder can be made there: {root.parent / 'file'} is no folder" in told
     assert "Traceback" not in told
 
 
