@@ -70,6 +70,7 @@ def summary_of(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "result/summary.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow  # one that was killed and goes on gives them, too
 @pytest.mark.usefixtures("session")
 def test_one_worker_gives_the_bytes_of_a_bare_process(task: TrainTask, bare: dict[str, bytes], tmp_path: Path) -> None:
     images: list[int] = []
